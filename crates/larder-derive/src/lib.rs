@@ -1,0 +1,1 @@
+//! Derive macros of larder; use them through the `larder` crate.

@@ -1,0 +1,1 @@
+//! Cached repositories for Diesel models.
