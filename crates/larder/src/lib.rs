@@ -1,1 +1,3 @@
 //! Cached repositories for Diesel models.
+
+pub mod store;

@@ -1,0 +1,134 @@
+//! The door to a shared store: keys, bytes, leases, markers and their times to live.
+//!
+//! A store keeps one *cell* a key. A cell holds nothing, a value, a lease (somebody may fill it) or a marker (a write is in
+//! doubt). Every grant is a compare-and-set on a fresh random [`Nonce`] and every revocation is unconditional, so a lost, late
+//! or repeated message can only take away the permission to cache. `docs/architecture.md` tells the whole protocol;
+//! the module `conformance` (feature of that name) checks an implementation of it.
+
+mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+mod key;
+mod memory;
+mod nonce;
+
+use std::time::Duration;
+
+pub use bytes::Bytes;
+
+pub use self::{
+    clock::{Clock, ManualClock, SystemClock},
+    error::StoreError,
+    key::{CellKey, Layout},
+    memory::MemoryStore,
+    nonce::{Fence, Lease, Nonce},
+};
+
+/// What a store knows under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell {
+    /// Nothing, or nothing that may be used.
+    Vacant(Vacancy),
+    /// The value that the database holds.
+    Value(Bytes),
+    /// Somebody may fill the cell, and has not yet.
+    Leased(Nonce),
+    /// A write of this key is in doubt: neither serve nor fill it.
+    InDoubt,
+}
+
+/// Why a cell counts as vacant. [`Store::lease`] takes it back, since what lies there decides how a lease is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vacancy {
+    /// There is nothing under the key.
+    Nothing,
+    /// There is a value or a lease of an earlier life of the server, or of another [`Layout`].
+    Foreign,
+}
+
+/// A cell that [`Store::fill`] is to hold, if the lease on it is still in place.
+#[derive(Debug, Clone)]
+pub struct Fill<'a> {
+    /// The key.
+    pub key: &'a CellKey,
+    /// What [`Store::lease`] granted for that key.
+    pub lease: Lease,
+    /// The bytes to hold.
+    pub value: Bytes,
+    /// How long the value may live.
+    pub ttl: Duration,
+}
+
+/// How a write that [`Store::begin`] announced has ended for one cell.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// Committed, and this is now the database's value. It is stored only if no other write came near; else the cell is emptied.
+    Value {
+        /// The bytes to hold.
+        value: Bytes,
+        /// How long the value may live.
+        ttl: Duration,
+    },
+    /// Committed; the cell is emptied.
+    Emptied,
+    /// Rolled back: what was true before is still true.
+    RolledBack,
+}
+
+/// The number of keys that go into one round trip of a [`Store`].
+pub const BATCH: usize = 512;
+
+/// A shared store that follows the lease-and-marker protocol.
+///
+/// Each method is **one round trip** at most for up to [`BATCH`] keys, and one for each further batch. Every method gives
+/// up after a time-out of the store's own; none blocks for good, and none panics on what the server sends. Keys are independent
+/// of each other: no method promises that several cells change together.
+///
+/// No error of a store reaches a reader: a read that fails is a miss that nobody may fill. Errors of `begin` do reach the writer.
+pub trait Store: Send + Sync + 'static {
+    /// Reads cells, in the order of `keys`.
+    ///
+    /// # Errors
+    /// The store is away, slow, or answers with something other than cells. Bytes that are no cell are not an error but
+    /// [`Vacancy::Foreign`].
+    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError>;
+
+    /// Takes leases on vacant cells: `None` where somebody else has been there since, or where leases are not to be had now.
+    ///
+    /// All leases of a call share one fresh [`Nonce`]. The caller must have the answer in hand **before** it sends the query
+    /// whose result it is going to fill in.
+    ///
+    /// # Errors
+    /// As [`Store::read`]. After an error the leases may or may not stand; nobody holds them, and they expire.
+    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError>;
+
+    /// Puts values into leased cells: `true` where the lease was still in place and the value is now served.
+    ///
+    /// # Errors
+    /// As [`Store::read`]. After an error each fill may or may not have happened; either is safe.
+    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError>;
+
+    /// Marks cells as in doubt for at most `hold`, and takes every value and lease out of them.
+    ///
+    /// Called with all row locks held and before COMMIT is sent. `nonce` must be fresh for every attempt.
+    ///
+    /// # Errors
+    /// As [`Store::read`]. After an error the outcome is unknown: the caller never ends that nonce, its markers expire.
+    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError>;
+
+    /// Ends what [`Store::begin`] began with the same nonce.
+    ///
+    /// # Errors
+    /// As [`Store::read`]. The markers keep the cells out of use until they expire, so an error costs speed and no truth. It may
+    /// be called again with the same arguments until then.
+    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError>;
+
+    /// Takes the word of somebody who wrote without markers, or whose markers may be gone: after this no older value is served.
+    ///
+    /// With the nonce of a write, what that very write stored through [`Store::finish`] is kept.
+    ///
+    /// # Errors
+    /// As [`Store::read`]. It may be called again.
+    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError>;
+}

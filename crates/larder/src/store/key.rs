@@ -1,0 +1,70 @@
+use std::fmt;
+
+/// The key of a cell, and the layout of what it holds.
+///
+/// The bytes are `<table>:<columns>:<values>`, at most some 200 of them. Only they decide which cell is meant; the layout says
+/// whether a value that is found there can be read.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CellKey {
+    bytes: Box<[u8]>,
+    layout: Layout,
+}
+
+impl CellKey {
+    /// A key of these bytes for values of that layout.
+    #[must_use]
+    pub fn new(bytes: impl Into<Box<[u8]>>, layout: Layout) -> Self {
+        Self { bytes: bytes.into(), layout }
+    }
+
+    /// The bytes of the key, without any prefix of a store.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The layout that a value must have to be served.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+}
+
+impl fmt::Debug for CellKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.bytes.escape_ascii())
+    }
+}
+
+impl fmt::Display for CellKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.bytes.escape_ascii())
+    }
+}
+
+/// The fingerprint of a cached form: table, columns, types and format, in eight printable characters.
+///
+/// It lies in the cell and not in the key, so that old and new processes go on invalidating each other during a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Layout([u8; 8]);
+
+impl Layout {
+    /// The layout of a fingerprint, of which 48 bits count.
+    #[must_use]
+    pub const fn new(fingerprint: u64) -> Self {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut text = [0; 8];
+        let mut at = 0;
+        while at < 8 {
+            text[at] = DIGITS[((fingerprint >> (6 * at)) & 63) as usize];
+            at += 1;
+        }
+        Self(text)
+    }
+
+    /// The eight characters.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
