@@ -1,3 +1,63 @@
 //! Cached repositories for Diesel models.
 
+pub mod backend;
+mod bind;
+pub mod codec;
+mod effect;
+mod entity;
+mod error;
+mod event;
+mod handle;
+mod key;
+mod layers;
+mod load;
+mod payload;
+mod relation;
+mod repository;
+mod row;
+mod session;
+mod shape;
+mod statement;
 pub mod store;
+mod transaction;
+
+pub use self::{
+    backend::{Backend, Isolation},
+    codec::Codec,
+    entity::{Entity, Pattern, Table},
+    error::{Error, Result},
+    event::{Event, HandleEvent, NoEvents},
+    handle::{Builder, Larder, TransactionOptions},
+    key::{Key, KeyField, KeyPart},
+    relation::{Filter, IntoOrder, Relation},
+    repository::{List, Repository},
+    session::Session,
+    shape::{Load, Shape},
+    store::MemoryStore,
+    transaction::Tx,
+};
+
+/// What the derives name. No part of larder's promises.
+#[doc(hidden)]
+pub mod __private {
+    pub use diesel;
+
+    pub use crate::{
+        bind::BindKey,
+        codec::{Codec, Corrupt, Fingerprint, Input, Serde, put_varint},
+        effect::Cells,
+        entity::{Entity, ListedBy, Pattern, PatternOn, Related, Table},
+        error::Result,
+        key::{Key, KeyField, KeyPart},
+        relation::{
+            All, Arity, Counted, Link, Many, Maybe, One, Ordering, Rel, Relation, Term, Through, Where, column_name,
+        },
+        repository::{List, Repository},
+        row::{RowReader, SelectList},
+        session::{Access, Session},
+        shape::{Extend, Head, Linked, LinkedBy, Load, Of, Relations, Shape, Whole, With},
+        statement::Fragment,
+        store::Layout,
+        transaction::Dependents,
+    };
+}

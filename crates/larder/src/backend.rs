@@ -1,0 +1,143 @@
+//! What differs between databases.
+
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::time::Duration;
+
+use diesel::{
+    connection::{LoadConnection, TransactionManager},
+    r2d2::R2D2Connection,
+    result::QueryResult,
+};
+
+use crate::{
+    row::{Built, FromRow},
+    statement::{Fragment, Statement},
+};
+
+/// A database that larder has repositories for: [`diesel::pg::Pg`] and [`diesel::sqlite::Sqlite`], by the features `postgres` and
+/// `sqlite`. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "larder has no back end for `{Self}`",
+    note = "turn on larder's feature of that name: `postgres` or `sqlite`"
+)]
+pub trait Backend: diesel::backend::Backend + sealed::Sealed + Default + 'static {
+    /// Diesel's connection to it.
+    type Connection: LoadConnection<Backend = Self> + R2D2Connection + Send + 'static;
+
+    /// How many values one statement may have.
+    #[doc(hidden)]
+    const MAX_BINDS: usize;
+
+    /// Whether an UPDATE can return the old row beside the new one.
+    #[doc(hidden)]
+    const UPDATE_RETURNS_OLD: bool;
+
+    /// Whether arrays can be bound and unnested.
+    #[doc(hidden)]
+    const UNNESTS: bool;
+
+    /// What locks the rows of a SELECT until the transaction's end.
+    #[doc(hidden)]
+    const FOR_UPDATE: &'static str;
+
+    /// The statement that keeps others from writing a table, if the back end needs one.
+    #[doc(hidden)]
+    fn lock_table<'q>(table: Fragment<'q, Self>) -> Option<Statement<'q, Self>>;
+
+    /// Begins a transaction whose COMMIT can't come later than `idle` after its last statement.
+    #[doc(hidden)]
+    fn begin(connection: &mut Self::Connection, isolation: Isolation, idle: Duration) -> QueryResult<()>;
+
+    /// Sends COMMIT, in such a way that a transaction which already failed is not taken for a committed one.
+    #[doc(hidden)]
+    fn commit(connection: &mut Self::Connection) -> QueryResult<()>;
+
+    #[doc(hidden)]
+    fn read_count<'r>(row: &impl diesel::row::Row<'r, Self>) -> diesel::deserialize::Result<i64>;
+
+    #[doc(hidden)]
+    fn load<T: FromRow<Self> + 'static>(
+        connection: &mut Self::Connection,
+        statement: Statement<'_, Self>,
+    ) -> QueryResult<Vec<T>>;
+
+    #[doc(hidden)]
+    fn execute(connection: &mut Self::Connection, statement: Statement<'_, Self>) -> QueryResult<usize>;
+}
+
+/// The transaction manager of a back end's connection.
+pub(crate) type Manager<DB> = <<DB as Backend>::Connection as diesel::Connection>::TransactionManager;
+
+/// Whether it can't be known what became of the connection's transaction.
+pub(crate) fn is_broken<DB: Backend>(connection: &mut DB::Connection) -> bool {
+    Manager::<DB>::is_broken_transaction_manager(connection)
+        || Manager::<DB>::transaction_manager_status_mut(connection).transaction_depth().is_err()
+}
+
+/// How much a transaction is kept apart from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// The back end's default: READ COMMITTED on PostgreSQL.
+    #[default]
+    ReadCommitted,
+    /// One snapshot for the whole transaction.
+    RepeatableRead,
+    /// As if transactions ran one after the other; some fail and have to be tried again.
+    Serializable,
+}
+
+/// Binds a list of values of one type. Implemented by the back ends for whatever Diesel can bind.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{T}` can't be sent to this database as the column's SQL type",
+    note = "the key's field type must implement Diesel's `ToSql` for the column"
+)]
+pub trait BindValues<ST, T>: Backend {
+    /// Appends the condition that what was written before is one of `values`.
+    fn any_of<'q>(values: Vec<T>, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q;
+
+    /// Appends the values as one array. Only where the back end [unnests](Backend::UNNESTS) them.
+    fn values<'q>(values: Vec<T>, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q;
+
+    /// Appends one value.
+    fn value<'q>(value: T, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q;
+}
+
+/// Writes several rows to insert as the back end can.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{R}` can't be inserted into this table",
+    note = "add `#[derive(diesel::Insertable)]` and `#[diesel(table_name = ..)]` with the repository's table to `{R}`"
+)]
+pub trait InsertRows<'r, R, T>: Backend {
+    /// What stands behind `INSERT INTO table`, for one statement or several.
+    fn insert_rows(records: &'r [R]) -> Vec<Fragment<'r, Self>>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    #[cfg(feature = "postgres")]
+    impl Sealed for diesel::pg::Pg {}
+
+    #[cfg(feature = "sqlite")]
+    impl Sealed for diesel::sqlite::Sqlite {}
+}
+
+fn unwrap_rows<T>(rows: Vec<Built<T>>) -> Vec<T> {
+    rows.into_iter().map(|Built(row)| row).collect()
+}

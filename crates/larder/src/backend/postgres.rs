@@ -1,0 +1,108 @@
+use std::{fmt::Debug, time::Duration};
+
+use diesel::{
+    Insertable, PgConnection, RunQueryDsl,
+    connection::{AnsiTransactionManager, SimpleConnection},
+    deserialize::{self, FromSqlRow},
+    pg::Pg,
+    query_builder::QueryFragment,
+    result::QueryResult,
+    row::Row,
+    serialize::ToSql,
+    sql_types::{Array, BigInt, HasSqlType, SqlType, is_nullable::NotNull},
+};
+
+use super::{Backend, BindValues, InsertRows, Isolation, unwrap_rows};
+use crate::{
+    row::{Built, FromRow},
+    statement::{Fragment, Statement},
+};
+
+impl Backend for Pg {
+    type Connection = PgConnection;
+
+    const MAX_BINDS: usize = 65_535;
+    const UPDATE_RETURNS_OLD: bool = true;
+    const UNNESTS: bool = true;
+    const FOR_UPDATE: &'static str = " FOR UPDATE";
+
+    fn lock_table<'q>(table: Fragment<'q, Self>) -> Option<Statement<'q, Self>> {
+        let mut statement = Statement::new();
+        statement.sql("LOCK TABLE ").fragment(table).sql(" IN SHARE ROW EXCLUSIVE MODE");
+        Some(statement)
+    }
+
+    fn begin(connection: &mut PgConnection, isolation: Isolation, idle: Duration) -> QueryResult<()> {
+        let isolation = match isolation {
+            Isolation::ReadCommitted => "READ COMMITTED",
+            Isolation::RepeatableRead => "REPEATABLE READ",
+            Isolation::Serializable => "SERIALIZABLE",
+        };
+        // The server's own proof that a COMMIT can't arrive long after the last statement, even if this process stood still.
+        let idle = idle.as_millis().max(1);
+        let sql = format!("BEGIN ISOLATION LEVEL {isolation}; SET LOCAL idle_in_transaction_session_timeout = {idle}");
+        AnsiTransactionManager::begin_transaction_sql(connection, &sql)
+    }
+
+    fn commit(connection: &mut PgConnection) -> QueryResult<()> {
+        // PostgreSQL answers the COMMIT of a failed transaction with success and rolls back. The SELECT fails in such a one, and
+        // what follows it in the same message is not done.
+        connection.batch_execute("SELECT; COMMIT")
+    }
+
+    fn read_count<'r>(row: &impl Row<'r, Self>) -> deserialize::Result<i64> {
+        <i64 as FromSqlRow<BigInt, Self>>::build_from_row(row)
+    }
+
+    fn load<T: FromRow<Self> + 'static>(
+        connection: &mut PgConnection,
+        statement: Statement<'_, Self>,
+    ) -> QueryResult<Vec<T>> {
+        statement.load::<Built<T>>(connection).map(unwrap_rows)
+    }
+
+    fn execute(connection: &mut PgConnection, statement: Statement<'_, Self>) -> QueryResult<usize> {
+        RunQueryDsl::execute(statement, connection)
+    }
+}
+
+/// A list is one bind, an array: the statement's text does not depend on its length.
+impl<ST, T> BindValues<ST, T> for Pg
+where
+    ST: SqlType<IsNull = NotNull>,
+    T: ToSql<ST, Pg> + Debug,
+    Pg: HasSqlType<ST> + HasSqlType<Array<ST>>,
+{
+    fn any_of<'q>(values: Vec<T>, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q,
+    {
+        statement.sql(" = ANY(").bind::<Array<ST>, Vec<T>>(values).sql(")");
+    }
+
+    fn values<'q>(values: Vec<T>, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q,
+    {
+        statement.bind::<Array<ST>, Vec<T>>(values);
+    }
+
+    fn value<'q>(value: T, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q,
+    {
+        statement.bind::<ST, T>(value);
+    }
+}
+
+impl<'r, R: 'r, T> InsertRows<'r, R, T> for Pg
+where
+    &'r [R]: Insertable<T, Values: QueryFragment<Pg> + 'r>,
+{
+    fn insert_rows(records: &'r [R]) -> Vec<Fragment<'r, Self>> {
+        vec![Box::new(records.values())]
+    }
+}

@@ -1,0 +1,106 @@
+use std::time::Duration;
+
+use diesel::{
+    Insertable, RunQueryDsl, SqliteConnection,
+    connection::{AnsiTransactionManager, TransactionManager},
+    deserialize::{self, FromSqlRow},
+    query_builder::QueryFragment,
+    result::QueryResult,
+    row::Row,
+    serialize::ToSql,
+    sql_types::{BigInt, HasSqlType, SqlType, is_nullable::NotNull},
+    sqlite::Sqlite,
+};
+
+use super::{Backend, BindValues, InsertRows, Isolation, Manager, unwrap_rows};
+use crate::{
+    row::{Built, FromRow},
+    statement::{Fragment, Statement},
+};
+
+impl Backend for Sqlite {
+    type Connection = SqliteConnection;
+
+    const MAX_BINDS: usize = 32_766;
+    const UPDATE_RETURNS_OLD: bool = false;
+    const UNNESTS: bool = false;
+    // A write transaction has the database to itself.
+    const FOR_UPDATE: &'static str = "";
+
+    fn lock_table<'q>(_table: Fragment<'q, Self>) -> Option<Statement<'q, Self>> {
+        None
+    }
+
+    // Every level is serializable. IMMEDIATE takes the write lock at once, where the busy time-out can wait for it; a
+    // transaction that first read and then wants to write would fail without waiting.
+    fn begin(connection: &mut SqliteConnection, _isolation: Isolation, _idle: Duration) -> QueryResult<()> {
+        AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
+    }
+
+    fn commit(connection: &mut SqliteConnection) -> QueryResult<()> {
+        Manager::<Self>::commit_transaction(connection)
+    }
+
+    fn read_count<'r>(row: &impl Row<'r, Self>) -> deserialize::Result<i64> {
+        <i64 as FromSqlRow<BigInt, Self>>::build_from_row(row)
+    }
+
+    fn load<T: FromRow<Self> + 'static>(
+        connection: &mut SqliteConnection,
+        statement: Statement<'_, Self>,
+    ) -> QueryResult<Vec<T>> {
+        statement.load::<Built<T>>(connection).map(unwrap_rows)
+    }
+
+    fn execute(connection: &mut SqliteConnection, statement: Statement<'_, Self>) -> QueryResult<usize> {
+        RunQueryDsl::execute(statement, connection)
+    }
+}
+
+/// A list is as many binds as it has values.
+impl<ST, T> BindValues<ST, T> for Sqlite
+where
+    ST: SqlType<IsNull = NotNull>,
+    T: ToSql<ST, Sqlite>,
+    Sqlite: HasSqlType<ST>,
+{
+    fn any_of<'q>(values: Vec<T>, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q,
+    {
+        if values.len() > 1 {
+            statement.unprepared();
+        }
+        statement.sql(" IN (").separated(", ", values, |statement, value| {
+            statement.bind::<ST, T>(value);
+        });
+        statement.sql(")");
+    }
+
+    fn values<'q>(values: Vec<T>, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q,
+    {
+        Self::any_of(values, statement);
+    }
+
+    fn value<'q>(value: T, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q,
+    {
+        statement.bind::<ST, T>(value);
+    }
+}
+
+/// SQLite has no word for a column's default in a list of rows, so each row is a statement.
+impl<'r, R: 'r, T> InsertRows<'r, R, T> for Sqlite
+where
+    &'r R: Insertable<T, Values: QueryFragment<Sqlite> + 'r>,
+{
+    fn insert_rows(records: &'r [R]) -> Vec<Fragment<'r, Self>> {
+        records.iter().map(|record| Box::new(record.values()) as Fragment<'r, Self>).collect()
+    }
+}

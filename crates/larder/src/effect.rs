@@ -1,0 +1,102 @@
+//! What a transaction will have done to the cells once it commits.
+
+use std::{collections::HashMap, marker::PhantomData, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    entity::{Entity, Pattern},
+    payload,
+    store::{CellKey, Ending},
+};
+
+/// The cells that a transaction, or a savepoint in it, has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    cells: HashMap<CellKey, Effect>,
+}
+
+/// What a cell will hold.
+#[derive(Debug, Clone)]
+enum Effect {
+    Value { payload: Bytes, ttl: Option<Duration> },
+    Emptied,
+}
+
+impl Effects {
+    pub(crate) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<&CellKey> {
+        self.cells.keys().collect()
+    }
+
+    /// A row that a statement left behind or took away. The old one first: where both are in one cell, the new one counts.
+    pub(crate) fn changed<E: Entity>(&mut self, old: Option<&E>, new: Option<&E>) {
+        if let Some(old) = old {
+            let value = E::WRITE_THROUGH.then(payload::absent);
+            old.cells(&mut Cells { effects: self, value, ttl: E::TTL, _row: PhantomData });
+        }
+        if let Some(new) = new {
+            let value = E::WRITE_THROUGH.then(|| payload::row(new));
+            new.cells(&mut Cells { effects: self, value, ttl: E::TTL, _row: PhantomData });
+        }
+    }
+
+    /// A row that was changed by something that did not say how.
+    pub(crate) fn touched<E: Entity>(&mut self, row: &E) {
+        row.cells(&mut Cells { effects: self, value: None, ttl: E::TTL, _row: PhantomData });
+    }
+
+    /// A key whose row was changed by something that did not say how.
+    pub(crate) fn touched_key<P: Pattern>(&mut self, key: &P::Key) {
+        self.cells.insert(payload::cell_key::<P>(key), Effect::Emptied);
+    }
+
+    /// A later part of the same transaction.
+    pub(crate) fn merge(&mut self, later: Effects) {
+        self.cells.extend(later.cells);
+    }
+
+    /// How each cell ends after COMMIT.
+    pub(crate) fn endings(&self, ttl: impl Fn(Option<Duration>, bool) -> Duration) -> Vec<(&CellKey, Ending)> {
+        let ending = |effect: &Effect| match effect {
+            Effect::Emptied => Ending::Emptied,
+            Effect::Value { payload, ttl: own } => {
+                Ending::Value { value: payload.clone(), ttl: ttl(*own, payload::is_absent(payload)) }
+            }
+        };
+        self.cells.iter().map(|(key, effect)| (key, ending(effect))).collect()
+    }
+
+    /// The cells, to be kept beyond the transaction.
+    pub(crate) fn into_endings(self, ttl: impl Fn(Option<Duration>, bool) -> Duration) -> Vec<(CellKey, Ending)> {
+        self.endings(ttl).into_iter().map(|(key, ending)| (key.clone(), ending)).collect()
+    }
+}
+
+/// Takes down the cells of one row.
+#[doc(hidden)]
+pub struct Cells<'a, E> {
+    effects: &'a mut Effects,
+    value: Option<Bytes>,
+    ttl: Option<Duration>,
+    _row: PhantomData<E>,
+}
+
+impl<E: Entity> Cells<'_, E> {
+    /// The cell of one pattern, unless one of its columns is NULL.
+    pub fn add<P: Pattern<Entity = E>>(&mut self, row: &E) {
+        let Some(key) = P::key_of(row) else { return };
+        let effect = match &self.value {
+            Some(payload) if P::UNIQUE && P::WRITE_THROUGH => Effect::Value { payload: payload.clone(), ttl: self.ttl },
+            _ => Effect::Emptied,
+        };
+        self.effects.cells.insert(payload::cell_key::<P>(&key), effect);
+    }
+}

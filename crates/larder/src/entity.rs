@@ -1,0 +1,180 @@
+//! What the derives say of a model.
+
+use std::time::Duration;
+
+use diesel::{deserialize, row::Row};
+
+use crate::{
+    backend::Backend,
+    codec::{Corrupt, Input},
+    effect::Cells,
+    error::Result,
+    key::Key,
+    relation::Ordering,
+    row::{RowReader, SelectList},
+    statement::{Fragment, Statement},
+    store::Layout,
+    transaction::Dependents,
+};
+
+/// A model with a repository. `#[derive(Repository)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no entity",
+    label = "this has no repository",
+    note = "add `#[derive(larder::Repository)]` to `{Self}`"
+)]
+pub trait Entity: Clone + Send + Sync + Sized + 'static {
+    /// The primary key: a value, or a tuple in the order of `#[diesel(primary_key(..))]`.
+    type Key: Key;
+
+    /// The pattern by which rows are found by their primary key.
+    type Primary: Pattern<Entity = Self, Key = Self::Key>;
+
+    /// The columns by the names of the fields.
+    #[doc(hidden)]
+    type Columns: Copy;
+
+    /// The columns by the names of the fields.
+    #[doc(hidden)]
+    const COLUMNS: Self::Columns;
+
+    /// The table's name, as it stands in the cells' keys.
+    const NAME: &'static str;
+
+    /// The layout of its cells.
+    const LAYOUT: Layout;
+
+    /// How long its cells live; `None` leaves it to the handle.
+    const TTL: Option<Duration>;
+
+    /// Whether a committed write puts the new row into its cells. Otherwise it only empties them.
+    const WRITE_THROUGH: bool;
+
+    /// The primary key of this row.
+    fn key(&self) -> Self::Key;
+
+    #[doc(hidden)]
+    fn encode(&self, out: &mut Vec<u8>);
+
+    #[doc(hidden)]
+    fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt>;
+
+    /// Tells every cell that this row is in.
+    #[doc(hidden)]
+    fn cells(&self, cells: &mut Cells<'_, Self>);
+}
+
+/// An [`Entity`] of one back end. The derive implements it for each that `#[diesel(check_for_backend(..))]` names.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no repository on `{DB}`",
+    note = "name the back end: `#[diesel(check_for_backend({DB}))]` on `{Self}`"
+)]
+pub trait Table<DB: Backend>: Entity {
+    /// [`Entity::Primary`], as the back end knows it.
+    type ByKey: PatternOn<DB, Entity = Self, Key = Self::Key>;
+
+    /// Diesel's table.
+    type Table: diesel::Table + Default + diesel::query_builder::QueryFragment<DB> + 'static;
+
+    /// Diesel's boxed query on it.
+    type Query<'q>;
+
+    #[doc(hidden)]
+    fn query<'q>() -> Self::Query<'q>;
+
+    #[doc(hidden)]
+    fn select<'q>(query: Self::Query<'q>, list: SelectList<DB>) -> Fragment<'q, DB>;
+
+    #[doc(hidden)]
+    fn columns(list: &mut SelectList<DB>);
+
+    #[doc(hidden)]
+    fn build<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self>;
+
+    /// Tells what goes with these rows when they are deleted.
+    #[doc(hidden)]
+    fn dependents(_parents: &mut Dependents<'_, DB, Self>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether anything goes with a deleted row.
+    #[doc(hidden)]
+    const HAS_DEPENDENTS: bool = false;
+}
+
+/// An access pattern: the columns by which rows are looked up together, and how they are ordered.
+///
+/// The derive makes one type of each `unique(..)`, `index(..)`, foreign key and primary key.
+pub trait Pattern: 'static {
+    /// Whose rows they are.
+    type Entity: Entity;
+
+    /// The values of the columns.
+    type Key: Key;
+
+    /// The columns' names in the database, as they stand in the cells' keys.
+    const COLUMNS: &'static [&'static str];
+
+    /// Whether at most one row has a key.
+    const UNIQUE: bool;
+
+    /// Whether a committed write may put the row into this cell: every two writers of one key must wait for each other.
+    const WRITE_THROUGH: bool;
+
+    /// The order of a list's rows; rows that it leaves equal are ordered by primary key.
+    const ORDER: Ordering;
+
+    /// How many rows of a list its cell holds at most.
+    const HEAD: usize;
+
+    /// The row's key, unless one of the columns is NULL.
+    fn key_of(row: &Self::Entity) -> Option<Self::Key>;
+}
+
+/// A [`Pattern`] of one back end.
+pub trait PatternOn<DB: Backend>: Pattern<Entity: Table<DB>> {
+    /// How many columns it has.
+    const N_COLUMNS: usize = Self::COLUMNS.len();
+
+    /// Selects the columns.
+    fn select(list: &mut SelectList<DB>);
+
+    /// Appends the condition that the columns hold one of `keys`.
+    fn matching<'q>(keys: Vec<Self::Key>, statement: &mut Statement<'q, DB>);
+
+    /// Reads the columns: `None` if one of them is NULL.
+    ///
+    /// # Errors
+    /// Diesel's, if a value does not fit.
+    fn read<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Option<Self::Key>>;
+}
+
+/// A relation's key columns on an entity, found by their names.
+///
+/// The number is the fingerprint of the fields' names: a type that both derives can write without having seen each other.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be listed by the columns of this relation",
+    label = "`{Self}` has no access pattern by these columns",
+    note = "declare it on `{Self}`: `#[diesel(belongs_to(Parent))]`, or `#[larder(index(column))]`",
+    note = "name other columns on the relation: `has_many(name: Child, foreign_key = column)`"
+)]
+pub trait ListedBy<const FIELDS: u64>: Entity {
+    /// The pattern.
+    type Pattern: Pattern<Entity = Self>;
+}
+
+/// A relation of an entity, found by its name.
+///
+/// The number is the fingerprint of the name: a type that both derives can write without having seen each other.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no relation of this name",
+    label = "not a relation of `{Self}`",
+    note = "relations are declared on the model: `#[larder(has_many(name: Child))]`, `has_one`, `many_to_many`, or `#[diesel(belongs_to(Parent))]`"
+)]
+pub trait Related<const NAME: u64>: Entity {
+    /// The relation.
+    type Relation;
+
+    /// Its value.
+    fn relation() -> Self::Relation;
+}

@@ -1,0 +1,78 @@
+use std::error;
+
+use crate::store::StoreError;
+
+/// The result of everything that larder does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong. Messages name tables and never values.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A statement failed, or COMMIT did and the database said so. Nothing of the transaction has happened.
+    #[error("the database refused a statement")]
+    Database(#[from] diesel::result::Error),
+    /// No connection was to be had from the pool.
+    #[error("no database connection is to be had")]
+    Pool(#[from] r2d2::Error),
+    /// `get` or `update` by a key that no row has.
+    #[error("no row of `{table}` has this key")]
+    NotFound {
+        /// The model's table.
+        table: &'static str,
+    },
+    /// A row refers to one that is not there: the reference was not enforced, or the row was deleted between two reads.
+    ///
+    /// Reads outside a transaction see each row as it is at that moment, and not all at one. In a transaction that can't happen
+    /// where the database enforces the reference.
+    #[error("a row refers to a row of `{table}` that does not exist")]
+    Orphan {
+        /// The table of the missing row.
+        table: &'static str,
+    },
+    /// The store could not mark what the transaction changed, so it was rolled back: otherwise others would read old values.
+    #[error("the write was rolled back, since the shared store could not be told of it")]
+    Store(#[from] StoreError),
+    /// Marking what the transaction changed took longer than a COMMIT may lie behind it; it was rolled back.
+    #[error("the write was rolled back, since marking its {n_cells} cache cells took longer than allowed")]
+    TooSlow {
+        /// How many cells there were to mark.
+        n_cells: usize,
+    },
+    /// The transaction changed more rows than can be invalidated one by one; it was rolled back.
+    #[error("the write was rolled back, since it changed {n_cells} cache cells, and {limit} is the most")]
+    TooManyCells {
+        /// How many cells it changed.
+        n_cells: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// The connection was lost while COMMIT was under way: whether it happened is not known. What it changed is kept out of the
+    /// caches until it is certain.
+    #[error("the connection was lost at COMMIT, so it is not known whether the transaction happened")]
+    CommitUnknown(#[source] diesel::result::Error),
+    /// The transaction's connection is already in use further up the stack, by [`Tx::run`](crate::Tx::run).
+    #[error("the transaction's connection is in use: call the repository outside of `Tx::run`")]
+    ConnectionInUse,
+    /// What the closure of a transaction gave as its reason to roll back.
+    #[error(transparent)]
+    Other(Box<dyn error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// A reason of the caller's own, to roll a transaction back.
+    pub fn other(reason: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        Self::Other(reason.into())
+    }
+
+    /// Whether the same transaction may succeed if it is tried again: a serialization failure or a deadlock.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind, Error as Diesel};
+        match self {
+            Self::Database(Diesel::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
+            Self::Database(Diesel::DatabaseError(_, info)) => info.message() == "deadlock detected",
+            _ => false,
+        }
+    }
+}

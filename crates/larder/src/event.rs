@@ -1,0 +1,72 @@
+//! What happens beside a call's result.
+
+use crate::store::{CellKey, StoreError};
+
+/// Something that the caller of a finder or a write does not get to see.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The store failed; reads went to the database, a write's markers are left to expire.
+    StoreFailed {
+        /// What it was asked to do.
+        operation: &'static str,
+        /// Why it did not.
+        error: &'a StoreError,
+    },
+    /// A cell of the right layout holds bytes that are no row. It is a miss, and is emptied.
+    Corrupt {
+        /// Its key.
+        key: &'a CellKey,
+    },
+    /// A loaded value was not stored: a write came between.
+    FillRefused {
+        /// The cell's key.
+        key: &'a CellKey,
+    },
+    /// The end of a committed write could not be told to the store. It is tried again until the markers expire.
+    FinishDelayed {
+        /// How many cells stay in doubt.
+        n_cells: usize,
+    },
+    /// It is not known whether a COMMIT happened. Its cells stay in doubt until that is certain.
+    CommitUnknown {
+        /// How many they are.
+        n_cells: usize,
+    },
+}
+
+/// Is told of [`Event`]s, on the thread on which they happen. Must neither block nor panic.
+pub trait HandleEvent: Send + Sync + 'static {
+    /// Takes note.
+    fn handle(&self, event: Event<'_>);
+}
+
+/// Reports events through `tracing`, and nothing else.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEvents;
+
+impl HandleEvent for NoEvents {
+    fn handle(&self, _event: Event<'_>) {}
+}
+
+pub(crate) fn trace(event: Event<'_>) {
+    match event {
+        Event::StoreFailed { operation, error } => {
+            let cause = std::error::Error::source(error);
+            tracing::warn!(operation, %error, cause = cause.map(tracing::field::display), "the store failed");
+        }
+        // A cell's key may hold somebody's address: only its table goes into the log.
+        Event::Corrupt { key } => tracing::warn!(table = table_of(key), "a cell held bytes that are no row"),
+        Event::FillRefused { key } => tracing::trace!(table = table_of(key), "a value was not stored"),
+        Event::FinishDelayed { n_cells } => {
+            tracing::warn!(n_cells, "the end of a write could not be told to the store")
+        }
+        Event::CommitUnknown { n_cells } => tracing::error!(n_cells, "it is not known whether a COMMIT happened"),
+    }
+}
+
+fn table_of(key: &CellKey) -> &str {
+    let bytes = key.as_bytes();
+    let end = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
+    std::str::from_utf8(&bytes[..end]).unwrap_or("?")
+}

@@ -1,0 +1,195 @@
+//! The handle that an application keeps.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
+
+use crate::{
+    backend::{Backend, Isolation},
+    error::{Error, Result},
+    event::{HandleEvent, NoEvents},
+    layers::{Layers, Times},
+    store::Store,
+    transaction::Tx,
+};
+
+/// A database with caches in front of it.
+///
+/// Made by [`Larder::builder`], cheap to clone, shared between threads. Repositories are made on it:
+/// `User::repository(&larder)`.
+pub struct Larder<DB: Backend> {
+    inner: Arc<Inner<DB>>,
+}
+
+struct Inner<DB: Backend> {
+    pool: Pool<ConnectionManager<DB::Connection>>,
+    layers: Option<Layers>,
+    times: Times,
+}
+
+impl<DB: Backend> Clone for Larder<DB> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<DB: Backend> fmt::Debug for Larder<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Larder").field("cached", &self.inner.layers.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl<DB: Backend> Larder<DB> {
+    /// Starts to build a handle on a pool of connections.
+    ///
+    /// The pool is r2d2's, as Diesel has it. Its `test_on_check_out` sends a `SELECT 1` before each use, which costs a find by
+    /// key two fifths of its speed: turn it off unless connections die in silence where you are.
+    pub fn builder(pool: Pool<ConnectionManager<DB::Connection>>) -> Builder<DB> {
+        Builder { pool, store: None, events: None, ttl: None, absent_ttl: None, lease: None, commit_within: None }
+    }
+
+    /// Runs `work` in a transaction; after this has returned, every layer has its new rows or none.
+    ///
+    /// Reads in it see the transaction's own rows and pass by every cache. After `work` has returned `Ok` and before COMMIT, all
+    /// cells of all changed rows are marked as in doubt (one round trip a 512 cells); after COMMIT they are given their new
+    /// values or emptied (as many). READ COMMITTED on PostgreSQL; on SQLite the transaction holds the write lock from its start.
+    /// On PostgreSQL `work` may not let the connection idle for longer than [`Builder::commit_within`] between two statements.
+    ///
+    /// # Errors
+    /// Whatever `work` returns: then all is rolled back. [`Error::Database`] if COMMIT fails, [`Error::Store`],
+    /// [`Error::TooSlow`] or [`Error::TooManyCells`] if the changed cells could not be marked: rolled back too.
+    /// [`Error::CommitUnknown`] if the connection was lost during COMMIT.
+    pub fn transaction<T>(&self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
+        Tx::run_to_end(self, Isolation::default(), work)
+    }
+
+    /// As [`Larder::transaction`], with an isolation level, and trying again what failed only because of others.
+    ///
+    /// `work` is run up to `1 + options.retries` times, from the start, while [`Error::is_retryable`] says so.
+    ///
+    /// # Errors
+    /// As [`Larder::transaction`], of the last try.
+    pub fn transaction_with<T>(
+        &self,
+        options: TransactionOptions,
+        mut work: impl FnMut(&Tx<DB>) -> Result<T>,
+    ) -> Result<T> {
+        let mut retries = options.retries;
+        loop {
+            match Tx::run_to_end(self, options.isolation, &mut work) {
+                Err(error) if error.is_retryable() && retries > 0 => retries -= 1,
+                result => return result,
+            }
+        }
+    }
+
+    pub(crate) fn connection(&self) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
+        self.inner.pool.get().map_err(Error::Pool)
+    }
+
+    pub(crate) fn layers(&self) -> Option<&Layers> {
+        self.inner.layers.as_ref()
+    }
+
+    pub(crate) fn commit_within(&self) -> Duration {
+        self.inner.times.commit_within
+    }
+}
+
+/// How [`Larder::transaction_with`] runs a transaction.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TransactionOptions {
+    /// How much it is kept apart from others. Defaults to READ COMMITTED.
+    pub isolation: Isolation,
+    /// How often it is tried again after a serialization failure or a deadlock. Defaults to 0.
+    pub retries: u32,
+}
+
+/// Builds a [`Larder`].
+pub struct Builder<DB: Backend> {
+    pool: Pool<ConnectionManager<DB::Connection>>,
+    store: Option<Arc<dyn Store>>,
+    events: Option<Arc<dyn HandleEvent>>,
+    ttl: Option<Duration>,
+    absent_ttl: Option<Duration>,
+    lease: Option<Duration>,
+    commit_within: Option<Duration>,
+}
+
+impl<DB: Backend> fmt::Debug for Builder<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("shared", &self.store.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl<DB: Backend> Builder<DB> {
+    /// The store that holds the cells: `MemoryStore` if this process is the only one that writes to the tables, `RedisStore`
+    /// (crate `larder-redis`) if there are more. Defaults to none: every read goes to the database.
+    #[must_use]
+    pub fn shared(self, store: impl Store) -> Self {
+        self.shared_arc(Arc::new(store))
+    }
+
+    /// As [`Builder::shared`], for a store that others hold too.
+    #[must_use]
+    pub fn shared_arc(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Who is told of what happens beside the results. Defaults to nobody; `tracing` is told in any case.
+    #[must_use]
+    pub fn events(mut self, events: impl HandleEvent) -> Self {
+        self.events = Some(Arc::new(events));
+        self
+    }
+
+    /// How long a value lives in the store, less up to a tenth, unless its model has a `ttl` of its own. Defaults to 10 minutes.
+    ///
+    /// It bounds what is left of a mistake outside of the protocol, such as a write past larder that nobody told it of.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long it is remembered that no row has a key. Defaults to 30 seconds.
+    #[must_use]
+    pub fn absent_ttl(mut self, ttl: Duration) -> Self {
+        self.absent_ttl = Some(ttl);
+        self
+    }
+
+    /// How long a reader has to load what it found missing, before another may. Defaults to 4 seconds.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// How long after its last statement a transaction may still be committed. Defaults to 3 seconds.
+    ///
+    /// PostgreSQL is told to end a transaction that idles for longer. Cells of a transaction whose fate is not known stay out
+    /// of use for five times as long.
+    #[must_use]
+    pub fn commit_within(mut self, within: Duration) -> Self {
+        self.commit_within = Some(within);
+        self
+    }
+
+    /// The handle. Opens no connection.
+    #[must_use]
+    pub fn build(self) -> Larder<DB> {
+        let commit_within = self.commit_within.unwrap_or(Duration::from_secs(3)).max(Duration::from_millis(10));
+        let times = Times {
+            ttl: self.ttl.unwrap_or(Duration::from_secs(600)),
+            absent_ttl: self.absent_ttl.unwrap_or(Duration::from_secs(30)),
+            lease: self.lease.unwrap_or(Duration::from_secs(4)),
+            commit_within,
+            hold: commit_within * 5,
+        };
+        let events = self.events.unwrap_or_else(|| Arc::new(NoEvents));
+        let layers = self.store.map(|store| Layers::new(store, times, events));
+        Larder { inner: Arc::new(Inner { pool: self.pool, layers, times }) }
+    }
+}

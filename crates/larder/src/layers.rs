@@ -1,0 +1,217 @@
+//! The way of a read or a write through the store. Knows keys and bytes; no SQL, and no model's name.
+
+mod repair;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use self::repair::Repair;
+use crate::{
+    event::{self, Event, HandleEvent},
+    store::{BATCH, Cell, CellKey, Ending, Fill, Lease, Nonce, Store, StoreError, Vacancy},
+};
+
+/// How long things live, and how long they may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// A value, unless its model says otherwise.
+    pub(crate) ttl: Duration,
+    /// The knowledge that no row has a key.
+    pub(crate) absent_ttl: Duration,
+    /// A lease.
+    pub(crate) lease: Duration,
+    /// C and I of the protocol: what may pass between the last statement and COMMIT.
+    pub(crate) commit_within: Duration,
+    /// M of the protocol: a marker.
+    pub(crate) hold: Duration,
+}
+
+/// The store, and what goes with it.
+pub(crate) struct Layers {
+    store: Arc<dyn Store>,
+    times: Times,
+    events: Arc<dyn HandleEvent>,
+    repair: Repair,
+}
+
+/// What the store knew of one key.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Hit(Bytes),
+    /// Load it, and fill the cell if a lease is to be had.
+    Miss(Vacancy),
+    /// Load it, and leave the cell alone.
+    Bypass,
+}
+
+impl Layers {
+    pub(crate) fn new(store: Arc<dyn Store>, times: Times, events: Arc<dyn HandleEvent>) -> Self {
+        let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
+        Self { store, times, events, repair }
+    }
+
+    /// Looks keys up, in their order. One round trip a batch.
+    pub(crate) fn read(&self, keys: &[CellKey]) -> Vec<Found> {
+        match self.store.read(keys) {
+            Ok(cells) if cells.len() == keys.len() => cells.into_iter().map(Found::from).collect(),
+            Ok(_) => {
+                self.failed("read", &StoreError::refused("the store gave another number of cells than was asked for"));
+                keys.iter().map(|_| Found::Bypass).collect()
+            }
+            Err(error) => {
+                self.failed("read", &error);
+                keys.iter().map(|_| Found::Bypass).collect()
+            }
+        }
+    }
+
+    /// Takes leases on what was missed, in the order given: the caller must send its query after this has returned.
+    pub(crate) fn lease(&self, keys: &[(&CellKey, Vacancy)]) -> Vec<Option<Lease>> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        match self.store.lease(keys, self.times.lease) {
+            Ok(leases) if leases.len() == keys.len() => leases,
+            Ok(_) => {
+                self.failed(
+                    "lease",
+                    &StoreError::refused("the store gave another number of leases than was asked for"),
+                );
+                vec![None; keys.len()]
+            }
+            Err(error) => {
+                self.failed("lease", &error);
+                vec![None; keys.len()]
+            }
+        }
+    }
+
+    /// Stores what was loaded under leases.
+    pub(crate) fn fill(&self, values: Vec<(&CellKey, Lease, Bytes, Option<Duration>)>) {
+        if values.is_empty() {
+            return;
+        }
+        let fills: Vec<Fill<'_>> = values
+            .into_iter()
+            .map(|(key, lease, value, own)| {
+                let ttl = self.ttl(own, crate::payload::is_absent(&value));
+                Fill { key, lease, value, ttl }
+            })
+            .collect();
+        match self.store.fill(&fills) {
+            Ok(filled) => {
+                for (fill, _) in fills.iter().zip(filled).filter(|(_, filled)| !filled) {
+                    self.tell(Event::FillRefused { key: fill.key });
+                }
+            }
+            Err(error) => self.failed("fill", &error),
+        }
+    }
+
+    /// Empties a cell whose bytes can't be read, so that it can be filled again.
+    pub(crate) fn discard(&self, key: &CellKey) -> Found {
+        self.tell(Event::Corrupt { key });
+        match self.store.settle(None, &[key]) {
+            Ok(()) => Found::Miss(Vacancy::Nothing),
+            Err(error) => {
+                self.failed("settle", &error);
+                Found::Bypass
+            }
+        }
+    }
+
+    /// Marks what a transaction is about to commit.
+    ///
+    /// Strict: a marker whose fate is unknown is tried once more under a new nonce, and then the transaction must be rolled back.
+    /// A nonce that failed is never ended; its markers expire.
+    pub(crate) fn begin(&self, keys: &[&CellKey]) -> Result<Begun, StoreError> {
+        let mut again = true;
+        loop {
+            let (nonce, sent) = (Nonce::fresh(), Instant::now());
+            match self.store.begin(nonce, keys, self.times.hold) {
+                Ok(()) => return Ok(Begun { nonce, sent }),
+                Err(error) => {
+                    self.failed("begin", &error);
+                    if !again {
+                        return Err(error);
+                    }
+                    again = false;
+                }
+            }
+        }
+    }
+
+    /// Whether so much time has passed that COMMIT must not be sent any more.
+    pub(crate) fn is_late(&self, begun: &Begun) -> bool {
+        begun.sent.elapsed() > self.times.commit_within
+    }
+
+    /// Ends a committed transaction. If the store can't be told now, it is told in the background for as long as it matters.
+    pub(crate) fn committed(&self, begun: &Begun, effects: crate::effect::Effects) {
+        let ttl = |own, absent| self.ttl(own, absent);
+        let result = self.store.finish(begun.nonce, &effects.endings(ttl));
+        if let Err(error) = result {
+            self.failed("finish", &error);
+            self.tell(Event::FinishDelayed { n_cells: effects.len() });
+            self.repair.finish(begun.nonce, effects.into_endings(ttl), begun.sent + self.times.hold);
+        }
+    }
+
+    /// Ends a transaction that was certainly rolled back.
+    pub(crate) fn rolled_back(&self, begun: &Begun, keys: &[&CellKey]) {
+        let endings: Vec<_> = keys.iter().map(|key| (*key, Ending::RolledBack)).collect();
+        if let Err(error) = self.store.finish(begun.nonce, &endings) {
+            self.failed("finish", &error);
+        }
+    }
+
+    /// Leaves the markers of a transaction that may or may not have been committed, and settles its cells when they are gone.
+    pub(crate) fn unknown(&self, begun: &Begun, effects: &crate::effect::Effects) {
+        self.tell(Event::CommitUnknown { n_cells: effects.len() });
+        let keys = effects.keys().into_iter().cloned().collect();
+        self.repair.settle(keys, begun.sent + self.times.hold);
+    }
+
+    /// The most cells that one transaction may change: beyond it, marking them would take longer than a COMMIT may wait.
+    pub(crate) fn max_cells(&self) -> usize {
+        BATCH * 1024
+    }
+
+    /// The time to live of a value: up to a tenth less, so that what was filled together does not expire together.
+    fn ttl(&self, own: Option<Duration>, absent: bool) -> Duration {
+        let ttl = own.unwrap_or(self.times.ttl);
+        let ttl = if absent { ttl.min(self.times.absent_ttl) } else { ttl };
+        let jitter = u32::from(Nonce::fresh().as_bytes()[0]) % 64;
+        ttl - ttl / 640 * jitter
+    }
+
+    fn failed(&self, operation: &'static str, error: &StoreError) {
+        self.tell(Event::StoreFailed { operation, error });
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        event::trace(event);
+        self.events.handle(event);
+    }
+}
+
+impl From<Cell> for Found {
+    fn from(cell: Cell) -> Self {
+        match cell {
+            Cell::Value(payload) => Self::Hit(payload),
+            Cell::Vacant(vacancy) => Self::Miss(vacancy),
+            Cell::Leased(_) | Cell::InDoubt => Self::Bypass,
+        }
+    }
+}
+
+/// A transaction whose cells are marked.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    nonce: Nonce,
+    sent: Instant,
+}

@@ -1,0 +1,105 @@
+//! The bytes of a cell's value: no row, a row, or a list of rows.
+
+use bytes::Bytes;
+
+use crate::{
+    codec::{Corrupt, Input, put_varint},
+    entity::{Entity, Pattern},
+    key::Key,
+    store::CellKey,
+};
+
+const ABSENT: u8 = 0;
+const ROW: u8 = 1;
+/// All rows of a list.
+const WHOLE_LIST: u8 = 2;
+/// The first rows of a list that has more.
+const HEAD_OF_LIST: u8 = 3;
+
+/// The key of the cell of `P` for `key`.
+pub(crate) fn cell_key<P: Pattern>(key: &P::Key) -> CellKey {
+    let mut bytes = Vec::with_capacity(80);
+    bytes.extend_from_slice(<P::Entity as Entity>::NAME.as_bytes());
+    let mut before = b':';
+    for column in P::COLUMNS {
+        bytes.push(before);
+        bytes.extend_from_slice(column.as_bytes());
+        before = b',';
+    }
+    bytes.push(b':');
+    key.write_key(&mut bytes);
+    CellKey::new(bytes, <P::Entity as Entity>::LAYOUT)
+}
+
+/// The value of a key that no row has.
+pub(crate) fn absent() -> Bytes {
+    Bytes::from_static(&[ABSENT])
+}
+
+pub(crate) fn is_absent(payload: &[u8]) -> bool {
+    payload == [ABSENT]
+}
+
+/// The value of a key that one row has.
+pub(crate) fn row<E: Entity>(row: &E) -> Bytes {
+    let mut out = Vec::with_capacity(64);
+    out.push(ROW);
+    row.encode(&mut out);
+    Bytes::from(out)
+}
+
+/// The value of `P` for the rows that the database gave, in their order.
+pub(crate) fn rows<P: Pattern>(rows: &[P::Entity]) -> Bytes {
+    if P::UNIQUE {
+        return rows.first().map_or_else(absent, row);
+    }
+    let kept = &rows[..rows.len().min(P::HEAD)];
+    let mut out = Vec::with_capacity(16 + 64 * kept.len());
+    out.push(if kept.len() == rows.len() { WHOLE_LIST } else { HEAD_OF_LIST });
+    put_varint(kept.len() as u64, &mut out);
+    for row in kept {
+        row.encode(&mut out);
+    }
+    Bytes::from(out)
+}
+
+/// Reads at most `limit` rows: `None` if the cell holds fewer than that, and the database may have more.
+pub(crate) fn decode<P: Pattern>(payload: &[u8], limit: usize) -> Result<Option<Vec<P::Entity>>, Corrupt> {
+    let mut input = Input::new(payload);
+    let tag = input.byte()?;
+    match (tag, P::UNIQUE) {
+        (ABSENT, true) => input.end().map(|()| Some(Vec::new())),
+        (ROW, true) => {
+            let row = P::Entity::decode(&mut input)?;
+            input.end()?;
+            Ok(Some(vec![row]))
+        }
+        (WHOLE_LIST | HEAD_OF_LIST, false) => {
+            let n_rows = input.length()?;
+            if tag == HEAD_OF_LIST && n_rows < limit {
+                return Ok(None);
+            }
+            let mut rows = Vec::with_capacity(n_rows.min(limit).min(1024));
+            for _ in 0..n_rows.min(limit) {
+                rows.push(P::Entity::decode(&mut input)?);
+            }
+            if n_rows <= limit {
+                input.end()?;
+            }
+            Ok(Some(rows))
+        }
+        _ => Err(Corrupt),
+    }
+}
+
+/// How many rows a key has: `None` if the cell holds only the first of them.
+pub(crate) fn count<P: Pattern>(payload: &[u8]) -> Result<Option<i64>, Corrupt> {
+    let mut input = Input::new(payload);
+    match (input.byte()?, P::UNIQUE) {
+        (ABSENT, true) => Ok(Some(0)),
+        (ROW, true) => Ok(Some(1)),
+        (WHOLE_LIST, false) => i64::try_from(input.length()?).map(Some).map_err(|_| Corrupt),
+        (HEAD_OF_LIST, false) => Ok(None),
+        _ => Err(Corrupt),
+    }
+}

@@ -1,0 +1,180 @@
+//! How the rows of one model lead to those of another.
+
+mod count;
+mod load;
+mod refine;
+mod through;
+
+use std::marker::PhantomData;
+
+pub(crate) use self::load::Distinct;
+pub use self::{
+    count::Counted,
+    refine::{All, Filter, IntoOrder, Where},
+    through::Through,
+};
+use crate::{
+    backend::Backend,
+    entity::{Entity, Pattern, PatternOn},
+    error::{Error, Result},
+    session::Access,
+    shape::{Extend, Of},
+};
+
+/// A relation that can be loaded for many rows at once.
+pub trait Relation<DB: Backend> {
+    /// The pattern on the row it starts from: which of its columns lead on.
+    type From: PatternOn<DB>;
+
+    /// What there is for each row.
+    type Output;
+
+    /// Loads it for each key, in their order; a row without a key has none.
+    #[doc(hidden)]
+    fn load(
+        &self,
+        access: Access<'_, DB>,
+        keys: Vec<Option<<Self::From as Pattern>::Key>>,
+    ) -> Result<Vec<Self::Output>>;
+}
+
+/// What a relation connects. The derive makes one type of each relation.
+#[doc(hidden)]
+pub trait Link: 'static {
+    type From: Pattern;
+    type To: Pattern<Key = <Self::From as Pattern>::Key>;
+    type Arity: Arity;
+}
+
+/// How many rows a relation leads to.
+#[doc(hidden)]
+pub trait Arity: 'static {
+    type Of<T>;
+
+    /// How many rows to load for a key at most.
+    const LIMIT: usize;
+
+    /// Takes what belongs to one row: the next `n` of `rows`.
+    fn take<T>(rows: &mut impl Iterator<Item = T>, n: usize, table: &'static str) -> Result<Self::Of<T>>;
+}
+
+/// Any number of rows.
+#[derive(Debug)]
+pub enum Many {}
+
+/// One row or none.
+#[derive(Debug)]
+pub enum Maybe {}
+
+/// Exactly one row.
+#[derive(Debug)]
+pub enum One {}
+
+impl Arity for Many {
+    type Of<T> = Vec<T>;
+
+    const LIMIT: usize = crate::load::ALL;
+
+    fn take<T>(rows: &mut impl Iterator<Item = T>, n: usize, _table: &'static str) -> Result<Vec<T>> {
+        Ok(rows.take(n).collect())
+    }
+}
+
+impl Arity for Maybe {
+    type Of<T> = Option<T>;
+
+    const LIMIT: usize = 1;
+
+    fn take<T>(rows: &mut impl Iterator<Item = T>, n: usize, _table: &'static str) -> Result<Option<T>> {
+        Ok(rows.take(n).last())
+    }
+}
+
+impl Arity for One {
+    type Of<T> = T;
+
+    const LIMIT: usize = 1;
+
+    fn take<T>(rows: &mut impl Iterator<Item = T>, n: usize, table: &'static str) -> Result<T> {
+        rows.take(n).last().ok_or(Error::Orphan { table })
+    }
+}
+
+/// A relation as it is asked for: in which shape, with which filter, order and limit.
+///
+/// A relation that is filtered, ordered otherwise than its pattern, or limited, is loaded from the database each time and never
+/// stored: it shares no cell with the full list. A limit alone, in the pattern's own order, is answered from the full list.
+pub struct Rel<L, S, F = All> {
+    shape: S,
+    filter: F,
+    order: Option<Vec<Term>>,
+    limit: Option<usize>,
+    link: PhantomData<fn() -> L>,
+}
+
+impl<L: Link> Rel<L, Of<<L::To as Pattern>::Entity>> {
+    /// The relation with all of its rows, whole.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self { shape: Of::new(), filter: All, order: None, limit: None, link: PhantomData }
+    }
+}
+
+impl<L: Link> Default for Rel<L, Of<<L::To as Pattern>::Entity>> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<L: Link, S, F> Rel<L, S, F> {
+    /// Loads `T` of each row, a view, instead of the row. What was asked for `with` before is dropped: select first.
+    #[must_use]
+    pub fn select<T>(self) -> Rel<L, Of<T>, F> {
+        self.shaped(Of::new())
+    }
+
+    /// Loads a relation of the relation's rows too.
+    #[must_use]
+    pub fn with<R>(self, relation: R) -> Rel<L, S::Extended, F>
+    where
+        S: Extend<R>,
+    {
+        let Self { shape, filter, order, limit, link } = self;
+        Rel { shape: shape.extend(relation), filter, order, limit, link }
+    }
+
+    /// Counts the rows instead of loading them.
+    #[must_use]
+    pub fn count(self) -> Counted<L, F> {
+        Counted::new(self.filter)
+    }
+
+    fn shaped<T>(self, shape: T) -> Rel<L, T, F> {
+        let Self { filter, order, limit, link, .. } = self;
+        Rel { shape, filter, order, limit, link }
+    }
+}
+
+/// The order of a list: by these columns, one after the other.
+pub type Ordering = &'static [Term];
+
+/// A column by which a list is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// The column's name in the database.
+    pub column: &'static str,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// The name of a column.
+#[doc(hidden)]
+#[must_use]
+pub const fn column_name<C: diesel::Column>(_column: &C) -> &'static str {
+    C::NAME
+}
+
+fn table_of<L: Link>() -> &'static str {
+    <<L::To as Pattern>::Entity as Entity>::NAME
+}

@@ -1,0 +1,41 @@
+use std::marker::PhantomData;
+
+use super::{All, Filter, Link, Relation, load::Distinct};
+use crate::{
+    backend::Backend,
+    entity::{Pattern, PatternOn},
+    error::Result,
+    load,
+    session::Access,
+};
+
+/// The number of a relation's rows.
+///
+/// Answered from the cell of the full list where that is stored; otherwise one statement counts for all parents that lack it,
+/// and nothing is stored.
+pub struct Counted<L, F = All> {
+    filter: F,
+    link: PhantomData<fn() -> L>,
+}
+
+impl<L, F> Counted<L, F> {
+    pub(super) fn new(filter: F) -> Self {
+        Self { filter, link: PhantomData }
+    }
+}
+
+impl<DB, L, F> Relation<DB> for Counted<L, F>
+where
+    DB: Backend,
+    L: Link<From: PatternOn<DB>, To: PatternOn<DB>>,
+    F: Filter<DB>,
+{
+    type From = L::From;
+    type Output = i64;
+
+    fn load(&self, access: Access<'_, DB>, keys: Vec<Option<<L::From as Pattern>::Key>>) -> Result<Vec<i64>> {
+        let Distinct { keys, places, .. } = Distinct::of(keys);
+        let counts = load::count_by::<DB, L::To>(access, &keys, || self.filter.fragment())?;
+        Ok(places.into_iter().map(|place| place.map_or(0, |at| counts[at])).collect())
+    }
+}

@@ -1,0 +1,90 @@
+use std::{borrow::Cow, collections::HashMap};
+
+use super::{Arity, Filter, Link, Rel, Relation, table_of};
+use crate::{
+    backend::Backend,
+    entity::{Pattern, PatternOn},
+    error::Result,
+    load::{self, Refined},
+    session::Access,
+    shape::Shape,
+};
+
+impl<DB, L, S, F> Relation<DB> for Rel<L, S, F>
+where
+    DB: Backend,
+    L: Link<From: PatternOn<DB>, To: PatternOn<DB>>,
+    S: Shape<DB, Entity = <L::To as Pattern>::Entity>,
+    F: Filter<DB>,
+{
+    type From = L::From;
+    type Output = <L::Arity as Arity>::Of<S::Output>;
+
+    fn load(&self, access: Access<'_, DB>, keys: Vec<Option<<L::From as Pattern>::Key>>) -> Result<Vec<Self::Output>> {
+        let distinct = Distinct::of(keys);
+        let keys = &distinct.keys;
+        let limit = self.limit.unwrap_or(load::ALL).min(L::Arity::LIMIT);
+        let groups: Vec<Vec<S::Head>> = if self.is_plain() && self.filter.fragment().is_none() {
+            load::rows_by::<DB, L::To, S::Head>(access, keys, limit)?
+        } else {
+            let order = || self.order.clone().map_or(Cow::Borrowed(L::To::ORDER), Cow::Owned);
+            let refined = || Refined { filter: self.filter.fragment(), order: order(), limit };
+            let loaded = load::select_by::<DB, L::To, S::Head>(access, keys, refined)?;
+            loaded.into_iter().map(|rows| rows.into_iter().map(load::Loaded::narrow).collect()).collect()
+        };
+
+        let (heads, counts) = distinct.spread(groups);
+        let mut rows = self.shape.assemble(access, heads)?.into_iter();
+        counts.into_iter().map(|n| L::Arity::take(&mut rows, n, table_of::<L>())).collect()
+    }
+}
+
+/// Keys without repetition, in the order of their first appearance, and where each of the given ones went.
+pub(crate) struct Distinct<K> {
+    pub(crate) keys: Vec<K>,
+    pub(crate) places: Vec<Option<usize>>,
+    pub(crate) uses: Vec<usize>,
+}
+
+impl<K: crate::key::Key> Distinct<K> {
+    pub(crate) fn of(given: Vec<Option<K>>) -> Self {
+        let mut seen = HashMap::with_capacity(given.len());
+        let (mut keys, mut uses) = (Vec::with_capacity(given.len()), Vec::with_capacity(given.len()));
+        let places = given
+            .into_iter()
+            .map(|key| {
+                let key = key?.canonical();
+                let at = *seen.entry(key.clone()).or_insert_with(|| {
+                    keys.push(key);
+                    uses.push(0);
+                    keys.len() - 1
+                });
+                uses[at] += 1;
+                Some(at)
+            })
+            .collect();
+        Self { keys, places, uses }
+    }
+
+    /// All rows of all given keys one after the other, so that the next level is loaded at once, and how many each has.
+    ///
+    /// `groups` are the rows of the distinct keys. A row under several given keys is cloned for all of them but the last.
+    pub(crate) fn spread<H: Clone>(mut self, mut groups: Vec<Vec<H>>) -> (Vec<H>, Vec<usize>) {
+        let mut counts = Vec::with_capacity(self.places.len());
+        let mut heads = Vec::with_capacity(groups.iter().map(Vec::len).sum());
+        for place in self.places {
+            let Some(at) = place else {
+                counts.push(0);
+                continue;
+            };
+            counts.push(groups[at].len());
+            self.uses[at] -= 1;
+            if self.uses[at] == 0 {
+                heads.append(&mut groups[at]);
+            } else {
+                heads.extend(groups[at].iter().cloned());
+            }
+        }
+        (heads, counts)
+    }
+}

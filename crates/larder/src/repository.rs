@@ -1,0 +1,43 @@
+//! The repository of an entity: what the generated one is made of.
+
+mod find;
+mod list;
+mod write;
+
+use crate::{
+    backend::Backend,
+    session::{Access, Session},
+    shape::{Of, Shape},
+};
+
+pub use self::list::List;
+
+/// Finds and writes rows of an entity on a session, and gives each in a shape.
+///
+/// `#[derive(Repository)]` on a model makes a type around this one, with a finder for each declared access pattern.
+pub struct Repository<'s, DB: Backend, S> {
+    access: Access<'s, DB>,
+    shape: S,
+}
+
+impl<DB: Backend, S: Clone> Clone for Repository<'_, DB, S> {
+    fn clone(&self) -> Self {
+        Self { access: self.access, shape: self.shape.clone() }
+    }
+}
+
+impl<'s, DB: Backend, E> Repository<'s, DB, Of<E>> {
+    /// A repository of whole rows.
+    #[doc(hidden)]
+    pub fn new<Sn: Session<Backend = DB>>(session: &'s Sn) -> Self {
+        Self { access: session.access(), shape: Of::new() }
+    }
+}
+
+impl<'s, DB: Backend, S> Repository<'s, DB, S> {
+    /// The same rows in another shape.
+    #[doc(hidden)]
+    pub fn shaped<T: Shape<DB>>(self, shape: impl FnOnce(S) -> T) -> Repository<'s, DB, T> {
+        Repository { access: self.access, shape: shape(self.shape) }
+    }
+}

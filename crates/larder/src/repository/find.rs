@@ -1,0 +1,153 @@
+use super::{List, Repository};
+use crate::{
+    backend::Backend,
+    entity::{Entity, Pattern, PatternOn, Table},
+    error::{Error, Result},
+    load,
+    relation::Distinct,
+    row::SelectList,
+    shape::{Head, Presence, Shape},
+    statement::Statement,
+};
+
+type KeyOf<S, DB> = <<S as Shape<DB>>::Entity as Entity>::Key;
+type PrimaryOf<S, DB> = <<S as Shape<DB>>::Entity as Table<DB>>::ByKey;
+
+impl<'s, DB, S> Repository<'s, DB, S>
+where
+    DB: Backend,
+    S: Shape<DB>,
+{
+    /// The row with this primary key, or `None`.
+    ///
+    /// Costs one round trip if it is cached. If not: one more for a lease, one statement, and one round trip to fill it in. Each
+    /// relation in the shape is a level more, at the same price.
+    ///
+    /// # Errors
+    /// [`Error::Database`] if the statement fails, [`Error::Pool`] if there is no connection for it. A failing store is no
+    /// error: the row comes from the database.
+    pub fn find(&self, key: impl Into<KeyOf<S, DB>>) -> Result<Option<S::Output>> {
+        self.find_by::<PrimaryOf<S, DB>>(key.into())
+    }
+
+    /// The row with this primary key.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none, and those of [`Repository::find`].
+    pub fn get(&self, key: impl Into<KeyOf<S, DB>>) -> Result<S::Output> {
+        self.find(key)?.ok_or(Error::NotFound { table: S::Entity::NAME })
+    }
+
+    /// The rows with these primary keys, in the order of `keys`.
+    ///
+    /// `n` keys give `n` slots; a slot is `None` where no such row exists. Repeated keys are loaded once. Costs as much as
+    /// [`Repository::find`], however many keys there are: one round trip for each 512 and one statement for as many as it can
+    /// bind (some 65,000 on PostgreSQL, 32,000 on SQLite; half as many of a key of two columns).
+    ///
+    /// # Errors
+    /// Those of [`Repository::find`].
+    pub fn find_many(&self, keys: &[KeyOf<S, DB>]) -> Result<Vec<Option<S::Output>>> {
+        self.find_by_many::<PrimaryOf<S, DB>>(keys.iter().cloned())
+    }
+
+    /// Whether there is a row with this primary key.
+    ///
+    /// Costs one round trip if the row is cached, and one statement more that reads only the key if it is not.
+    ///
+    /// # Errors
+    /// Those of [`Repository::find`].
+    pub fn exists(&self, key: impl Into<KeyOf<S, DB>>) -> Result<bool> {
+        let found =
+            load::rows_by::<DB, PrimaryOf<S, DB>, Presence<S::Entity>>(self.access, &[canonical(key.into())], 1)?;
+        Ok(found.first().is_some_and(|rows| !rows.is_empty()))
+    }
+
+    /// Rows by any query of Diesel's on the table, which comes boxed and may be filtered, ordered and limited.
+    ///
+    /// The query always goes to the database: one statement. It selects what the shape needs of the rows and stores nothing;
+    /// relations in the shape are loaded through the caches as ever.
+    ///
+    /// # Errors
+    /// Those of [`Repository::find`].
+    pub fn query<'q>(
+        &self,
+        refine: impl FnOnce(<S::Entity as Table<DB>>::Query<'q>) -> <S::Entity as Table<DB>>::Query<'q>,
+    ) -> Result<Vec<S::Output>> {
+        let query = refine(S::Entity::query());
+        let mut list = SelectList::new();
+        if S::Head::WHOLE {
+            S::Entity::columns(&mut list);
+        } else {
+            S::Head::columns(&mut list);
+        }
+        let mut statement = Statement::new();
+        statement.fragment(S::Entity::select(query, list));
+        let loaded: Vec<load::Loaded<S::Entity, S::Head>> = self.access.load(statement)?;
+        self.shape.assemble(self.access, loaded.into_iter().map(load::Loaded::narrow).collect())
+    }
+
+    /// The row of a unique pattern.
+    #[doc(hidden)]
+    pub fn find_by<P>(&self, key: P::Key) -> Result<Option<S::Output>>
+    where
+        P: PatternOn<DB> + Pattern<Entity = S::Entity>,
+    {
+        let mut groups = load::rows_by::<DB, P, S::Head>(self.access, &[canonical(key)], 1)?;
+        let heads = groups.pop().unwrap_or_default();
+        Ok(self.shape.assemble(self.access, heads)?.pop())
+    }
+
+    /// The rows of a unique pattern, in the order of `keys`.
+    #[doc(hidden)]
+    pub fn find_by_many<P>(&self, keys: impl IntoIterator<Item = P::Key>) -> Result<Vec<Option<S::Output>>>
+    where
+        P: PatternOn<DB> + Pattern<Entity = S::Entity>,
+    {
+        let lists = self.load_many::<P>(keys.into_iter().map(Some).collect(), 1)?;
+        Ok(lists.into_iter().map(|mut rows| rows.pop()).collect())
+    }
+
+    /// The rows of a list, still to be limited.
+    #[doc(hidden)]
+    pub fn list_by<P>(&self, key: P::Key) -> List<'s, DB, S, P>
+    where
+        P: PatternOn<DB> + Pattern<Entity = S::Entity>,
+        S: Clone,
+    {
+        List::new(self.access, self.shape.clone(), canonical(key))
+    }
+
+    /// The rows of several lists, in the order of `keys`.
+    #[doc(hidden)]
+    pub fn list_by_many<P>(&self, keys: impl IntoIterator<Item = P::Key>) -> Result<Vec<Vec<S::Output>>>
+    where
+        P: PatternOn<DB> + Pattern<Entity = S::Entity>,
+    {
+        self.load_many::<P>(keys.into_iter().map(Some).collect(), load::ALL)
+    }
+
+    /// The number of rows in a list.
+    #[doc(hidden)]
+    pub fn count_by<P>(&self, key: P::Key) -> Result<i64>
+    where
+        P: PatternOn<DB> + Pattern<Entity = S::Entity>,
+    {
+        let counts = load::count_by::<DB, P>(self.access, &[canonical(key)], || None)?;
+        Ok(counts.first().copied().unwrap_or_default())
+    }
+
+    fn load_many<P>(&self, keys: Vec<Option<P::Key>>, limit: usize) -> Result<Vec<Vec<S::Output>>>
+    where
+        P: PatternOn<DB> + Pattern<Entity = S::Entity>,
+    {
+        let distinct = Distinct::of(keys);
+        let groups = load::rows_by::<DB, P, S::Head>(self.access, &distinct.keys, limit)?;
+        let (heads, counts) = distinct.spread(groups);
+        let mut rows = self.shape.assemble(self.access, heads)?.into_iter();
+        Ok(counts.into_iter().map(|n| rows.by_ref().take(n).collect()).collect())
+    }
+}
+
+fn canonical<K: crate::key::Key>(key: K) -> K {
+    key.canonical()
+}

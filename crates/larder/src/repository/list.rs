@@ -1,0 +1,75 @@
+use std::{borrow::Cow, marker::PhantomData};
+
+use crate::{
+    backend::Backend,
+    entity::{Pattern, PatternOn},
+    error::Result,
+    load::{self, Refined},
+    relation::{IntoOrder, Term},
+    session::Access,
+    shape::Shape,
+};
+
+/// The rows with one key of an access pattern, in the pattern's order unless another is asked for.
+#[must_use = "a list is loaded by `load` or `first`"]
+pub struct List<'s, DB: Backend, S, P: Pattern> {
+    access: Access<'s, DB>,
+    shape: S,
+    key: P::Key,
+    limit: usize,
+    order: Option<Vec<Term>>,
+    pattern: PhantomData<fn() -> P>,
+}
+
+impl<'s, DB, S, P> List<'s, DB, S, P>
+where
+    DB: Backend,
+    S: Shape<DB>,
+    P: PatternOn<DB> + Pattern<Entity = S::Entity>,
+{
+    pub(super) fn new(access: Access<'s, DB>, shape: S, key: P::Key) -> Self {
+        Self { access, shape, key, limit: load::ALL, order: None, pattern: PhantomData }
+    }
+
+    /// Keeps the first `n` rows. Defaults to all.
+    pub fn limit(mut self, n: usize) -> Self {
+        self.limit = n;
+        self
+    }
+
+    /// Orders by other columns than the pattern does: `orders::total_amount.desc()`. Such a list comes from the database each
+    /// time.
+    pub fn order(mut self, order: impl IntoOrder) -> Self {
+        self.order = Some(order.terms());
+        self
+    }
+
+    /// Loads the rows.
+    ///
+    /// Costs one round trip if the list is cached, up to the number of rows that its cell holds (`head` of the index, 256 unless
+    /// it says otherwise). If not: one more for a lease, one statement, and one round trip to fill it in.
+    ///
+    /// # Errors
+    /// [`Error::Database`](crate::Error::Database) if the statement fails, [`Error::Pool`](crate::Error::Pool) if there is no
+    /// connection for it.
+    pub fn load(self) -> Result<Vec<S::Output>> {
+        let keys = [self.key];
+        let heads = match self.order.filter(|order| order != P::ORDER) {
+            None => load::rows_by::<DB, P, S::Head>(self.access, &keys, self.limit)?.pop().unwrap_or_default(),
+            Some(order) => {
+                let refined = || Refined { filter: None, order: Cow::Borrowed(&order[..]), limit: self.limit };
+                let loaded = load::select_by::<DB, P, S::Head>(self.access, &keys, refined)?.pop().unwrap_or_default();
+                loaded.into_iter().map(load::Loaded::narrow).collect()
+            }
+        };
+        self.shape.assemble(self.access, heads)
+    }
+
+    /// Loads the first row.
+    ///
+    /// # Errors
+    /// As [`List::load`].
+    pub fn first(self) -> Result<Option<S::Output>> {
+        Ok(self.limit(1).load()?.pop())
+    }
+}

@@ -1,0 +1,174 @@
+//! Rows as the database sends them.
+
+use diesel::{
+    Column, QueryableByName,
+    deserialize::{self, FromSqlRow, StaticallySizedRow},
+    query_builder::QueryFragment,
+    row::{NamedRow, PartialRow, Row},
+    sql_types::{IntoNotNullable, Nullable, SqlType, is_nullable::NotNull},
+};
+
+use crate::{backend::Backend, statement::Fragment};
+
+/// What a statement selects, one fragment after the other.
+pub struct SelectList<DB: Backend> {
+    pub(crate) items: Vec<Fragment<'static, DB>>,
+    pub(crate) n_columns: usize,
+}
+
+impl<DB: Backend> SelectList<DB> {
+    pub(crate) fn new() -> Self {
+        Self { items: Vec::with_capacity(16), n_columns: 0 }
+    }
+
+    /// Appends a column.
+    pub fn column(&mut self, column: impl QueryFragment<DB> + 'static) -> &mut Self {
+        self.items.push(Box::new(column));
+        self.n_columns += 1;
+        self
+    }
+
+    /// Appends the columns of an embedded struct.
+    pub fn embedded<T>(&mut self) -> &mut Self
+    where
+        T: diesel::Selectable<DB>,
+        T::SelectExpression: QueryFragment<DB> + diesel::Expression + 'static,
+        T: StaticallySizedRow<diesel::dsl::SqlTypeOf<T::SelectExpression>, DB>,
+    {
+        self.items.push(Box::new(T::construct_selection()));
+        self.n_columns += T::FIELD_COUNT;
+        self
+    }
+}
+
+/// One row, read from left to right.
+pub struct RowReader<'a, R> {
+    row: &'a R,
+    at: usize,
+}
+
+impl<'a, R> RowReader<'a, R> {
+    pub(crate) fn new(row: &'a R) -> Self {
+        Self { row, at: 0 }
+    }
+
+    /// Reads the next column.
+    ///
+    /// # Errors
+    /// Diesel's, if the database's value is none of `T`.
+    pub fn column<'r, DB, C, T>(&mut self, _column: C) -> deserialize::Result<T>
+    where
+        DB: Backend,
+        R: Row<'r, DB>,
+        C: Column,
+        T: FromSqlRow<C::SqlType, DB>,
+    {
+        self.next::<DB, C::SqlType, T>(1)
+    }
+
+    /// Reads the columns of an embedded struct.
+    ///
+    /// # Errors
+    /// As [`RowReader::column`].
+    pub fn embedded<'r, DB, T>(&mut self) -> deserialize::Result<T>
+    where
+        DB: Backend,
+        R: Row<'r, DB>,
+        T: diesel::Selectable<DB>,
+        T::SelectExpression: diesel::Expression,
+        T: StaticallySizedRow<diesel::dsl::SqlTypeOf<T::SelectExpression>, DB>,
+    {
+        self.next::<DB, diesel::dsl::SqlTypeOf<T::SelectExpression>, T>(T::FIELD_COUNT)
+    }
+
+    /// Reads the next column, which may be NULL although `T` can't be.
+    pub(crate) fn part<'r, DB, ST, T>(&mut self) -> deserialize::Result<Option<T>>
+    where
+        DB: Backend,
+        R: Row<'r, DB>,
+        Option<T>: FromSqlRow<Nullable<ST>, DB>,
+        ST: SqlType<IsNull = NotNull>,
+    {
+        self.next::<DB, Nullable<ST>, Option<T>>(1)
+    }
+
+    fn next<'r, DB, ST, T>(&mut self, n_columns: usize) -> deserialize::Result<T>
+    where
+        DB: Backend,
+        R: Row<'r, DB>,
+        T: FromSqlRow<ST, DB>,
+    {
+        self.advance(n_columns, |row| T::build_from_row(row))
+    }
+
+    fn advance<'r, DB, T>(
+        &mut self,
+        n_columns: usize,
+        read: impl FnOnce(&PartialRow<'_, R::InnerPartialRow>) -> deserialize::Result<T>,
+    ) -> deserialize::Result<T>
+    where
+        DB: Backend,
+        R: Row<'r, DB>,
+    {
+        let end = self.at + n_columns;
+        if end > self.row.field_count() {
+            return Err("the row has fewer columns than were asked for".into());
+        }
+        let value = read(&self.row.partial_row(self.at..end))?;
+        self.at = end;
+        Ok(value)
+    }
+}
+
+/// Something that is read from a row's columns in the order in which it asked for them.
+pub trait FromRow<DB: Backend>: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Diesel's, if a value does not fit.
+    fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self>;
+}
+
+macro_rules! tuple {
+    ($($name:ident),*) => {
+        impl<DB: Backend, $($name: FromRow<DB>),*> FromRow<DB> for ($($name,)*) {
+            fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
+                Ok(($($name::from_row(row)?,)*))
+            }
+        }
+    };
+}
+
+tuple!(A, B);
+tuple!(A, B, C);
+
+/// All columns of an entity.
+pub(crate) struct WholeRow<E>(pub(crate) E);
+
+impl<DB: Backend, E: crate::entity::Table<DB>> FromRow<DB> for WholeRow<E> {
+    fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
+        E::build(row).map(Self)
+    }
+}
+
+/// A number that SQL counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Count(pub(crate) i64);
+
+impl<DB: Backend> FromRow<DB> for Count {
+    fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
+        row.advance(1, |row| DB::read_count(row)).map(Count)
+    }
+}
+
+/// What makes Diesel load a [`FromRow`].
+pub(crate) struct Built<T>(pub(crate) T);
+
+impl<DB: Backend, T: FromRow<DB>> QueryableByName<DB> for Built<T> {
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        T::from_row(&mut RowReader::new(row)).map(Built)
+    }
+}
+
+/// The SQL type of a column's values that are not NULL.
+pub(crate) type Bare<C> = <<C as diesel::Expression>::SqlType as IntoNotNullable>::NotNullable;

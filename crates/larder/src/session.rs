@@ -1,0 +1,102 @@
+//! What a repository works on: the handle, or a transaction.
+
+use diesel::result::QueryResult;
+
+use crate::{
+    backend::Backend, error::Result, handle::Larder, layers::Layers, row::FromRow, statement::Statement,
+    transaction::Tx,
+};
+
+/// The handle or a transaction: whatever repositories can be made on.
+///
+/// Functions that are generic over it work in both. On the handle, reads go through the caches and every write is a transaction
+/// of its own; in a transaction, reads see the transaction's own rows and no cache, and writes belong to it. Sealed.
+pub trait Session: sealed::Sealed {
+    /// The database.
+    type Backend: Backend;
+
+    #[doc(hidden)]
+    fn access(&self) -> Access<'_, Self::Backend>;
+
+    /// Runs `work` in a transaction: a new one on the handle, a savepoint in a transaction.
+    ///
+    /// # Errors
+    /// Those of `work`, after which what it did is rolled back, and those of [`Larder::transaction`].
+    fn transaction<T>(&self, work: impl FnOnce(&Tx<Self::Backend>) -> Result<T>) -> Result<T>;
+}
+
+impl<DB: Backend> Session for Larder<DB> {
+    type Backend = DB;
+
+    fn access(&self) -> Access<'_, DB> {
+        Access::Handle(self)
+    }
+
+    fn transaction<T>(&self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
+        Larder::transaction(self, work)
+    }
+}
+
+impl<DB: Backend> Session for Tx<DB> {
+    type Backend = DB;
+
+    fn access(&self) -> Access<'_, DB> {
+        Access::Transaction(self)
+    }
+
+    fn transaction<T>(&self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
+        self.savepoint(work)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl<DB: crate::backend::Backend> Sealed for crate::handle::Larder<DB> {}
+    impl<DB: crate::backend::Backend> Sealed for crate::transaction::Tx<DB> {}
+}
+
+/// A borrowed session of either kind.
+#[doc(hidden)]
+pub enum Access<'s, DB: Backend> {
+    Handle(&'s Larder<DB>),
+    Transaction(&'s Tx<DB>),
+}
+
+impl<DB: Backend> Clone for Access<'_, DB> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<DB: Backend> Copy for Access<'_, DB> {}
+
+impl<'s, DB: Backend> Access<'s, DB> {
+    /// The caches, unless they must be passed by.
+    pub(crate) fn layers(self) -> Option<&'s Layers> {
+        match self {
+            Self::Handle(larder) => larder.layers(),
+            Self::Transaction(_) => None,
+        }
+    }
+
+    /// Runs a SELECT.
+    pub(crate) fn load<T: FromRow<DB> + 'static>(self, statement: Statement<'_, DB>) -> Result<Vec<T>> {
+        self.with_connection(|connection| DB::load(connection, statement))
+    }
+
+    fn with_connection<T>(self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
+        match self {
+            Self::Handle(larder) => Ok(work(&mut *larder.connection()?)?),
+            Self::Transaction(tx) => tx.with_connection(work),
+        }
+    }
+
+    /// Runs a write: in the transaction, or in one of its own.
+    pub(crate) fn write<T>(self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
+        match self {
+            Self::Handle(larder) => larder.transaction(work),
+            Self::Transaction(tx) => work(tx),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What comes back for each row: the row, a view of it, or a tuple with its relations.
+
+mod with;
+
+use std::marker::PhantomData;
+
+use diesel::{deserialize, row::Row};
+
+pub use self::with::{Extend, Linked, LinkedBy, Relations, With};
+use crate::{
+    backend::Backend,
+    entity::{Entity, Table},
+    error::Result,
+    row::{RowReader, SelectList},
+    session::Access,
+};
+
+/// What a repository gives for each row of its entity.
+///
+/// A type: [`Of`] a row or a view, or [`With`] relations. Relations are loaded level by level, for all rows of a level at once.
+pub trait Shape<DB: Backend> {
+    /// Whose rows they are.
+    type Entity: Table<DB>;
+
+    /// What is needed of each row.
+    type Head: Head<DB, Entity = Self::Entity>;
+
+    /// What the caller gets for it.
+    type Output;
+
+    /// Loads what belongs to the rows, in their order.
+    #[doc(hidden)]
+    fn assemble(&self, access: Access<'_, DB>, heads: Vec<Self::Head>) -> Result<Vec<Self::Output>>;
+}
+
+/// What is needed of a row: all of it, or some columns.
+#[doc(hidden)]
+pub trait Head<DB: Backend>: Clone + Sized + 'static {
+    type Entity: Table<DB>;
+
+    /// Whether the whole row is needed, and so can be stored.
+    const WHOLE: bool;
+
+    /// Selects the columns, unless the whole row is needed.
+    fn columns(list: &mut SelectList<DB>);
+
+    /// Reads the columns.
+    fn build<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self>;
+
+    /// Takes what is needed of a row.
+    fn narrow(row: Self::Entity) -> Self;
+}
+
+/// Something that one row gives: an entity itself, or a view of it. The derives implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be loaded from `{DB}`",
+    label = "neither an entity nor a view",
+    note = "add `#[derive(larder::View)]` and `#[larder(of = Entity)]` to `{Self}`, or `#[derive(larder::Repository)]` if it is a model"
+)]
+pub trait Load<DB: Backend>: Sized {
+    /// Whose rows give it.
+    type Entity: Table<DB>;
+
+    #[doc(hidden)]
+    type Head: Head<DB, Entity = Self::Entity>;
+
+    #[doc(hidden)]
+    fn assemble(access: Access<'_, DB>, heads: Vec<Self::Head>) -> Result<Vec<Self>>;
+}
+
+/// The shape of an entity or a view.
+pub struct Of<T>(PhantomData<fn() -> T>);
+
+impl<T> Of<T> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> Default for Of<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Clone for Of<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Of<T> {}
+
+impl<DB: Backend, T: Load<DB>> Shape<DB> for Of<T> {
+    type Entity = T::Entity;
+    type Head = T::Head;
+    type Output = T;
+
+    fn assemble(&self, access: Access<'_, DB>, heads: Vec<Self::Head>) -> Result<Vec<T>> {
+        T::assemble(access, heads)
+    }
+}
+
+/// A whole row.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct Whole<E>(pub E);
+
+impl<DB: Backend, E: Table<DB>> Head<DB> for Whole<E> {
+    type Entity = E;
+
+    const WHOLE: bool = true;
+
+    fn columns(list: &mut SelectList<DB>) {
+        E::columns(list);
+    }
+
+    fn build<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
+        E::build(row).map(Self)
+    }
+
+    fn narrow(row: E) -> Self {
+        Self(row)
+    }
+}
+
+/// Nothing of a row but that it is there.
+#[derive(Clone)]
+pub(crate) struct Presence<E>(PhantomData<fn() -> E>);
+
+impl<DB: Backend, E: Table<DB> + Entity> Head<DB> for Presence<E> {
+    type Entity = E;
+
+    const WHOLE: bool = false;
+
+    fn columns(_list: &mut SelectList<DB>) {}
+
+    fn build<'r, R: Row<'r, DB>>(_row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
+        Ok(Self(PhantomData))
+    }
+
+    fn narrow(_row: E) -> Self {
+        Self(PhantomData)
+    }
+}

@@ -1,0 +1,87 @@
+//! Rows that the database deletes or changes because others are deleted.
+
+use std::collections::HashSet;
+
+use super::{Tx, lock_rows};
+use crate::{
+    backend::Backend,
+    entity::{Entity, Pattern, PatternOn, Table},
+    error::Result,
+    payload,
+    relation::Link,
+    store::CellKey,
+};
+
+/// Rows about to be deleted, and the transaction in which that happens.
+#[doc(hidden)]
+pub struct Dependents<'a, DB: Backend, E: Entity> {
+    tx: &'a Tx<DB>,
+    keys: &'a [E::Key],
+    /// The rows that are already known to go: rows may refer to each other in a circle.
+    going: &'a mut HashSet<CellKey>,
+}
+
+/// Tells of everything that goes with the rows of these keys.
+pub(crate) fn delete_dependents<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, keys: &[E::Key]) -> Result<()> {
+    let mut going = keys.iter().map(payload::cell_key::<E::ByKey>).collect();
+    E::dependents(&mut Dependents { tx, keys, going: &mut going })
+}
+
+impl<DB: Backend, E: Entity> Dependents<'_, DB, E> {
+    /// The rows of a relation are deleted too, and what depends on them.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn cascade<L>(&mut self) -> Result<()>
+    where
+        L: Link<From: Pattern<Entity = E, Key = E::Key>, To: PatternOn<DB>>,
+    {
+        let rows = self.touch::<L>()?;
+        let keys: Vec<_> = rows
+            .iter()
+            .map(Entity::key)
+            .filter(|key| self.going.insert(payload::cell_key::<<<L::To as Pattern>::Entity as Table<DB>>::ByKey>(key)))
+            .collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        <<L::To as Pattern>::Entity as Table<DB>>::dependents(&mut Dependents {
+            tx: self.tx,
+            keys: &keys,
+            going: self.going,
+        })
+    }
+
+    /// The rows of a relation stay, without their parent.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn set_null<L>(&mut self) -> Result<()>
+    where
+        L: Link<From: Pattern<Entity = E, Key = E::Key>, To: PatternOn<DB>>,
+    {
+        self.touch::<L>().map(drop)
+    }
+
+    fn touch<L>(&self) -> Result<Vec<<L::To as Pattern>::Entity>>
+    where
+        L: Link<From: Pattern<Entity = E, Key = E::Key>, To: PatternOn<DB>>,
+    {
+        let mut rows = Vec::new();
+        for keys in self.keys.chunks(DB::MAX_BINDS / 4) {
+            rows.extend(lock_rows::<DB, <L::To as Pattern>::Entity>(self.tx, |statement| {
+                L::To::matching(keys.to_vec(), statement);
+            })?);
+        }
+        self.tx.register(|effects| {
+            // After the deletion nothing is left of their old lists, nor of their parents' lists of them.
+            for row in &rows {
+                effects.touched(row);
+            }
+            for key in self.keys {
+                effects.touched_key::<L::To>(key);
+            }
+        });
+        Ok(rows)
+    }
+}

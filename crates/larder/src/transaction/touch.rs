@@ -1,0 +1,124 @@
+//! Telling of rows that were changed without a repository.
+
+use diesel::result::QueryResult;
+
+use super::Tx;
+use crate::{
+    backend::Backend,
+    entity::{PatternOn, Table},
+    error::Result,
+    load,
+    row::{SelectList, WholeRow},
+    session::Access,
+    statement::Statement,
+};
+
+impl<DB: Backend> Tx<DB> {
+    /// Takes every row with one of these primary keys, **as it is now in this transaction**, out of the caches.
+    ///
+    /// That is its own cell, those of its unique columns, and every list it is in. A statement that moves rows from one list to
+    /// another, or deletes them, must therefore be told of twice, before and after: [`Tx::touching`] does. Costs one SELECT, which
+    /// locks the rows.
+    ///
+    /// # Errors
+    /// [`Error::Database`](crate::Error::Database) if that fails.
+    pub fn touched<E: Table<DB>>(&self, keys: &[E::Key]) -> Result<()> {
+        let rows: Vec<E> = lock_by_key(self, keys)?;
+        self.register(|effects| {
+            for key in keys {
+                effects.touched_key::<E::ByKey>(key);
+            }
+            for row in &rows {
+                effects.touched(row);
+            }
+        });
+        Ok(())
+    }
+
+    /// Runs `work`, which changes, moves or deletes rows with these primary keys, and takes them out of the caches as they were
+    /// before it and as they are after it.
+    ///
+    /// Costs two SELECTs beside `work`.
+    ///
+    /// # Errors
+    /// Those of [`Tx::run`].
+    pub fn touching<E: Table<DB>, T>(
+        &self,
+        keys: &[E::Key],
+        work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>,
+    ) -> Result<T> {
+        self.touched::<E>(keys)?;
+        let value = self.run(work)?;
+        self.touched::<E>(keys)?;
+        Ok(value)
+    }
+
+    /// Takes every row that the table has now in this transaction out of the caches, and keeps others from writing it until the
+    /// end of the transaction.
+    ///
+    /// As with [`Tx::touched`], a statement that moves or deletes rows is told of before and after: [`Tx::touching_all`] does.
+    /// Reads the whole table, and marks each of its cells: for tables of up to some ten thousand rows.
+    ///
+    /// # Errors
+    /// [`Error::Database`](crate::Error::Database) if reading fails. [`Error::TooManyCells`](crate::Error::TooManyCells) or
+    /// [`Error::TooSlow`](crate::Error::TooSlow) at COMMIT if the table is too large for it.
+    pub fn touched_all<E: Table<DB>>(&self) -> Result<()> {
+        if let Some(lock) = DB::lock_table(load::table::<DB, E>()) {
+            self.with_connection(|connection| DB::execute(connection, lock))?;
+        }
+        let rows: Vec<E> =
+            Access::Transaction(self).load(select_rows::<DB, E>())?.into_iter().map(|WholeRow(row)| row).collect();
+        self.register(|effects| {
+            for row in &rows {
+                effects.touched(row);
+            }
+        });
+        Ok(())
+    }
+
+    /// Runs `work`, which changes any rows of a table, between two [`Tx::touched_all`].
+    ///
+    /// # Errors
+    /// Those of [`Tx::run`] and [`Tx::touched_all`].
+    pub fn touching_all<E: Table<DB>, T>(&self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
+        self.touched_all::<E>()?;
+        let value = self.run(work)?;
+        self.touched_all::<E>()?;
+        Ok(value)
+    }
+}
+
+/// The rows with these primary keys, locked until the end of the transaction.
+fn lock_by_key<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, keys: &[E::Key]) -> Result<Vec<E>> {
+    let mut rows = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(DB::MAX_BINDS / 4) {
+        rows.extend(lock_rows::<DB, E>(tx, |statement| {
+            E::ByKey::matching(keys.to_vec(), statement);
+        })?);
+    }
+    Ok(rows)
+}
+
+/// The rows that meet a condition, locked until the end of the transaction.
+pub(crate) fn lock_rows<'q, DB: Backend, E: Table<DB>>(
+    tx: &Tx<DB>,
+    condition: impl FnOnce(&mut Statement<'q, DB>),
+) -> Result<Vec<E>> {
+    let mut statement = select_rows::<DB, E>();
+    statement.sql(" WHERE ");
+    condition(&mut statement);
+    statement.sql(DB::FOR_UPDATE);
+    let rows: Vec<WholeRow<E>> = Access::Transaction(tx).load(statement)?;
+    Ok(rows.into_iter().map(|WholeRow(row)| row).collect())
+}
+
+fn select_rows<'q, DB: Backend, E: Table<DB>>() -> Statement<'q, DB> {
+    let mut list = SelectList::new();
+    E::columns(&mut list);
+    let mut statement = Statement::new();
+    statement.sql("SELECT ").separated(", ", list.items, |statement, item| {
+        statement.fragment(item);
+    });
+    statement.sql(" FROM ").fragment(load::table::<DB, E>());
+    statement
+}
