@@ -6,7 +6,7 @@
 //! the module `conformance` (feature of that name) checks an implementation of it.
 
 mod clock;
-#[cfg(feature = "conformance")]
+#[cfg(any(feature = "conformance", test))]
 pub mod conformance;
 mod error;
 mod key;
