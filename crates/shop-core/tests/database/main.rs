@@ -1,0 +1,7 @@
+//! What only a real PostgreSQL can answer. `cargo xtask test` brings one, and the diesel CLI.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test has no other way to fail it")]
+
+mod fresh;
+mod models;
+mod schema;
