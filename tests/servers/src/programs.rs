@@ -1,0 +1,67 @@
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use crate::Error;
+
+/// Whether a PostgreSQL server is installed.
+#[must_use]
+pub fn has_postgres() -> bool {
+    postgres_bin().is_ok()
+}
+
+/// Whether a Redis server is installed.
+#[must_use]
+pub fn has_redis() -> bool {
+    redis_server().is_ok()
+}
+
+/// The folder of `initdb`, `postgres` and `createdb`: from `PATH`, else of the newest version that a package has installed.
+pub(crate) fn postgres_bin() -> Result<PathBuf, Error> {
+    let mut packaged: Vec<PathBuf> = ["/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt", "/usr"]
+        .iter()
+        .filter_map(|parent| fs::read_dir(parent).ok())
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|bin| version(bin).is_some())
+        .collect();
+    packaged.sort_by_key(|bin| std::cmp::Reverse(version(bin)));
+    on_path()
+        .chain(packaged)
+        .find(|bin| ["initdb", "postgres", "createdb"].iter().all(|program| bin.join(program).is_file()))
+        .ok_or(Error::Missing { program: "PostgreSQL's server", package: "postgresql" })
+}
+
+pub(crate) fn redis_server() -> Result<PathBuf, Error> {
+    on_path()
+        .chain(["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from))
+        .map(|folder| folder.join("redis-server"))
+        .find(|program| program.is_file())
+        .ok_or(Error::Missing { program: "redis-server", package: "redis-server" })
+}
+
+fn on_path() -> impl Iterator<Item = PathBuf> {
+    env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).into_iter().flatten()
+}
+
+/// The 15 of `/usr/lib/postgresql/15/bin`, `/usr/pgsql-15/bin` and `/opt/homebrew/opt/postgresql@15/bin`.
+fn version(bin: &Path) -> Option<u32> {
+    let parent = bin.parent()?;
+    let name = parent.file_name()?.to_str()?;
+    let number = name.strip_prefix("pgsql-").or_else(|| name.strip_prefix("postgresql@")).unwrap_or(name);
+    number.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_from_the_folder_of_each_packager() {
+        assert_eq!(version(Path::new("/usr/lib/postgresql/15/bin")), Some(15));
+        assert_eq!(version(Path::new("/usr/pgsql-16/bin")), Some(16));
+        assert_eq!(version(Path::new("/opt/homebrew/opt/postgresql@17/bin")), Some(17));
+        assert_eq!(version(Path::new("/usr/local/bin")), None);
+    }
+}

@@ -1,0 +1,162 @@
+use std::ffi::OsString;
+
+use lexopt::prelude::*;
+
+use crate::suite;
+
+/// What `cargo xtask` is asked to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Chore {
+    Help(&'static str),
+    Test { only: Vec<&'static str> },
+    Services { fast: bool, command: Vec<OsString> },
+    Diesel { arguments: Vec<OsString> },
+    Bench { arguments: Vec<OsString> },
+    Tidy,
+}
+
+pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> {
+    let Some(first) = parser.next()? else { return Ok(Chore::Help(HELP)) };
+    let chore = match first {
+        Short('h') | Long("help") => return Ok(Chore::Help(HELP)),
+        Value(chore) => chore.string()?,
+        other => return Err(other.unexpected()),
+    };
+    match chore.as_str() {
+        "help" => Ok(Chore::Help(HELP)),
+        "test" => test(parser),
+        "services" => services(parser),
+        // These two pass everything on, `--help` included.
+        "diesel" => Ok(Chore::Diesel { arguments: parser.raw_args()?.collect() }),
+        "bench" => Ok(Chore::Bench { arguments: parser.raw_args()?.collect() }),
+        "tidy" => match parser.next()? {
+            None => Ok(Chore::Tidy),
+            Some(Short('h') | Long("help")) => Ok(Chore::Help(TIDY)),
+            Some(other) => Err(other.unexpected()),
+        },
+        other => Err(format!("there is no chore {other:?}").into()),
+    }
+}
+
+fn test(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> {
+    let mut only = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Chore::Help(TEST)),
+            Long("only") => {
+                let name = parser.value()?.string()?;
+                let step = suite::STEPS.iter().find(|step| step.name == name);
+                only.push(step.ok_or_else(|| format!("there is no step {name:?}: {}", suite::names()))?.name);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Chore::Test { only })
+}
+
+fn services(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> {
+    let (mut fast, mut command) = (false, Vec::new());
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Chore::Help(SERVICES)),
+            Long("fast") => fast = true,
+            Value(program) => {
+                command.push(program);
+                command.extend(parser.raw_args()?);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Chore::Services { fast, command })
+}
+
+const HELP: &str = "\
+The chores of the workspace.
+
+    cargo xtask test        installs what is missing, then checks everything as CI does
+    cargo xtask services    keeps a private PostgreSQL and Redis up for development
+    cargo xtask diesel      runs the diesel CLI that the project is made with
+    cargo xtask bench       measures against a private PostgreSQL and Redis
+    cargo xtask tidy        checks the rules that no compiler knows
+
+DATABASE_URL and REDIS_URL, where set, are used instead of private servers.
+`cargo xtask <chore> --help` tells more.
+";
+
+const TEST: &str = "\
+Checks everything, as CI does, and stops at the first step that fails.
+
+    cargo xtask test [--only STEP]...
+
+    install    installs a C compiler, PostgreSQL, Redis, libpq and SQLite where missing (Debian; elsewhere says what to type)
+    fmt        cargo fmt --check
+    clippy     cargo clippy, with warnings as errors
+    features   builds larder with the fewest features, and with each back end alone
+    servers    starts a private PostgreSQL and Redis on free ports, unless DATABASE_URL and REDIS_URL are set
+    diesel     builds the diesel CLI once, into LARDER_TOOLS_DIR (default: larder/tools in the user's cache)
+    test       cargo test: units, compile errors, snapshots, documentation, behaviour
+    doc        cargo doc, with warnings as errors
+    tidy       cargo xtask tidy
+
+--only runs that step and the ones that it needs; it can be given several times.
+";
+
+const SERVICES: &str = "\
+Starts a private PostgreSQL and Redis on free ports, prints their URLs, and keeps them up until Ctrl-C.
+
+    cargo xtask services [--fast] [-- COMMAND...]
+
+--fast     commits don't wait for the disk: right for tests, wrong for measuring
+COMMAND    is run with DATABASE_URL and REDIS_URL set; the servers end with it, and so does its exit code
+
+    cargo xtask services --fast -- cargo test -p tests
+";
+
+const TIDY: &str = "\
+Checks the rules that no compiler knows: which crate may import which, file sizes, what sources may not say, links in
+documents, licences, lints. Each finding names its file and says what to do.
+
+    cargo xtask tidy
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Chore, String> {
+        super::parse(lexopt::Parser::from_args(arguments)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_asked_is_a_question_for_help() {
+        assert_eq!(parse(&[]), Ok(Chore::Help(HELP)));
+        assert_eq!(parse(&["--help"]), Ok(Chore::Help(HELP)));
+        assert_eq!(parse(&["test", "--only", "fmt", "--help"]), Ok(Chore::Help(TEST)));
+        assert_eq!(parse(&["services", "-h"]), Ok(Chore::Help(SERVICES)));
+    }
+
+    #[test]
+    fn every_step_is_told_in_the_help() {
+        for step in suite::STEPS {
+            assert!(TEST.contains(&format!("\n    {} ", step.name)), "{}", step.name);
+        }
+    }
+
+    #[test]
+    fn steps_are_known_by_name() {
+        assert_eq!(parse(&["test", "--only=fmt", "--only", "tidy"]), Ok(Chore::Test { only: vec!["fmt", "tidy"] }));
+        assert!(parse(&["test", "--only", "lint"]).unwrap_err().contains("clippy"));
+        assert!(parse(&["tests"]).unwrap_err().contains("tests"));
+    }
+
+    #[test]
+    fn a_command_keeps_its_own_options() {
+        let command = ["cargo", "test", "--", "--fast"].map(OsString::from).to_vec();
+        assert_eq!(
+            parse(&["services", "--", "cargo", "test", "--", "--fast"]),
+            Ok(Chore::Services { fast: false, command })
+        );
+        let arguments = ["migration", "run", "--help"].map(OsString::from).to_vec();
+        assert_eq!(parse(&["diesel", "migration", "run", "--help"]), Ok(Chore::Diesel { arguments }));
+    }
+}

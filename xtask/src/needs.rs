@@ -1,0 +1,105 @@
+use std::{env, fmt::Write as _, path::Path, process::Command};
+
+use crate::{failure::Failure, runner::Runner};
+
+/// Something outside of Rust that the workspace needs.
+struct Need {
+    name: &'static str,
+    debian: &'static [&'static str],
+    is_met: fn() -> bool,
+}
+
+const NEEDS: [Need; 5] = [
+    Need { name: "a C compiler", debian: &["gcc", "libc6-dev"], is_met: || on_path("cc") },
+    Need { name: "a PostgreSQL server", debian: &["postgresql"], is_met: servers::has_postgres },
+    Need { name: "a Redis server", debian: &["redis-server"], is_met: servers::has_redis },
+    Need { name: "libpq", debian: &["libpq-dev"], is_met: || has_library("libpq", "pq") },
+    Need { name: "SQLite", debian: &["libsqlite3-dev"], is_met: || has_library("sqlite3", "sqlite3") },
+];
+
+/// Installs what is missing, where that is possible without asking anybody; elsewhere says what to type.
+pub(crate) fn install(runner: &Runner) -> Result<(), Failure> {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_met)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.iter().map(|need| need.name).collect::<Vec<_>>().join(", ");
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.debian).copied().collect();
+    let sudo: &[&str] = match (on_path("apt-get"), rustix::process::geteuid().is_root(), on_path("sudo")) {
+        (true, true, _) => &[],
+        (true, false, true) if can_sudo() => &["sudo", "--non-interactive"],
+        (is_debian, ..) => return Err(Failure::new(advice(is_debian, &names, &packages))),
+    };
+    println!("missing: {names}; installing {}", packages.join(" "));
+    let apt = |arguments: &[&str]| {
+        let words = [sudo, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        command
+    };
+    runner.run(&mut apt(&["update", "-q"]))?;
+    runner.run(apt(&["install", "-q", "--yes", "--no-install-recommends"]).args(&packages))?;
+    match missing.iter().find(|need| !(need.is_met)()) {
+        None => Ok(()),
+        Some(need) => Err(Failure::new(format!("{} is still not to be found after its installation", need.name))),
+    }
+}
+
+fn advice(is_debian: bool, names: &str, packages: &[&str]) -> String {
+    let mut advice = format!("missing: {names}. To install, type\n");
+    // Writing to a string can't fail.
+    let _ = if is_debian {
+        write!(advice, "    sudo apt-get update && sudo apt-get install --yes {}", packages.join(" "))
+    } else {
+        write!(
+            advice,
+            "    brew install postgresql@17 libpq redis sqlite pkgconf          (macOS)\n    \
+             sudo dnf install gcc postgresql-server libpq-devel redis sqlite-devel    (Fedora)\n    \
+             sudo pacman -S gcc postgresql redis sqlite                         (Arch)"
+        )
+    };
+    advice
+}
+
+/// Whether sudo works without a password: a chore that stops to ask for one would look as if it hung.
+fn can_sudo() -> bool {
+    succeeds(Command::new("sudo").args(["--non-interactive", "true"]))
+}
+
+fn on_path(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// Whether a library can be linked: known to pkg-config, or found by the C compiler, or by `pg_config`.
+fn has_library(package: &str, library: &str) -> bool {
+    let file = if cfg!(target_os = "macos") { format!("lib{library}.dylib") } else { format!("lib{library}.so") };
+    let found_by = |command: &mut Command| {
+        let output = command.output().ok().filter(|output| output.status.success());
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    };
+    succeeds(Command::new("pkg-config").args(["--exists", package]))
+        // The compiler echoes the bare name of a file that it can't find.
+        || Path::new(&found_by(Command::new("cc").arg(format!("-print-file-name={file}")))).is_absolute()
+        || (library == "pq" && Path::new(&found_by(Command::new("pg_config").arg("--libdir"))).join(&file).is_file())
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_nobody_has_is_missing() {
+        assert!(!has_library("larder-nonesuch", "larder-nonesuch"));
+        assert!(has_library("libc", "c"));
+    }
+
+    #[test]
+    fn advice_is_a_command_to_type() {
+        assert!(advice(true, "libpq", &["libpq-dev"]).contains("sudo apt-get install --yes libpq-dev"));
+        assert!(advice(false, "libpq", &["libpq-dev"]).contains("brew install"));
+    }
+}
