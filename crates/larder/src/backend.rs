@@ -57,7 +57,7 @@ pub trait Backend: diesel::backend::Backend + sealed::Sealed + Default + 'static
     fn commit(connection: &mut Self::Connection) -> QueryResult<()>;
 
     #[doc(hidden)]
-    fn read_count<'r>(row: &impl diesel::row::Row<'r, Self>) -> diesel::deserialize::Result<i64>;
+    fn read_count<'r>(row: &impl diesel::row::Row<'r, Self>, at: usize) -> diesel::deserialize::Result<i64>;
 
     #[doc(hidden)]
     fn load<T: FromRow<Self> + 'static>(

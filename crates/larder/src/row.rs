@@ -1,10 +1,12 @@
 //! Rows as the database sends them.
 
+use std::ops::Range;
+
 use diesel::{
     Column, QueryableByName,
     deserialize::{self, FromSqlRow, StaticallySizedRow},
     query_builder::QueryFragment,
-    row::{NamedRow, PartialRow, Row},
+    row::{NamedRow, Row},
     sql_types::{IntoNotNullable, Nullable, SqlType, is_nullable::NotNull},
 };
 
@@ -98,25 +100,22 @@ impl<'a, R> RowReader<'a, R> {
         R: Row<'r, DB>,
         T: FromSqlRow<ST, DB>,
     {
-        self.advance(n_columns, |row| T::build_from_row(row))
+        let place = self.advance::<DB>(n_columns)?;
+        T::build_from_row(&self.row.partial_row(place))
     }
 
-    fn advance<'r, DB, T>(
-        &mut self,
-        n_columns: usize,
-        read: impl FnOnce(&PartialRow<'_, R::InnerPartialRow>) -> deserialize::Result<T>,
-    ) -> deserialize::Result<T>
+    /// Where the next columns are.
+    fn advance<'r, DB>(&mut self, n_columns: usize) -> deserialize::Result<Range<usize>>
     where
         DB: Backend,
         R: Row<'r, DB>,
     {
-        let end = self.at + n_columns;
+        let (start, end) = (self.at, self.at + n_columns);
         if end > self.row.field_count() {
             return Err("the row has fewer columns than were asked for".into());
         }
-        let value = read(&self.row.partial_row(self.at..end))?;
         self.at = end;
-        Ok(value)
+        Ok(start..end)
     }
 }
 
@@ -157,7 +156,8 @@ pub(crate) struct Count(pub(crate) i64);
 
 impl<DB: Backend> FromRow<DB> for Count {
     fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
-        row.advance(1, |row| DB::read_count(row)).map(Count)
+        let place = row.advance::<DB>(1)?;
+        DB::read_count(row.row, place.start).map(Count)
     }
 }
 

@@ -3,7 +3,7 @@ use std::{fmt::Debug, time::Duration};
 use diesel::{
     Insertable, PgConnection, RunQueryDsl,
     connection::{AnsiTransactionManager, SimpleConnection},
-    deserialize::{self, FromSqlRow},
+    deserialize,
     pg::Pg,
     query_builder::QueryFragment,
     result::QueryResult,
@@ -50,8 +50,8 @@ impl Backend for Pg {
         connection.batch_execute("SELECT; COMMIT")
     }
 
-    fn read_count<'r>(row: &impl Row<'r, Self>) -> deserialize::Result<i64> {
-        <i64 as FromSqlRow<BigInt, Self>>::build_from_row(row)
+    fn read_count<'r>(row: &impl Row<'r, Self>, at: usize) -> deserialize::Result<i64> {
+        row.get_value::<BigInt, i64, usize>(at)
     }
 
     fn load<T: FromRow<Self> + 'static>(

@@ -3,7 +3,7 @@ use std::time::Duration;
 use diesel::{
     Insertable, RunQueryDsl, SqliteConnection,
     connection::{AnsiTransactionManager, TransactionManager},
-    deserialize::{self, FromSqlRow},
+    deserialize,
     query_builder::QueryFragment,
     result::QueryResult,
     row::Row,
@@ -41,8 +41,8 @@ impl Backend for Sqlite {
         Manager::<Self>::commit_transaction(connection)
     }
 
-    fn read_count<'r>(row: &impl Row<'r, Self>) -> deserialize::Result<i64> {
-        <i64 as FromSqlRow<BigInt, Self>>::build_from_row(row)
+    fn read_count<'r>(row: &impl Row<'r, Self>, at: usize) -> deserialize::Result<i64> {
+        row.get_value::<BigInt, i64, usize>(at)
     }
 
     fn load<T: FromRow<Self> + 'static>(
