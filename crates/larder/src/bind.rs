@@ -31,10 +31,13 @@ pub trait BindKey<DB: Backend, C>: Key {
 }
 
 /// A column that can hold a part of a key.
-pub trait KeyColumn<DB: Backend>: Column<SqlType: IntoNotNullable> + QueryFragment<DB> + Default + 'static {}
+pub trait KeyColumn<DB: Backend>:
+    Column<SqlType: IntoNotNullable> + QueryFragment<DB> + Default + Send + 'static
+{
+}
 
 impl<DB: Backend, C> KeyColumn<DB> for C where
-    C: Column<SqlType: IntoNotNullable> + QueryFragment<DB> + Default + 'static
+    C: Column<SqlType: IntoNotNullable> + QueryFragment<DB> + Default + Send + 'static
 {
 }
 

@@ -27,6 +27,9 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     /// The primary key: a value, or a tuple in the order of `#[diesel(primary_key(..))]`.
     type Key: Key;
 
+    /// The first back end that the model names: the one that views of it are for.
+    type Backend: Backend;
+
     /// The pattern by which rows are found by their primary key.
     type Primary: Pattern<Entity = Self, Key = Self::Key>;
 

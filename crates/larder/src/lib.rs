@@ -30,7 +30,7 @@ pub use self::{
     handle::{Builder, Larder, TransactionOptions},
     key::{Key, KeyField, KeyPart},
     relation::{Filter, IntoOrder, Relation},
-    repository::{List, Repository},
+    repository::{List, Records, Repository},
     session::Session,
     shape::{Load, Shape},
     store::MemoryStore,
@@ -43,6 +43,7 @@ pub mod __private {
     pub use diesel;
 
     pub use crate::{
+        backend::Backend,
         bind::BindKey,
         codec::{Codec, Corrupt, Fingerprint, Input, Serde, put_varint},
         effect::Cells,
@@ -50,13 +51,14 @@ pub mod __private {
         error::Result,
         key::{Key, KeyField, KeyPart},
         relation::{
-            All, Arity, Counted, Link, Many, Maybe, One, Ordering, Rel, Relation, Term, Through, Where, column_name,
+            All, Arity, Count, Counted, Leads, Link, Many, Maybe, One, Ordering, Rel, Relation, Term, Through, Where,
+            column_name,
         },
         repository::{List, Repository},
         row::{RowReader, SelectList},
         session::{Access, Session},
-        shape::{Extend, Head, Linked, LinkedBy, Load, Of, Relations, Shape, Whole, With},
-        statement::Fragment,
+        shape::{Extend, Head, Linked, LinkedBy, Load, Of, Relations, Shape, Whole, With, unlink},
+        statement::{Fragment, Statement},
         store::Layout,
         transaction::Dependents,
     };

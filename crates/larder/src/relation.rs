@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 pub(crate) use self::load::Distinct;
 pub use self::{
-    count::Counted,
+    count::{Count, Counted},
     refine::{All, Filter, IntoOrder, Where},
     through::Through,
 };
@@ -44,6 +44,16 @@ pub trait Link: 'static {
     type From: Pattern;
     type To: Pattern<Key = <Self::From as Pattern>::Key>;
     type Arity: Arity;
+}
+
+/// Where a relation leads.
+#[doc(hidden)]
+pub trait Leads {
+    type Child: Entity;
+}
+
+impl<L: Link, S, F> Leads for Rel<L, S, F> {
+    type Child = <L::To as Pattern>::Entity;
 }
 
 /// How many rows a relation leads to.

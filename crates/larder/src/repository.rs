@@ -7,10 +7,10 @@ mod write;
 use crate::{
     backend::Backend,
     session::{Access, Session},
-    shape::{Of, Shape},
+    shape::{Extend, Of},
 };
 
-pub use self::list::List;
+pub use self::{list::List, write::Records};
 
 /// Finds and writes rows of an entity on a session, and gives each in a shape.
 ///
@@ -35,9 +35,18 @@ impl<'s, DB: Backend, E> Repository<'s, DB, Of<E>> {
 }
 
 impl<'s, DB: Backend, S> Repository<'s, DB, S> {
-    /// The same rows in another shape.
-    #[doc(hidden)]
-    pub fn shaped<T: Shape<DB>>(self, shape: impl FnOnce(S) -> T) -> Repository<'s, DB, T> {
-        Repository { access: self.access, shape: shape(self.shape) }
+    /// The same rows, of which only `T` is loaded.
+    #[must_use]
+    pub fn select<T>(self) -> Repository<'s, DB, Of<T>> {
+        Repository { access: self.access, shape: Of::new() }
+    }
+
+    /// The same rows, and a relation of each.
+    #[must_use]
+    pub fn with<R>(self, relation: R) -> Repository<'s, DB, S::Extended>
+    where
+        S: Extend<R>,
+    {
+        Repository { access: self.access, shape: self.shape.extend(relation) }
     }
 }

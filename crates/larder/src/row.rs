@@ -3,18 +3,21 @@
 use std::ops::Range;
 
 use diesel::{
-    Column, QueryableByName,
+    AppearsOnTable, Column, Expression, QueryableByName, SelectableExpression,
     deserialize::{self, FromSqlRow, StaticallySizedRow},
-    query_builder::QueryFragment,
+    expression::{ValidGrouping, is_aggregate},
+    query_builder::{AstPass, QueryFragment, QueryId},
+    query_dsl::methods::SelectDsl,
+    result::QueryResult,
     row::{NamedRow, Row},
-    sql_types::{IntoNotNullable, Nullable, SqlType, is_nullable::NotNull},
+    sql_types::{IntoNotNullable, Nullable, SqlType, Untyped, is_nullable::NotNull},
 };
 
 use crate::{backend::Backend, statement::Fragment};
 
 /// What a statement selects, one fragment after the other.
 pub struct SelectList<DB: Backend> {
-    pub(crate) items: Vec<Fragment<'static, DB>>,
+    pub(crate) items: Vec<Box<dyn QueryFragment<DB> + Send>>,
     pub(crate) n_columns: usize,
 }
 
@@ -24,7 +27,7 @@ impl<DB: Backend> SelectList<DB> {
     }
 
     /// Appends a column.
-    pub fn column(&mut self, column: impl QueryFragment<DB> + 'static) -> &mut Self {
+    pub fn column(&mut self, column: impl QueryFragment<DB> + Send + 'static) -> &mut Self {
         self.items.push(Box::new(column));
         self.n_columns += 1;
         self
@@ -34,12 +37,52 @@ impl<DB: Backend> SelectList<DB> {
     pub fn embedded<T>(&mut self) -> &mut Self
     where
         T: diesel::Selectable<DB>,
-        T::SelectExpression: QueryFragment<DB> + diesel::Expression + 'static,
+        T::SelectExpression: QueryFragment<DB> + diesel::Expression + Send + 'static,
         T: StaticallySizedRow<diesel::dsl::SqlTypeOf<T::SelectExpression>, DB>,
     {
         self.items.push(Box::new(T::construct_selection()));
         self.n_columns += T::FIELD_COUNT;
         self
+    }
+}
+
+impl<DB: Backend> SelectList<DB> {
+    /// A query that selects these columns, whatever it selected before.
+    pub fn of<'q, Q>(self, query: Q) -> Fragment<'q, DB>
+    where
+        Q: SelectDsl<Self, Output: QueryFragment<DB> + 'q>,
+    {
+        Box::new(query.select(self))
+    }
+}
+
+impl<DB: Backend> Expression for SelectList<DB> {
+    type SqlType = Untyped;
+}
+
+impl<DB: Backend, QS> SelectableExpression<QS> for SelectList<DB> {}
+
+impl<DB: Backend, QS> AppearsOnTable<QS> for SelectList<DB> {}
+
+impl<DB: Backend> ValidGrouping<()> for SelectList<DB> {
+    type IsAggregate = is_aggregate::No;
+}
+
+impl<DB: Backend> QueryId for SelectList<DB> {
+    type QueryId = ();
+
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<DB: Backend> QueryFragment<DB> for SelectList<DB> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        for (at, item) in self.items.iter().enumerate() {
+            if at > 0 {
+                out.push_sql(", ");
+            }
+            item.walk_ast(out.reborrow())?;
+        }
+        Ok(())
     }
 }
 

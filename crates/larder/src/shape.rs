@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use diesel::{deserialize, row::Row};
 
-pub use self::with::{Extend, Linked, LinkedBy, Relations, With};
+pub use self::with::{Extend, Linked, LinkedBy, Relations, With, unlink};
 use crate::{
     backend::Backend,
     entity::{Entity, Table},

@@ -18,6 +18,16 @@ pub struct Counted<L, F = All> {
     link: PhantomData<fn() -> L>,
 }
 
+/// The type that counting a relation has.
+#[doc(hidden)]
+pub trait Count {
+    type Counted;
+}
+
+impl<L, S, F> Count for super::Rel<L, S, F> {
+    type Counted = Counted<L, F>;
+}
+
 impl<L, F> Counted<L, F> {
     pub(super) fn new(filter: F) -> Self {
         Self { filter, link: PhantomData }

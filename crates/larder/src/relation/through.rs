@@ -30,6 +30,10 @@ impl<A: Link, B: Link> Default for Through<A, B, Of<<B::To as Pattern>::Entity>>
     }
 }
 
+impl<A, B: Link, S> super::Leads for Through<A, B, S> {
+    type Child = <B::To as Pattern>::Entity;
+}
+
 impl<A, B, S> Through<A, B, S> {
     /// Loads `T` of each row, a view, instead of the row.
     #[must_use]

@@ -49,9 +49,9 @@ where
     ///
     /// # Errors
     /// As [`Repository::insert`].
-    pub fn insert_many<'r, R>(&self, records: &'r [R]) -> Result<Vec<E>>
+    pub fn insert_many<R>(&self, records: R) -> Result<Vec<E>>
     where
-        DB: InsertRows<'r, R, E::Table>,
+        R: Records<DB, E::Table>,
     {
         if records.is_empty() {
             return Ok(Vec::new());
@@ -60,8 +60,8 @@ where
         E::columns(&mut list);
         let chunk = (DB::MAX_BINDS / list.items.len().max(1)).clamp(1, 5_000);
         self.access.write(|tx| {
-            let mut inserted = Vec::with_capacity(records.len());
-            for values in records.chunks(chunk).flat_map(DB::insert_rows) {
+            let mut inserted = Vec::new();
+            for values in records.fragments(chunk) {
                 inserted.extend(insert_values::<DB, E>(tx, values, "")?);
             }
             Ok(inserted)
@@ -173,6 +173,44 @@ where
             })
         })
     }
+}
+
+/// Rows to insert: a slice, an array or a vector of what one row is inserted from, by reference.
+pub trait Records<DB: Backend, T> {
+    #[doc(hidden)]
+    fn is_empty(&self) -> bool;
+
+    /// What stands behind `INSERT INTO table`, for at most `n` rows each.
+    #[doc(hidden)]
+    fn fragments<'r>(&'r self, n: usize) -> impl Iterator<Item = Fragment<'r, DB>>
+    where
+        DB: 'r;
+}
+
+macro_rules! records {
+    ($(($($generic:tt)*) $type:ty;)*) => {$(
+        impl<'a, DB, T, R, $($generic)*> Records<DB, T> for &'a $type
+        where
+            DB: InsertRows<'a, R, T>,
+        {
+            fn is_empty(&self) -> bool {
+                self[..].is_empty()
+            }
+
+            fn fragments<'r>(&'r self, n: usize) -> impl Iterator<Item = Fragment<'r, DB>>
+            where
+                DB: 'r,
+            {
+                self[..].chunks(n).flat_map(|rows| DB::insert_rows(rows).into_iter().map(|fragment| fragment as Fragment<'r, DB>))
+            }
+        }
+    )*};
+}
+
+records! {
+    () [R];
+    () Vec<R>;
+    (const N: usize) [R; N];
 }
 
 fn changes_nothing<DB: Backend>(changes: &impl QueryFragment<DB>) -> Result<bool> {

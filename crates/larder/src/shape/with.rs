@@ -99,6 +99,20 @@ where
     }
 }
 
+/// Parts rows from the keys of their relations: all rows, and for each relation the keys of all rows.
+#[doc(hidden)]
+pub fn unlink<H, K, R, U>(heads: Vec<LinkedBy<H, K, R>>) -> (Vec<H>, U)
+where
+    U: Default + std::iter::Extend<K>,
+{
+    let (mut rows, mut keys) = (Vec::with_capacity(heads.len()), U::default());
+    for head in heads {
+        rows.push(head.linked.head);
+        keys.extend(Some(head.linked.keys));
+    }
+    (rows, keys)
+}
+
 type KeyOf<R, DB> = <<R as Relation<DB>>::From as Pattern>::Key;
 
 macro_rules! relations {
