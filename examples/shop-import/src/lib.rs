@@ -1,7 +1,7 @@
 //! Imports the CDNOW purchase history into the shop's database, and checks that nothing was lost.
 //!
 //! A line goes this way: [`parse`] reads it, [`batch`] puts it together with whole customers, [`rows`] says which rows stand
-//! for it under which [`ids`], [`write`] inserts them, and [`verify`] counts them again. [`import`] drives that;
+//! for it under which [`ids`], [`mod@write`] inserts them, and [`verify`] counts them again. [`import`] drives that;
 //! the rest speaks with the user.
 
 pub mod batch;
