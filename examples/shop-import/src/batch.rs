@@ -57,7 +57,7 @@ pub struct BadBatch {
 impl fmt::Display for BadBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, last) = (self.lines.start(), self.lines.end());
-        write!(f, "lines {first} to {last} are not imported, since of these")?;
+        write!(f, "lines {first} to {last} and all after them are not imported:")?;
         for mistake in &self.mistakes {
             write!(f, "\n  {mistake}")?;
         }
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(bad.mistakes.len(), 1);
         assert_eq!(
             bad.to_string(),
-            "lines 4 to 6 are not imported, since of these\n  \
+            "lines 4 to 6 and all after them are not imported:\n  \
              line 5, column customer_id: expected a whole number from 1 up, found \"0\""
         );
         assert!(all.next().is_none());

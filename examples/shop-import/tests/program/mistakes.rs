@@ -59,7 +59,7 @@ fn nothing_of_a_bad_batch_is_imported() {
         ]
     );
     let range =
-        told[0].strip_prefix("error: lines ").unwrap().strip_suffix(" are not imported, since of these").unwrap();
+        told[0].strip_prefix("error: lines ").unwrap().strip_suffix(" and all after them are not imported:").unwrap();
     let (first, last) = range.split_once(" to ").unwrap();
     let (first, last): (i64, i64) = (first.parse().unwrap(), last.parse().unwrap());
     assert!((201..250).contains(&first) && (300..401).contains(&last), "{range}");
