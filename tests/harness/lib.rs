@@ -1,1 +1,31 @@
-//! The harness of the behaviour tests.
+//! The harness of the behaviour tests: real servers, and wrappers that count and disturb what goes to them.
+//!
+//! - [`Template`] and [`Database`]: a database of its own for every test, with the migrations applied.
+//! - [`Namespace`]: a prefix of its own for every test's keys in the shared Redis.
+//! - [`Meter`]: what a call has cost, in SQL statements and in round trips to the store, asserted as a [`Cost`].
+//! - [`Faulty`]: a store that fails, waits, or runs a piece of the test before or after any of its operations.
+//! - [`OwnPostgres`] and [`OwnRedis`]: servers that one test may kill, freeze and start again.
+//! - [`eventually`]: waits for what happens by itself.
+//!
+//! `DATABASE_URL` and `REDIS_URL` say where the shared servers are: `cargo xtask test` sets them, and so does
+//! `cargo xtask services --fast -- cargo test -p tests`. A test that doesn't find them fails.
+
+mod database;
+mod environment;
+mod eventually;
+mod faulty;
+mod meter;
+mod namespace;
+mod operation;
+mod own;
+
+pub use self::{
+    database::{Database, EMPTY, Template, pool},
+    environment::{database_url, redis_url},
+    eventually::eventually,
+    faulty::{Failure, Faults, Faulty, Gate, Place},
+    meter::{Cost, Counts, Meter, Metered},
+    namespace::Namespace,
+    operation::Operation,
+    own::{OwnPostgres, OwnRedis},
+};
