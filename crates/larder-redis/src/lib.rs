@@ -1,1 +1,36 @@
 //! The shared store of larder on Redis.
+//!
+//! [`RedisStore`] keeps the cells that every process of an application shares, coherent with what the database committed. It
+//! knows keys, bytes, leases, markers and times to live, and neither SQL nor models.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use larder_redis::RedisStore;
+//!
+//! # fn main() -> Result<(), larder_redis::BuildError> {
+//! let store = RedisStore::connect("redis://localhost")?;
+//! let store = RedisStore::builder("redis://:secret@cache.internal:6379/2")
+//!     .namespace("shop:")
+//!     .pool_size(32)
+//!     .io_timeout(Duration::from_millis(200))
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Neither call waits for the server, or fails because it is away: an application starts without its cache, and works with it
+//! as soon as it is there.
+
+mod builder;
+mod cell;
+mod error;
+mod health;
+mod link;
+mod pool;
+mod request;
+mod scripts;
+mod server;
+mod store;
+
+pub use self::{builder::RedisStoreBuilder, error::BuildError, store::RedisStore};

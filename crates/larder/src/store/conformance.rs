@@ -96,7 +96,8 @@ macro_rules! store_conformance_tests {
                     a_marker_expires,
                     the_longest_hold_counts,
                     a_write_that_was_ever_in_company_stores_nothing,
-                    a_crowd_of_writers_waits_for_its_holds;
+                    the_next_writer_forgets_a_hold_that_has_run_out,
+                a_crowd_of_writers_waits_for_its_holds;
                 finishing:
                     a_sole_write_stores_its_value,
                     a_sole_write_empties_the_cell,

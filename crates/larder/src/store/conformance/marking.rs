@@ -76,12 +76,27 @@ pub fn a_write_that_was_ever_in_company_stores_nothing(subject: &Subject) {
     assert!(!matches!(subject.read(&cell), Cell::Value(_)), "two writes met here");
 }
 
+/// The next writer no longer waits for one whose hold has run out.
+pub fn the_next_writer_forgets_a_hold_that_has_run_out(subject: &Subject) {
+    let [cell, witness] = ["a", "witness"].map(key);
+    let first = subject.begin(&cell);
+    subject.begin_for(&cell, SHORT);
+    subject.begin_for(&witness, SHORT);
+    subject.wait_until("the witness expires", || subject.read(&witness) == NOTHING);
+    let next = subject.begin(&cell);
+    subject.finish(&cell, first, stored(b"first"));
+    assert_eq!(subject.read(&cell), Cell::InDoubt);
+    subject.finish(&cell, next, stored(b"next"));
+    assert_eq!(subject.read(&cell), NOTHING);
+}
+
 /// More writers at once than a cell remembers are all waited for: by their holds, if not by name.
 pub fn a_crowd_of_writers_waits_for_its_holds(subject: &Subject) {
     const N_WRITERS: usize = 70;
     let [lasting, passing] = ["a", "b"].map(key);
     let nonces: Vec<Nonce> = (0..N_WRITERS).map(|_| subject.begin(&lasting)).collect();
-    for nonce in nonces {
+    // The oldest end last: they are the ones that a crowd is made of.
+    for nonce in nonces.into_iter().rev() {
         assert_eq!(subject.read(&lasting), Cell::InDoubt);
         subject.finish(&lasting, nonce, stored(b"one of many"));
     }

@@ -1,0 +1,196 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use larder::store::{Clock, SystemClock};
+use redis::{Client, ConnectionInfo, IntoConnectionInfo};
+
+use crate::{
+    RedisStore,
+    error::BuildError,
+    health::Health,
+    pool::{Manager, Pool},
+    server::Quarantine,
+};
+
+/// The settings of a [`RedisStore`]; [`RedisStore::builder`] makes one.
+pub struct RedisStoreBuilder {
+    url: String,
+    namespace: String,
+    pool_size: u32,
+    connect_timeout: Duration,
+    io_timeout: Duration,
+    quarantine: Duration,
+    clock: Arc<dyn Clock>,
+    #[cfg(feature = "tls")]
+    root_certificate: Option<Vec<u8>>,
+}
+
+impl RedisStoreBuilder {
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            namespace: "larder:".to_owned(),
+            pool_size: 16,
+            connect_timeout: Duration::from_secs(1),
+            io_timeout: Duration::from_millis(500),
+            quarantine: Duration::from_secs(15),
+            clock: Arc::new(SystemClock::default()),
+            #[cfg(feature = "tls")]
+            root_certificate: None,
+        }
+    }
+
+    /// What every key in Redis begins with. Stores with the same namespace on the same server share their cells; another
+    /// namespace is another, empty cache.
+    ///
+    /// Defaults to `larder:`.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// The number of connections at most. An operation holds one for its round trip only; one that finds none waits for at
+    /// most 100 ms, then fails with a time-out.
+    ///
+    /// Defaults to 16.
+    #[must_use]
+    pub fn pool_size(mut self, n_connections: u32) -> Self {
+        self.pool_size = n_connections;
+        self
+    }
+
+    /// How long each step of making a connection may last: to each address of the host, and of each answer to the greeting.
+    /// Connections are made in the background, so no operation waits for it; resolving the host's name is not bounded by it.
+    ///
+    /// Defaults to 1 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take to accept a request, and how long to send the next part of its answer. A connection that
+    /// has timed out is dropped. Longer than this plus 100 ms for a connection, twice, an operation lasts only against a
+    /// server that sends its answers drop by drop.
+    ///
+    /// Defaults to 500 ms.
+    #[must_use]
+    pub fn io_timeout(mut self, timeout: Duration) -> Self {
+        self.io_timeout = timeout;
+        self
+    }
+
+    /// How long no leases are taken on a server that may have lost markers: one that was started or promoted to master less
+    /// than this ago, or that replaces another one while this process runs. Until then reads of what is not cached go to the
+    /// database and fill nothing; writes go on as ever.
+    ///
+    /// It must not be shorter than the time for which writers hold their markers: with less, a restart of Redis in the
+    /// middle of a write can leave an old value in the cache. Tests that start a server of their own set it to zero.
+    ///
+    /// Defaults to 15 s, the time for which `larder` holds markers.
+    #[must_use]
+    pub fn quarantine(mut self, length: Duration) -> Self {
+        self.quarantine = length;
+        self
+    }
+
+    /// The clock that the quarantine goes by. Time-outs go by the system's clock always, and what expires in Redis goes by the
+    /// server's.
+    ///
+    /// Defaults to [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Trusts the server with this certificate authority, in PEM, instead of with those that the operating system trusts.
+    /// For `rediss://` URLs.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificate = Some(pem.into());
+        self
+    }
+
+    /// Makes the store, and begins to connect in the background.
+    ///
+    /// It returns at once, whether the server can be reached or not: an application starts while Redis is away, and takes to it
+    /// when it comes. Until then every operation fails without waiting.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the URL or a setting makes no sense. A server that is away, or refuses the password, is no error here.
+    pub fn build(self) -> Result<RedisStore, BuildError> {
+        for (setting, is_zero) in [
+            ("pool_size", self.pool_size == 0),
+            ("connect_timeout", self.connect_timeout.is_zero()),
+            ("io_timeout", self.io_timeout.is_zero()),
+        ] {
+            if is_zero {
+                return Err(BuildError::Zero { setting });
+            }
+        }
+        let client = self.client()?;
+        let manager = Manager {
+            client,
+            connect_timeout: self.connect_timeout,
+            io_timeout: self.io_timeout,
+            quarantine: Quarantine::new(self.quarantine),
+            clock: Arc::clone(&self.clock),
+            health: Arc::new(Health::default()),
+        };
+        Ok(RedisStore::new(Pool::new(manager, self.pool_size), self.namespace, self.clock))
+    }
+
+    fn client(&self) -> Result<Client, BuildError> {
+        let info = self.url.as_str().into_connection_info().map_err(|error| invalid_url(&error))?;
+        let tcp = info.tcp_settings().clone().set_nodelay(true);
+        // The greeting of redis-rs would wait for each of its answers in turn; ours asks once.
+        let greeting = info.redis_settings().clone().set_skip_set_lib_name();
+        self.open(info.set_tcp_settings(tcp).set_redis_settings(greeting))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "with TLS there is a certificate")]
+    fn open(&self, info: ConnectionInfo) -> Result<Client, BuildError> {
+        if !info.addr().is_supported() {
+            let reason = "`rediss` needs the feature `tls` of larder-redis".to_owned();
+            return Err(BuildError::InvalidUrl { reason });
+        }
+        Client::open(info).map_err(|error| invalid_url(&error))
+    }
+
+    #[cfg(feature = "tls")]
+    fn open(&self, info: ConnectionInfo) -> Result<Client, BuildError> {
+        match &self.root_certificate {
+            None => Client::open(info).map_err(|error| invalid_url(&error)),
+            Some(pem) => {
+                let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) };
+                Client::build_with_tls(info, certificates)
+                    .map_err(|error| BuildError::InvalidCertificate { source: Box::new(error) })
+            }
+        }
+    }
+}
+
+/// Says what is wrong with a URL without repeating any of it: it may hold a password.
+fn invalid_url(error: &redis::RedisError) -> BuildError {
+    let reason = match error.detail() {
+        None => error.to_string(),
+        Some(_) => error.category().to_owned(),
+    };
+    BuildError::InvalidUrl { reason }
+}
+
+impl fmt::Debug for RedisStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the URL, which may hold a password.
+        f.debug_struct("RedisStoreBuilder")
+            .field("namespace", &self.namespace)
+            .field("pool_size", &self.pool_size)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("io_timeout", &self.io_timeout)
+            .field("quarantine", &self.quarantine)
+            .finish_non_exhaustive()
+    }
+}

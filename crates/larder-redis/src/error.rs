@@ -1,0 +1,69 @@
+//! What the server or the connection said, as the errors of a store.
+
+use std::io;
+
+use larder::store::StoreError;
+use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
+
+/// A URL or a setting of which no store can be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The URL is none that leads to Redis, or asks for TLS without the feature `tls`.
+    #[error("the URL of the store is malformed: {reason}")]
+    InvalidUrl {
+        /// What is wrong with it. It holds no part of the URL, which may have a password in it.
+        reason: String,
+    },
+    /// A time-out or the size of the pool is zero.
+    #[error("{setting} must be more than zero")]
+    Zero {
+        /// The name of the setter.
+        setting: &'static str,
+    },
+    /// A certificate can't be read.
+    #[error("the root certificate can't be read")]
+    InvalidCertificate {
+        /// What the reader of certificates said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// An error on this side of the wire or on the wire itself.
+pub(crate) fn from_connection(error: RedisError) -> StoreError {
+    if error.is_timeout() {
+        StoreError::timed_out(error)
+    } else if error.is_io_error() {
+        StoreError::unavailable(error)
+    } else if let ErrorKind::Server(kind) = error.kind() {
+        if passes_by_itself(Some(kind), "") { StoreError::unavailable(error) } else { StoreError::refused(error) }
+    } else {
+        StoreError::refused(error)
+    }
+}
+
+/// An error that the server has answered with.
+pub(crate) fn from_server(error: &ServerError) -> StoreError {
+    let source = RedisError::from(error.clone());
+    if passes_by_itself(error.kind(), error.code()) {
+        StoreError::unavailable(source)
+    } else {
+        StoreError::refused(source)
+    }
+}
+
+/// An answer that makes no sense. `what` says what was expected, and never holds what came: it may be the user's data.
+pub(crate) fn senseless(what: &'static str) -> StoreError {
+    StoreError::refused(io::Error::new(io::ErrorKind::InvalidData, what))
+}
+
+/// Whether the server is busy with itself rather than of another mind.
+fn passes_by_itself(kind: Option<ServerErrorKind>, code: &str) -> bool {
+    use ServerErrorKind as Kind;
+    matches!(kind, Some(Kind::BusyLoading | Kind::MasterDown | Kind::ClusterDown | Kind::TryAgain)) || code == "BUSY"
+}
+
+/// Whether the error tells that another server should be asked, or the same one anew.
+pub(crate) fn asks_for_a_new_connection(error: &ServerError) -> bool {
+    error.kind() == Some(ServerErrorKind::ReadOnly) || matches!(error.code(), "NOAUTH" | "WRONGPASS")
+}

@@ -1,0 +1,138 @@
+//! One connection to one life of one server.
+
+use std::time::Duration;
+
+use larder::store::{Fence, StoreError};
+use redis::{Connection, ServerErrorKind, Value};
+
+use crate::{
+    error::{asks_for_a_new_connection, from_connection, from_server, senseless},
+    request::Request,
+    scripts::Script,
+};
+
+pub(crate) struct Link {
+    connection: Connection,
+    fence: Fence,
+    leases_from: Duration,
+    era: u64,
+    is_broken: bool,
+}
+
+impl Link {
+    pub(crate) fn new(connection: Connection, era: u64) -> Self {
+        Self { connection, fence: Fence([0; 8]), leases_from: Duration::MAX, era, is_broken: false }
+    }
+
+    /// Learns which server it leads to, and from when on leases may be taken there.
+    pub(crate) fn leads_to(&mut self, fence: Fence, leases_from: Duration) {
+        self.fence = fence;
+        self.leases_from = leases_from;
+    }
+
+    pub(crate) fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    pub(crate) fn may_lease(&self, now: Duration) -> bool {
+        now >= self.leases_from
+    }
+
+    /// Which connections it was made with; see `Health`.
+    pub(crate) fn era(&self) -> u64 {
+        self.era
+    }
+
+    /// Nobody is to use it again: an answer may be on its way that the next question would take for its own.
+    pub(crate) fn give_up(&mut self) {
+        self.is_broken = true;
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Sends commands in one go and returns their answers, of which each may be an error of the server.
+    pub(crate) fn call(&mut self, request: &Request) -> Result<Vec<Value>, StoreError> {
+        let answers = self.exchange(request).inspect_err(|_| self.give_up())?;
+        for answer in &answers {
+            if let Value::ServerError(error) = answer
+                && asks_for_a_new_connection(error)
+            {
+                self.give_up();
+            }
+        }
+        Ok(answers)
+    }
+
+    // Not `req_packed_commands`, which after a time-out goes on to wait for each answer that is left.
+    fn exchange(&mut self, request: &Request) -> Result<Vec<Value>, StoreError> {
+        self.connection.send_packed_command(request.as_bytes()).map_err(from_connection)?;
+        let mut answers = Vec::with_capacity(request.n_commands());
+        while answers.len() < request.n_commands() {
+            match self.connection.recv_response().map_err(from_connection)? {
+                Value::Push { .. } => {}
+                answer => answers.push(answer),
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Sends commands that all run `script`, and returns their answers.
+    ///
+    /// A command that the server answers with "no such script" has done nothing, and is sent once more with the script before
+    /// it. No other command is ever sent again.
+    pub(crate) fn run(&mut self, script: &Script, request: &Request) -> Result<Vec<Value>, StoreError> {
+        let mut answers = self.call(request)?;
+        let unknown: Vec<usize> = (0..answers.len()).filter(|&n| is_no_script(&answers[n])).collect();
+        if !unknown.is_empty() {
+            let mut again = Request::default();
+            again.command(3).arg(&[b"SCRIPT"]).arg(&[b"LOAD"]).arg(&[script.source.as_bytes()]);
+            for &n in &unknown {
+                again.repeat(request, n);
+            }
+            let mut replayed = self.call(&again)?.into_iter();
+            match replayed.next() {
+                Some(Value::BulkString(hash)) if hash == script.hash.as_bytes() => {}
+                Some(Value::ServerError(error)) => return Err(from_server(&error)),
+                _ => return Err(self.refuse("SCRIPT LOAD answers with the hash of the script")),
+            }
+            for (n, answer) in unknown.into_iter().zip(replayed) {
+                answers[n] = answer;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Reads the answer of a command that gives one value for each of `n` keys.
+    pub(crate) fn list(&mut self, answer: Value, n: usize) -> Result<Vec<Value>, StoreError> {
+        match answer {
+            Value::Array(values) if values.len() == n => Ok(values),
+            Value::ServerError(error) => Err(from_server(&error)),
+            _ => Err(self.refuse("an answer is a list with one item a key")),
+        }
+    }
+
+    /// Reads the answer of a script: one digit for each of `n` keys, none above `max`.
+    pub(crate) fn digits(&mut self, answer: Value, n: usize, max: u8) -> Result<Vec<u8>, StoreError> {
+        match answer {
+            Value::BulkString(digits)
+                if digits.len() == n && digits.iter().all(|digit| (b'0'..=max).contains(digit)) =>
+            {
+                Ok(digits)
+            }
+            Value::ServerError(error) => Err(from_server(&error)),
+            _ => Err(self.refuse("the answer of a script is one digit a key")),
+        }
+    }
+
+    /// An answer that makes no sense; the connection may be out of step.
+    pub(crate) fn refuse(&mut self, expected: &'static str) -> StoreError {
+        self.give_up();
+        senseless(expected)
+    }
+}
+
+fn is_no_script(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
+}

@@ -1,0 +1,138 @@
+//! The connections of a store.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use larder::store::{Clock, StoreError};
+use r2d2::{ManageConnection, NopErrorHandler, PooledConnection};
+use redis::{Client, Value};
+
+use crate::{
+    error::{from_connection, from_server},
+    health::Health,
+    link::Link,
+    request::Request,
+    server::{Quarantine, Server},
+};
+
+/// How long an operation waits for a connection at most: beyond that the database is faster.
+const CHECKOUT_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Attempts to connect are made in the background, one after the other, with half of this between them.
+const RETRY_PERIOD: Duration = Duration::from_secs(1);
+
+pub(crate) struct Pool {
+    inner: r2d2::Pool<Manager>,
+    health: Arc<Health>,
+}
+
+impl Pool {
+    /// Starts to connect in the background, and returns at once.
+    pub(crate) fn new(manager: Manager, size: u32) -> Self {
+        let health = Arc::clone(&manager.health);
+        let inner = r2d2::Pool::builder()
+            .max_size(size)
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .connection_timeout(RETRY_PERIOD)
+            .error_handler(Box::new(NopErrorHandler))
+            .build_unchecked(manager);
+        Self { inner, health }
+    }
+
+    /// Takes a connection, waiting for one at most [`CHECKOUT_TIMEOUT`], and not at all while none can be made.
+    pub(crate) fn link(&self) -> Result<PooledConnection<Manager>, StoreError> {
+        let mut deadline = None;
+        loop {
+            let mut link = match self.inner.try_get() {
+                Some(link) => link,
+                None => self.wait_for_link(*deadline.get_or_insert_with(|| Instant::now() + CHECKOUT_TIMEOUT))?,
+            };
+            if link.era() == self.health.era() {
+                return Ok(link);
+            }
+            link.give_up();
+        }
+    }
+
+    /// Throws away the connections that were made together with one that has broken.
+    pub(crate) fn end_era(&self, era: u64) {
+        self.health.end_era(era);
+    }
+
+    fn wait_for_link(&self, deadline: Instant) -> Result<PooledConnection<Manager>, StoreError> {
+        if self.inner.state().connections == 0
+            && let Some(error) = self.health.failure_to_connect()
+        {
+            return Err(error);
+        }
+        self.inner.get_timeout(deadline.saturating_duration_since(Instant::now())).map_err(|_| {
+            let busy = || StoreError::timed_out("no connection has become free");
+            self.health.failure_to_connect().unwrap_or_else(busy)
+        })
+    }
+}
+
+/// Makes connections that know which server they lead to.
+pub(crate) struct Manager {
+    pub(crate) client: Client,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) io_timeout: Duration,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) health: Arc<Health>,
+}
+
+impl Manager {
+    fn try_connect(&self) -> Result<Link, StoreError> {
+        let era = self.health.era();
+        let connection = self.client.get_connection_with_timeout(self.connect_timeout).map_err(from_connection)?;
+        connection.set_read_timeout(Some(self.io_timeout)).map_err(from_connection)?;
+        connection.set_write_timeout(Some(self.io_timeout)).map_err(from_connection)?;
+        let mut link = Link::new(connection, era);
+        let server = ask(&mut link)?;
+        if !server.is_master() {
+            return Err(StoreError::refused("the server is a replica, and a cache is read and written on its master"));
+        }
+        link.leads_to(server.fence(), self.quarantine.end(&server, self.clock.now()));
+        Ok(link)
+    }
+}
+
+impl ManageConnection for Manager {
+    type Connection = Link;
+    type Error = StoreError;
+
+    fn connect(&self) -> Result<Link, StoreError> {
+        self.try_connect().inspect(|_| self.health.connected()).inspect_err(|error| self.health.failed(error))
+    }
+
+    fn is_valid(&self, _: &mut Link) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn has_broken(&self, link: &mut Link) -> bool {
+        link.is_broken()
+    }
+}
+
+/// Asks a server who it is, and tells it who we are.
+fn ask(link: &mut Link) -> Result<Server, StoreError> {
+    let mut request = Request::default();
+    request.command(2).arg(&[b"INFO"]).arg(&[b"server"]);
+    request.command(2).arg(&[b"INFO"]).arg(&[b"replication"]);
+    request.command(3).arg(&[b"CLIENT"]).arg(&[b"SETNAME"]).arg(&[b"larder"]);
+    let mut info = String::new();
+    // The name is a courtesy, and may be refused.
+    for answer in link.call(&request)?.into_iter().take(2) {
+        match answer {
+            Value::BulkString(text) => info.push_str(&String::from_utf8_lossy(&text)),
+            Value::VerbatimString { text, .. } => info.push_str(&text),
+            Value::ServerError(error) => return Err(from_server(&error)),
+            _ => return Err(link.refuse("INFO answers with text")),
+        }
+    }
+    Server::parse(&info)
+}

@@ -1,0 +1,29 @@
+//! The scripts that change cells, as the server knows them.
+
+use std::sync::LazyLock;
+
+/// A script and the name under which the server remembers it.
+pub(crate) struct Script {
+    pub(crate) source: &'static str,
+    /// The SHA-1 of the source, in hexadecimal.
+    pub(crate) hash: String,
+}
+
+macro_rules! script {
+    ($name:ident, $file:literal) => {
+        pub(crate) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!(include_str!("scripts/cell.lua"), include_str!($file))));
+    };
+}
+
+script!(BEGIN, "scripts/begin.lua");
+script!(FINISH, "scripts/finish.lua");
+script!(LEASE, "scripts/lease.lua");
+script!(FILL, "scripts/fill.lua");
+script!(SETTLE, "scripts/settle.lua");
+
+impl Script {
+    fn new(source: &'static str) -> Self {
+        Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
+    }
+}

@@ -1,0 +1,14 @@
+-- Puts leases into cells that hold nothing of this fence and layout. ARGV: time to live in ms, then for each key its lease.
+-- Answers 0 if refused, 1 if granted, 2 if granted over something that was no cell.
+local answers = {}
+for i, key in ipairs(KEYS) do
+  local lease = ARGV[i + 1]
+  local tag, bytes = cell(key)
+  if tag == 'M' or ((tag == 'V' or tag == 'L') and string.sub(bytes, 2, 17) == string.sub(lease, 2, 17)) then
+    answers[i] = '0'
+  else
+    redis.call('SET', key, lease, 'PX', ARGV[1])
+    answers[i] = tag == '?' and '2' or '1'
+  end
+end
+return table.concat(answers)

@@ -1,0 +1,22 @@
+-- Makes sure that no older value is served. ARGV: the nonce(16) of a write, or '' for one that took no markers.
+-- Answers 0 if there is nothing, 1 if that very write has the cell in its hands, 2 if others do, 3 if the cell was emptied.
+local nonce = ARGV[1]
+local answers = {}
+for i, key in ipairs(KEYS) do
+  local tag, bytes = cell(key)
+  local answer = '0'
+  if tag == 'M' then
+    answer = '2'
+    for at = 11, #bytes, 29 do
+      if string.sub(bytes, at, at + 15) == nonce then answer = '1' end
+    end
+    if answer == '2' then redis.call('SET', key, 'Md' .. string.sub(bytes, 3), 'KEEPTTL') end
+  elseif tag == 'V' and nonce ~= '' and string.sub(bytes, 18, 33) == nonce then
+    answer = '1'
+  elseif tag then
+    redis.call('DEL', key)
+    answer = '3'
+  end
+  answers[i] = answer
+end
+return table.concat(answers)

@@ -1,0 +1,282 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use larder::store::{BATCH, Cell, CellKey, Clock, Ending, Fill, Lease, Nonce, Store, StoreError, Vacancy};
+use redis::Value;
+
+use crate::{
+    BuildError, RedisStoreBuilder,
+    cell::{Parsed, header, parse},
+    link::Link,
+    pool::Pool,
+    request::Request,
+    scripts::{self, Script},
+};
+
+/// A store on Redis 6 or later (or Valkey), shared by every process that uses the same server and namespace.
+///
+/// A method costs one round trip: a read is one `MGET`, everything else one `EVALSHA` for up to [`BATCH`] keys, and what is
+/// beyond goes along in the same pipeline. Each key is one string, which holds a cell and 33 bytes besides a value.
+///
+/// Operations never wait for a connection longer than 100 ms, for the server longer than the time-outs of the
+/// [builder](RedisStore::builder), and not at all while the server can't be reached.
+///
+/// The server must be a master that is spoken to directly, not through a proxy that spreads connections over servers: what a
+/// connection knows of its server's life is learned when it is made. Its `maxmemory-policy` may be any of `allkeys-lru`,
+/// `allkeys-lfu`, `volatile-lru` and `volatile-lfu`, or none; others may evict markers of writes in doubt.
+pub struct RedisStore {
+    pool: Pool,
+    namespace: Box<[u8]>,
+    clock: Arc<dyn Clock>,
+}
+
+impl RedisStore {
+    /// A store with the defaults of [`RedisStoreBuilder`] on the server of a URL:
+    /// `redis://[user][:password@]host[:port][/db]`, `rediss://..` for TLS (feature `tls`), or `unix:///path`.
+    ///
+    /// It returns at once, whether the server can be reached or not.
+    ///
+    /// # Errors
+    /// [`BuildError::InvalidUrl`].
+    pub fn connect(url: &str) -> Result<Self, BuildError> {
+        Self::builder(url).build()
+    }
+
+    /// The settings of a store on the server of a URL, in the forms of [`RedisStore::connect`].
+    #[must_use]
+    pub fn builder(url: &str) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(url)
+    }
+
+    pub(crate) fn new(pool: Pool, namespace: String, clock: Arc<dyn Clock>) -> Self {
+        Self { pool, namespace: namespace.into_bytes().into(), clock }
+    }
+
+    /// Does something with a connection, and lets the other connections know if it breaks.
+    fn with_link<T>(&self, work: impl FnOnce(&mut Link) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut link = self.pool.link()?;
+        let done = work(&mut link);
+        // One that was only too slow says nothing of the others.
+        if link.is_broken() && done.as_ref().is_err_and(StoreError::is_unavailable) {
+            self.pool.end_era(link.era());
+        }
+        done
+    }
+
+    /// Begins an `EVALSHA` on `keys`, of which `n_args` arguments must follow.
+    fn evalsha<'k>(
+        &self,
+        request: &mut Request,
+        script: &Script,
+        keys: impl ExactSizeIterator<Item = &'k CellKey>,
+        n_args: usize,
+    ) {
+        request.command(3 + keys.len() + n_args).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]);
+        request.number(keys.len() as u64);
+        for key in keys {
+            request.arg(&[&self.namespace, key.as_bytes()]);
+        }
+    }
+}
+
+impl Store for RedisStore {
+    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut request = Request::with_capacity(64 * keys.len());
+        for keys in keys.chunks(BATCH) {
+            request.command(1 + keys.len()).arg(&[b"MGET"]);
+            for key in keys {
+                request.arg(&[&self.namespace, key.as_bytes()]);
+            }
+        }
+        self.with_link(|link| {
+            let answers = link.call(&request)?;
+            let mut cells = Vec::with_capacity(keys.len());
+            for (keys, answer) in keys.chunks(BATCH).zip(answers) {
+                for (key, value) in keys.iter().zip(link.list(answer, keys.len())?) {
+                    cells.push(cell(link, key, value)?);
+                }
+            }
+            Ok(cells)
+        })
+    }
+
+    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let script = &*scripts::LEASE;
+        self.with_link(|link| {
+            if !link.may_lease(self.clock.now()) {
+                return Ok(vec![None; keys.len()]);
+            }
+            let lease = Lease { token: Nonce::fresh(), fence: link.fence() };
+            let mut request = Request::with_capacity(128 * keys.len());
+            for keys in keys.chunks(BATCH) {
+                self.evalsha(&mut request, script, keys.iter().map(|(key, _)| *key), 1 + keys.len());
+                request.number(milliseconds(ttl));
+                for (key, _) in keys {
+                    request.arg(&[&header(b'L', lease.fence, key.layout(), lease.token)]);
+                }
+            }
+            let answers = link.run(script, &request)?;
+            let mut leases = Vec::with_capacity(keys.len());
+            for (keys, answer) in keys.chunks(BATCH).zip(answers) {
+                for ((key, _), digit) in keys.iter().zip(link.digits(answer, keys.len(), b'2')?) {
+                    if digit == b'2' {
+                        tracing::warn!(%key, "something that is no cell was overwritten");
+                    }
+                    leases.push((digit != b'0').then_some(lease));
+                }
+            }
+            Ok(leases)
+        })
+    }
+
+    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+        if fills.is_empty() {
+            return Ok(Vec::new());
+        }
+        let script = &*scripts::FILL;
+        self.with_link(|link| {
+            // A lease of another life of the server is void, and its value would be foreign.
+            let current: Vec<usize> = (0..fills.len()).filter(|&n| fills[n].lease.fence == link.fence()).collect();
+            let n_bytes = current.iter().map(|&n| 160 + fills[n].value.len()).sum();
+            let mut request = Request::with_capacity(n_bytes);
+            for batch in current.chunks(BATCH) {
+                self.evalsha(&mut request, script, batch.iter().map(|&n| fills[n].key), 2 * batch.len());
+                for Fill { key, lease, value, ttl } in batch.iter().map(|&n| &fills[n]) {
+                    let header = header(b'V', lease.fence, key.layout(), lease.token);
+                    request.arg(&[&header, value]).number(milliseconds(*ttl));
+                }
+            }
+            let mut filled = vec![false; fills.len()];
+            if current.is_empty() {
+                return Ok(filled);
+            }
+            let answers = link.run(script, &request)?;
+            for (batch, answer) in current.chunks(BATCH).zip(answers) {
+                for (&n, digit) in batch.iter().zip(link.digits(answer, batch.len(), b'1')?) {
+                    filled[n] = digit == b'1';
+                }
+            }
+            Ok(filled)
+        })
+    }
+
+    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let script = &*scripts::BEGIN;
+        self.with_link(|link| {
+            let mut request = Request::with_capacity(64 + 64 * keys.len());
+            for keys in keys.chunks(BATCH) {
+                self.evalsha(&mut request, script, keys.iter().copied(), 3);
+                request.arg(&[nonce.as_bytes()]).number(milliseconds(hold)).arg(&[&link.fence().0]);
+            }
+            let answers = link.run(script, &request)?;
+            for (keys, answer) in keys.chunks(BATCH).zip(answers) {
+                link.digits(answer, keys.len(), b'2')?;
+            }
+            Ok(())
+        })
+    }
+
+    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
+        if endings.is_empty() {
+            return Ok(());
+        }
+        let script = &*scripts::FINISH;
+        self.with_link(|link| {
+            let fence = link.fence();
+            let n_bytes = endings.iter().map(|(_, ending)| 160 + n_bytes_of(ending)).sum();
+            let mut request = Request::with_capacity(n_bytes);
+            for endings in endings.chunks(BATCH) {
+                self.evalsha(&mut request, script, endings.iter().map(|(key, _)| *key), 1 + 2 * endings.len());
+                request.arg(&[nonce.as_bytes()]);
+                for (key, ending) in endings {
+                    match ending {
+                        Ending::Value { value, ttl } => {
+                            let header = header(b'V', fence, key.layout(), nonce);
+                            request.arg(&[&header, value]).number(milliseconds(*ttl));
+                        }
+                        Ending::Emptied => {
+                            request.arg(&[b"D"]).arg(&[]);
+                        }
+                        Ending::RolledBack => {
+                            request.arg(&[b"R"]).arg(&[]);
+                        }
+                    }
+                }
+            }
+            let answers = link.run(script, &request)?;
+            let mut n_lost = 0;
+            for (endings, answer) in endings.chunks(BATCH).zip(answers) {
+                let digits = link.digits(answer, endings.len(), b'4')?;
+                n_lost += digits.iter().filter(|&&digit| digit == b'0' || digit == b'2').count();
+            }
+            if n_lost > 0 {
+                // Expected when a finish is sent again, or came after its hold; else the server evicts markers.
+                tracing::warn!(n_lost, "markers were gone before their write was finished");
+            }
+            Ok(())
+        })
+    }
+
+    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let script = &*scripts::SETTLE;
+        let nonce: &[u8] = nonce.as_ref().map_or(&[], |nonce| nonce.as_bytes());
+        let mut request = Request::with_capacity(64 + 64 * keys.len());
+        for keys in keys.chunks(BATCH) {
+            self.evalsha(&mut request, script, keys.iter().copied(), 1);
+            request.arg(&[nonce]);
+        }
+        self.with_link(|link| {
+            let answers = link.run(script, &request)?;
+            for (keys, answer) in keys.chunks(BATCH).zip(answers) {
+                link.digits(answer, keys.len(), b'3')?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let namespace = self.namespace.escape_ascii().to_string();
+        f.debug_struct("RedisStore").field("namespace", &namespace).finish_non_exhaustive()
+    }
+}
+
+fn cell(link: &mut Link, key: &CellKey, value: Value) -> Result<Cell, StoreError> {
+    match value {
+        Value::Nil => Ok(Cell::Vacant(Vacancy::Nothing)),
+        Value::BulkString(bytes) => Ok(match parse(bytes, link.fence(), key.layout()) {
+            Parsed::Cell(cell) => cell,
+            Parsed::Garbage => {
+                tracing::warn!(%key, "something that is no cell lies under a key");
+                Cell::Vacant(Vacancy::Foreign)
+            }
+        }),
+        _ => Err(link.refuse("MGET answers with strings")),
+    }
+}
+
+fn n_bytes_of(ending: &Ending) -> usize {
+    match ending {
+        Ending::Value { value, .. } => value.len(),
+        Ending::Emptied | Ending::RolledBack => 0,
+    }
+}
+
+/// A time as Redis takes it: 0 is an error there, and so is what leads beyond the end of its calendar.
+fn milliseconds(time: Duration) -> u64 {
+    const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60 * 1_000;
+    let rounded_up = time.as_nanos().div_ceil(1_000_000);
+    u64::try_from(rounded_up).unwrap_or(u64::MAX).clamp(1, TEN_YEARS)
+}
