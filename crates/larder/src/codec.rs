@@ -164,11 +164,15 @@ impl<'a> Input<'a> {
 
 /// Appends an unsigned number as [`Input::varint`] reads it.
 pub fn put_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
+    loop {
+        let [low, ..] = (value & 0x7f).to_le_bytes();
         value >>= 7;
+        if value == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
     }
-    out.push(value as u8);
 }
 
 /// Appends bytes behind their length.
@@ -176,3 +180,6 @@ pub fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     put_varint(bytes.len() as u64, out);
     out.extend_from_slice(bytes);
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,3 +154,48 @@ impl<T: KeyPart> KeyField for Option<T> {
         self.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(key: impl Key) -> String {
+        let mut out = Vec::new();
+        key.write_key(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn plain_parts_stand_as_they_are() {
+        assert_eq!(written(42_i64), "42");
+        assert_eq!(written("ada@example.com".to_owned()), "ada@example.com");
+        assert_eq!(written((7, "paid".to_owned())), "7,paid");
+    }
+
+    #[test]
+    fn a_part_can_not_look_like_two() {
+        assert_eq!(written(("a,b".to_owned(), "c".to_owned())), "a%2Cb,c");
+        assert_ne!(written(("a,b".to_owned(), "c".to_owned())), written(("a".to_owned(), "b,c".to_owned())));
+        assert_ne!(written(String::new()), written("%".to_owned()));
+        assert_eq!(written("~x:y\n%".to_owned()), "%7Ex%3Ay%0A%25");
+    }
+
+    #[test]
+    fn long_parts_are_hashed_and_stay_apart() {
+        let long = "x".repeat(LONGEST_PART + 1);
+        let hashed = written(long.clone());
+        assert_eq!(hashed.len(), 1 + 36);
+        assert!(hashed.starts_with('~'));
+        assert_ne!(hashed, written(long + "x"));
+        assert!(written("ü".repeat(64)).starts_with('~'));
+    }
+
+    #[test]
+    fn what_the_database_calls_equal_is_one_key() {
+        let [short, long] = ["1.5", "1.500"].map(|text| text.parse::<bigdecimal::BigDecimal>().unwrap());
+        assert_eq!(written(short), written(long));
+        let instant = chrono::DateTime::from_timestamp_nanos(1_234_567_891);
+        assert_eq!(written(instant), written(Key::canonical(instant)));
+        assert_eq!(Key::canonical(instant).timestamp_subsec_nanos(), 234_567_000);
+    }
+}

@@ -3,7 +3,10 @@
 mod repair;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,6 +39,7 @@ pub(crate) struct Layers {
     times: Times,
     events: Arc<dyn HandleEvent>,
     repair: Repair,
+    jitter: AtomicU32,
 }
 
 /// What the store knew of one key.
@@ -51,7 +55,7 @@ pub(crate) enum Found {
 impl Layers {
     pub(crate) fn new(store: Arc<dyn Store>, times: Times, events: Arc<dyn HandleEvent>) -> Self {
         let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
-        Self { store, times, events, repair }
+        Self { store, times, events, repair, jitter: AtomicU32::new(0) }
     }
 
     /// Looks keys up, in their order. One round trip a batch.
@@ -185,8 +189,9 @@ impl Layers {
     fn ttl(&self, own: Option<Duration>, absent: bool) -> Duration {
         let ttl = own.unwrap_or(self.times.ttl);
         let ttl = if absent { ttl.min(self.times.absent_ttl) } else { ttl };
-        let jitter = u32::from(Nonce::fresh().as_bytes()[0]) % 64;
-        ttl - ttl / 640 * jitter
+        // Steps of the golden ratio spread any number of values evenly, without asking for randomness each time.
+        let step = self.jitter.fetch_add(0x9e37_79b9, Ordering::Relaxed) >> 26;
+        ttl - ttl / 640 * step
     }
 
     fn failed(&self, operation: &'static str, error: &StoreError) {
