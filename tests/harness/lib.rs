@@ -2,6 +2,7 @@
 //!
 //! - [`Template`] and [`Database`]: a database of its own for every test, with the migrations applied.
 //! - [`Namespace`]: a prefix of its own for every test's keys in the shared Redis.
+//! - [`Shop`]: the tables of `shop-core` in such a database, and a handle that is counted and can be disturbed.
 //! - [`Meter`]: what a call has cost, in SQL statements and in round trips to the store, asserted as a [`Cost`].
 //! - [`Faulty`]: a store that fails, waits, or runs a piece of the test before or after any of its operations.
 //! - [`OwnPostgres`] and [`OwnRedis`]: servers that one test may kill, freeze and start again.
@@ -18,6 +19,7 @@ mod meter;
 mod namespace;
 mod operation;
 mod own;
+mod shop;
 
 pub use self::{
     database::{Database, EMPTY, Template, pool},
@@ -28,4 +30,5 @@ pub use self::{
     namespace::Namespace,
     operation::Operation,
     own::{OwnPostgres, OwnRedis},
+    shop::{Branch, Events, SHOP, Shop, day, money, nobody, redis_store},
 };

@@ -1,0 +1,57 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use larder::store::{Bytes, Cell, CellKey, Ending, Fence, Fill, Lease, Nonce, Store, StoreError, Vacancy};
+
+/// What people write by hand: a reader stores what it has loaded, a writer deletes after COMMIT. No leases, no markers.
+///
+/// Shared by all clones, as one Redis would be.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DeleteAfterCommit {
+    cells: Arc<Mutex<HashMap<Vec<u8>, Bytes>>>,
+}
+
+impl Store for DeleteAfterCommit {
+    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
+        let cells = self.cells.lock().unwrap();
+        let cell = |key: &CellKey| cells.get(key.as_bytes()).cloned().map_or(Cell::Vacant(Vacancy::Nothing), Cell::Value);
+        Ok(keys.iter().map(cell).collect())
+    }
+
+    fn lease(&self, keys: &[(&CellKey, Vacancy)], _ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
+        Ok(keys.iter().map(|_| Some(Lease { token: Nonce::fresh(), fence: Fence(*b"no fence") })).collect())
+    }
+
+    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+        let mut cells = self.cells.lock().unwrap();
+        for fill in fills {
+            cells.insert(fill.key.as_bytes().to_vec(), fill.value.clone());
+        }
+        Ok(vec![true; fills.len()])
+    }
+
+    fn begin(&self, _nonce: Nonce, _keys: &[&CellKey], _hold: Duration) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn finish(&self, _nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
+        let mut cells = self.cells.lock().unwrap();
+        for (key, ending) in endings {
+            if !matches!(ending, Ending::RolledBack) {
+                cells.remove(key.as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&self, _nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
+        let mut cells = self.cells.lock().unwrap();
+        for key in keys {
+            cells.remove(key.as_bytes());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! Finders by key: what they give and what they cost.
+
+use larder::Error;
+use shop_core::{Status, User};
+use tests::{Cost, Counts, Shop, nobody};
+
+const COLD: Cost = Cost { sql: 1, store_reads: 1, store_writes: 2 };
+const WARM: Cost = Cost { sql: 0, store_reads: 1, store_writes: 0 };
+
+#[test]
+fn a_row_is_loaded_once_and_then_comes_from_the_store() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let users = User::repository(&shop.larder);
+    assert_eq!(users.find(ada.id).unwrap().as_ref(), Some(&ada));
+    shop.meter.expect_counts(Counts { sql: 1, reads: 1, leases: 1, fills: 1, ..Counts::default() });
+    assert_eq!(users.find(ada.id).unwrap().as_ref(), Some(&ada));
+    shop.meter.expect(WARM);
+    assert_eq!(users.get(ada.id).unwrap(), ada);
+    shop.meter.expect(WARM);
+}
+
+#[test]
+fn a_row_that_is_cached_by_one_handle_is_there_for_another() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    User::repository(&shop.larder).get(ada.id).unwrap();
+    let other = shop.branch();
+    assert_eq!(User::repository(&other.larder).get(ada.id).unwrap(), ada);
+    other.meter.expect(WARM);
+}
+
+#[test]
+fn an_absent_row_is_remembered_as_absent_until_it_is_inserted() {
+    let shop = Shop::new();
+    let (users, id) = (User::repository(&shop.larder), nobody());
+    assert_eq!(users.find(id).unwrap(), None);
+    shop.meter.expect(COLD);
+    assert!(matches!(users.get(id), Err(Error::NotFound { table: "users" })));
+    shop.meter.expect(WARM);
+    let new = shop_core::NewUser { id: Some(id), email: "new@example.com".to_owned(), created_at: None };
+    let new = users.insert(&new).unwrap();
+    assert_eq!(users.find(id).unwrap(), Some(new));
+}
+
+#[test]
+fn many_rows_come_in_the_order_of_their_keys_with_gaps_and_repetitions() {
+    let shop = Shop::new();
+    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
+    let users = User::repository(&shop.larder);
+    let keys = [bob.id, nobody(), ada.id, bob.id];
+    let expected = vec![Some(bob.clone()), None, Some(ada), Some(bob)];
+    assert_eq!(users.find_many(&keys).unwrap(), expected);
+    shop.meter.expect(COLD);
+    assert_eq!(users.find_many(&keys).unwrap(), expected);
+    shop.meter.expect(WARM);
+    assert_eq!(users.find_many(&[]).unwrap(), []);
+    shop.meter.expect(Cost::default());
+}
+
+#[test]
+fn many_rows_cost_what_one_costs() {
+    let shop = Shop::new();
+    let keys: Vec<_> = (0..500).map(|n| shop.user(&format!("user-{n}")).id).collect();
+    let users = User::repository(&shop.larder);
+    let found = users.find_many(&keys).unwrap();
+    assert_eq!(found.iter().map(|user| user.as_ref().map(|user| user.id)).collect::<Vec<_>>(), keys.iter().map(|key| Some(*key)).collect::<Vec<_>>());
+    shop.meter.expect(COLD);
+    users.find_many(&keys).unwrap();
+    shop.meter.expect(WARM);
+}
+
+#[test]
+fn only_the_missing_rows_are_loaded() {
+    let shop = Shop::new();
+    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
+    let users = User::repository(&shop.larder);
+    users.get(ada.id).unwrap();
+    shop.meter.reset();
+    users.find_many(&[ada.id, bob.id]).unwrap();
+    let statement = &shop.meter.statements()[0];
+    assert!(statement.contains(&bob.id.to_string()) && !statement.contains(&ada.id.to_string()), "{statement}");
+    shop.meter.expect(COLD);
+}
+
+#[test]
+fn a_unique_column_finds_its_row_in_one_round_trip() {
+    let shop = Shop::new();
+    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
+    let users = User::repository(&shop.larder);
+    assert_eq!(users.find_by_email("ada@example.com").unwrap(), Some(ada.clone()));
+    shop.meter.expect(COLD);
+    assert_eq!(users.find_by_email("ada@example.com").unwrap(), Some(ada.clone()));
+    shop.meter.expect(WARM);
+    let found = users.find_by_email_many(&["bob@example.com", "nobody", "ada@example.com"]).unwrap();
+    assert_eq!(found, [Some(bob), None, Some(ada)]);
+    shop.meter.expect(COLD);
+}
+
+#[test]
+fn a_row_can_be_asked_for_without_being_loaded() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let users = User::repository(&shop.larder);
+    assert!(users.exists(ada.id).unwrap());
+    assert!(!users.exists(nobody()).unwrap());
+    shop.meter.expect(Cost { sql: 2, store_reads: 2, store_writes: 0 });
+    users.get(ada.id).unwrap();
+    shop.meter.reset();
+    assert!(users.exists(ada.id).unwrap());
+    shop.meter.expect(WARM);
+}
+
+#[test]
+fn any_query_of_diesels_keeps_its_shape() {
+    use diesel::prelude::*;
+    use shop_core::schema::users;
+    let shop = Shop::new();
+    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
+    let order = shop.order(&bob, Status::Paid, 100, 1);
+    let found = User::repository(&shop.larder)
+        .with(User::orders())
+        .query(|q| q.filter(users::email.like("%@example.com")).order(users::email.desc()).limit(2))
+        .unwrap();
+    assert_eq!(found, [(bob, vec![order]), (ada, vec![])]);
+    shop.meter.expect(Cost { sql: 2, store_reads: 1, store_writes: 2 });
+}
+
+#[test]
+fn without_a_store_every_read_is_a_statement() {
+    use diesel::pg::Pg;
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let bare = larder::Larder::<Pg>::builder(shop.database.pool(&shop.meter, 2)).build();
+    for _ in 0..2 {
+        assert_eq!(User::repository(&bare).get(ada.id).unwrap(), ada);
+        shop.meter.expect(Cost { sql: 1, ..Cost::default() });
+    }
+}
+
+#[test]
+fn a_transaction_reads_its_own_rows_past_every_cache() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    User::repository(&shop.larder).get(ada.id).unwrap();
+    shop.meter.reset();
+    shop.larder
+        .transaction(|tx| {
+            let users = User::repository(tx);
+            assert_eq!(users.get(ada.id)?, ada);
+            shop.meter.expect(Cost { sql: 1, ..Cost::default() });
+            let changes = shop_core::UserChanges { email: Some("new@example.com".to_owned()), ..Default::default() };
+            users.update(ada.id, &changes)?;
+            assert_eq!(users.get(ada.id)?.email, "new@example.com");
+            assert!(users.find_by_email("ada@example.com")?.is_none());
+            Ok(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,204 @@
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::pg::Pg;
+use larder::{
+    Builder, Event, HandleEvent, Larder,
+    store::Store,
+};
+use larder_redis::RedisStore;
+use shop_core::{NewOrder, NewOrderItem, NewUser, Order, OrderItem, Status, User};
+use uuid::Uuid;
+
+use crate::{Database, Faults, Faulty, Meter, Metered, Namespace, Template, redis_url};
+
+/// The tables of `shop-core`.
+pub static SHOP: Template = Template::new("shop", |connection| {
+    shop_core::migrate(connection).expect("the migrations run");
+});
+
+/// A shop of one test: its own database, its own keys in the shared Redis, and a handle whose every step is counted and can be
+/// disturbed.
+#[derive(Debug)]
+pub struct Shop {
+    /// The handle.
+    pub larder: Larder<Pg>,
+    /// Counts what the handle sends.
+    pub meter: Meter,
+    /// Disturbs the handle's store.
+    pub faults: Faults,
+    /// What happened beside the handle's results.
+    pub events: Events,
+    /// The database.
+    pub database: Database,
+    /// The keys in Redis.
+    pub namespace: Namespace,
+}
+
+/// One more handle of a shop, as another process would have: its own pools, store and counters.
+#[derive(Debug)]
+pub struct Branch {
+    /// The handle.
+    pub larder: Larder<Pg>,
+    /// Counts what the handle sends.
+    pub meter: Meter,
+    /// Disturbs the handle's store.
+    pub faults: Faults,
+    /// What happened beside the handle's results.
+    pub events: Events,
+}
+
+impl Shop {
+    /// A shop on the shared Redis.
+    #[expect(clippy::new_without_default, reason = "making a database is more than a default should do")]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::built(|builder| builder)
+    }
+
+    /// A shop on the shared Redis, whose handle is built otherwise than by default.
+    #[must_use]
+    pub fn built(adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Self {
+        let namespace = Namespace::new();
+        let store = redis_store(&redis_url(), &namespace);
+        Self::on(namespace, store, adjust)
+    }
+
+    /// A shop on any store.
+    #[must_use]
+    pub fn on(namespace: Namespace, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Self {
+        let database = SHOP.database();
+        let Branch { larder, meter, faults, events } = branch(&database, store, adjust);
+        Self { larder, meter, faults, events, database, namespace }
+    }
+
+    /// One more handle on the same database and the same keys.
+    #[must_use]
+    pub fn branch(&self) -> Branch {
+        self.branch_on(redis_store(&redis_url(), &self.namespace))
+    }
+
+    /// One more handle on the same database, and a store of its own.
+    #[must_use]
+    pub fn branch_on(&self, store: impl Store) -> Branch {
+        branch(&self.database, store, |builder| builder)
+    }
+
+    /// A user by that name, who was there already: nothing of the insertion is counted, and nothing is cached.
+    #[must_use]
+    pub fn user(&self, name: &str) -> User {
+        let record = NewUser { id: None, email: format!("{name}@example.com"), created_at: Some(day(0)) };
+        self.insert(&record, shop_core::schema::users::table)
+    }
+
+    /// An order that was there already, placed on that day.
+    #[must_use]
+    pub fn order(&self, user: &User, status: Status, cents: i64, placed: i64) -> Order {
+        let record = NewOrder {
+            id: None,
+            user_id: user.id,
+            status,
+            total_amount: money(cents),
+            created_at: Some(day(placed)),
+        };
+        self.insert(&record, shop_core::schema::orders::table)
+    }
+
+    /// A line of an order that was there already.
+    #[must_use]
+    pub fn item(&self, order: &Order, line_number: i32) -> OrderItem {
+        let record = NewOrderItem {
+            order_id: order.id,
+            line_number,
+            sku: format!("sku-{line_number}"),
+            quantity: 1,
+            unit_price: money(100),
+        };
+        self.insert(&record, shop_core::schema::order_items::table)
+    }
+
+    /// Inserts past larder.
+    fn insert<R, T, E>(&self, record: R, table: T) -> E
+    where
+        T: diesel::Table + diesel::query_builder::QueryId + 'static,
+        T::FromClause: diesel::query_builder::QueryFragment<Pg>,
+        R: diesel::Insertable<T>,
+        diesel::query_builder::InsertStatement<T, R::Values>:
+            diesel::query_dsl::LoadQuery<'static, diesel::PgConnection, E>,
+    {
+        use diesel::RunQueryDsl as _;
+        let inserted: Vec<E> =
+            record.insert_into(table).load(&mut self.database.connect()).expect("the row can be inserted");
+        inserted.into_iter().next().expect("an inserted row is returned")
+    }
+}
+
+fn branch(database: &Database, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Branch {
+    let (meter, events) = (Meter::new(), Events::default());
+    let store = Faulty::new(Metered::new(Arc::new(store), &meter));
+    let faults = store.faults();
+    let builder = Larder::builder(database.pool(&meter, 8)).shared(store).events(events.clone());
+    Branch { larder: adjust(builder).build(), meter, faults, events }
+}
+
+/// A store on a Redis under a test's keys.
+///
+/// # Panics
+/// If the URL is none.
+#[must_use]
+pub fn redis_store(url: &str, namespace: &Namespace) -> RedisStore {
+    RedisStore::builder(url)
+        .namespace(format!("{}:", namespace.as_str()))
+        .io_timeout(Duration::from_secs(2))
+        .build()
+        .expect("the URL of Redis is one")
+}
+
+/// An amount of money.
+#[must_use]
+pub fn money(cents: i64) -> bigdecimal::BigDecimal {
+    bigdecimal::BigDecimal::new(cents.into(), 2)
+}
+
+/// Noon of a day.
+#[must_use]
+pub fn day(number: i64) -> DateTime<Utc> {
+    DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(10_000 + number) + TimeDelta::hours(12)
+}
+
+/// An id that nobody has.
+#[must_use]
+pub fn nobody() -> Uuid {
+    Uuid::new_v4()
+}
+
+/// What happened beside the results of a handle, a line each.
+#[derive(Debug, Clone, Default)]
+pub struct Events {
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Events {
+    /// What has happened since this was last asked.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.lines.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl HandleEvent for Events {
+    fn handle(&self, event: Event<'_>) {
+        let line = match event {
+            Event::StoreFailed { operation, .. } => format!("failed: {operation}"),
+            Event::Corrupt { key } => format!("corrupt: {key}"),
+            Event::FillRefused { key } => format!("refused: {key}"),
+            Event::FinishDelayed { n_cells } => format!("finish delayed: {n_cells}"),
+            Event::CommitUnknown { n_cells } => format!("commit unknown: {n_cells}"),
+            _ => "something else".to_owned(),
+        };
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
