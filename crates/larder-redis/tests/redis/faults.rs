@@ -1,4 +1,8 @@
 use std::{
+    fs::Permissions,
+    io::Write,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
     sync::{Barrier, mpsc},
     thread,
     time::{Duration, Instant},
@@ -8,7 +12,8 @@ use larder::store::{BATCH, Nonce, Store};
 
 use crate::{
     cells::{LONG, NOTHING, begin, finish, held, key, keys, lease, put, read, stored},
-    server::{Server, wait_until},
+    eventually::eventually,
+    server::Server,
 };
 
 /// What a machine that does other things may take besides.
@@ -36,7 +41,7 @@ fn a_server_that_answers_nothing_is_waited_for_no_longer_than_the_time_out() {
     }
     drop(frozen);
 
-    wait_until("the server answers again", || read(&store, &b).is_ok());
+    eventually("the server answers again", || read(&store, &b).is_ok());
     // No answer to an earlier question is taken for that to a later one.
     for _ in 0..20 {
         assert_eq!(read(&store, &b).unwrap(), held(b"two"));
@@ -71,11 +76,11 @@ fn a_begin_that_timed_out_may_have_happened_and_is_not_sent_again() {
     assert!(begin(&store, &key).unwrap_err().is_timeout());
     drop(frozen);
     let mut raw = server.raw();
-    wait_until("the late begin arrives", || {
+    eventually("the late begin arrives", || {
         let bytes: Vec<u8> = redis::cmd("GET").arg("here:a").query(&mut raw).unwrap();
         bytes.starts_with(b"Mc") && bytes.len() == 2 + 8 + 16 + 13
     });
-    wait_until("the store answers again", || read(&store, &key).is_ok());
+    eventually("the store answers again", || read(&store, &key).is_ok());
     assert_eq!(read(&store, &key).unwrap(), larder::store::Cell::InDoubt);
 }
 
@@ -88,7 +93,7 @@ fn of_connections_that_the_server_has_cut_one_operation_at_most_fails() {
     put(&store, &key, b"one");
     let barrier = Barrier::new(N_CONNECTIONS);
     let mut raw = server.raw();
-    wait_until("the pool is full", || {
+    eventually("the pool is full", || {
         thread::scope(|scope| {
             for _ in 0..N_CONNECTIONS {
                 scope.spawn(|| {
@@ -156,14 +161,14 @@ fn a_master_that_becomes_a_replica_is_left() {
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg("1").exec(&mut raw).unwrap();
     let error = begin(&store, &key).unwrap_err();
     assert!(error.is_refused(), "{error:?}");
-    wait_until("the replica is not read either", || read(&store, &key).is_err_and(|error| error.is_refused()));
+    eventually("the replica is not read either", || read(&store, &key).is_err_and(|error| error.is_refused()));
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut raw).unwrap();
-    wait_until("it is master again", || begin(&store, &key).is_ok());
+    eventually("it is master again", || begin(&store, &key).is_ok());
 }
 
 #[test]
 fn a_server_that_runs_somebody_elses_script_for_long_is_unavailable() {
-    let server = Server::private(&["lua-time-limit 20"]);
+    let server = Server::private(&[("lua-time-limit", "20")]);
     let (store, key) = (server.store(), key("a"));
     put(&store, &key, b"one");
     thread::scope(|scope| {
@@ -172,7 +177,7 @@ fn a_server_that_runs_somebody_elses_script_for_long_is_unavailable() {
             let script = "while true do end";
             redis::cmd("EVAL").arg(script).arg(0).query::<redis::Value>(&mut busy).unwrap_err();
         });
-        wait_until("the server is busy", || {
+        eventually("the server is busy", || {
             read(&store, &key).is_err_and(|error| {
                 assert!(error.is_unavailable(), "{error:?}");
                 true
@@ -182,14 +187,16 @@ fn a_server_that_runs_somebody_elses_script_for_long_is_unavailable() {
         redis::cmd("SCRIPT").arg("KILL").exec(&mut server.raw()).unwrap();
         endless.join().unwrap();
     });
-    wait_until("the server is free again", || read(&store, &key).is_ok());
+    eventually("the server is free again", || read(&store, &key).is_ok());
     assert_eq!(read(&store, &key).unwrap(), held(b"one"));
 }
 
 #[test]
 fn an_answer_of_another_shape_is_refused_and_puts_nobody_out_of_step() {
     // A server on which MGET answers as GET does, which is with a string and not with a list.
-    let server = Server::private(&["rename-command MGET OTHER", "rename-command GET MGET"]);
+    let mut renamed = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile().unwrap();
+    renamed.write_all(b"rename-command MGET OTHER\nrename-command GET MGET\n").unwrap();
+    let server = Server::private(&[("include", renamed.path().to_str().unwrap())]);
     let (store, [a, b]) = (server.store(), ["a", "b"].map(key));
     for _ in 0..3 {
         let error = read(&store, &a).unwrap_err();
@@ -203,7 +210,6 @@ fn an_answer_of_another_shape_is_refused_and_puts_nobody_out_of_step() {
 
 #[test]
 fn something_that_is_no_redis_is_refused() {
-    use std::{io::Write, net::TcpListener};
     for greeting in [
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
         b"+OK\r\n+OK\r\n+OK\r\n",

@@ -2,11 +2,22 @@ use larder_redis::{BuildError, RedisStore};
 
 use crate::{
     cells::{begin, held, key, lease, put, read, whole},
-    server::{Server, wait_until},
+    eventually::eventually,
+    server::Server,
 };
 
 const PASSWORD: &str = "correct-horse";
 const WRONG: &str = "battery-staple";
+
+/// A server with a password, and with another one for the user `ada`.
+fn guarded() -> Server {
+    let server = Server::private(&[]);
+    let mut raw = server.raw();
+    let rules = ["on", &format!(">{PASSWORD}2"), "~*", "&*", "+@all"];
+    redis::cmd("ACL").arg("SETUSER").arg("ada").arg(&rules).exec(&mut raw).unwrap();
+    redis::cmd("CONFIG").arg("SET").arg("requirepass").arg(PASSWORD).exec(&mut raw).unwrap();
+    server
+}
 
 fn at(server: &Server, user_info: &str, path: &str) -> RedisStore {
     let url = format!("redis://{user_info}127.0.0.1:{}{path}", server.port());
@@ -15,8 +26,7 @@ fn at(server: &Server, user_info: &str, path: &str) -> RedisStore {
 
 #[test]
 fn the_right_password_and_database_are_taken_from_the_url() {
-    let settings = [&format!("requirepass {PASSWORD}"), &format!("user ada on >{PASSWORD}2 ~* &* +@all")];
-    let server = Server::private(&settings.map(String::as_str));
+    let server = guarded();
     let key = key("a");
     for (user_info, path) in
         [(format!(":{PASSWORD}@"), ""), (format!("ada:{PASSWORD}2@"), "/"), (format!("default:{PASSWORD}@"), "/0")]
@@ -31,11 +41,10 @@ fn the_right_password_and_database_are_taken_from_the_url() {
 
 #[test]
 fn a_wrong_password_is_refused_and_named_nowhere() {
-    let server = Server::private(&[&format!("requirepass {PASSWORD}")]);
-    let key = key("a");
+    let (server, key) = (guarded(), key("a"));
     for user_info in [format!(":{WRONG}@"), format!("ada:{WRONG}@"), String::new()] {
         let store = at(&server, &user_info, "");
-        wait_until("the password is refused", || read(&store, &key).is_err_and(|error| error.is_refused()));
+        eventually("the password is refused", || read(&store, &key).is_err_and(|error| error.is_refused()));
         for error in
             [read(&store, &key).unwrap_err(), lease(&store, &key).unwrap_err(), begin(&store, &key).unwrap_err()]
         {
@@ -54,10 +63,10 @@ fn a_password_that_is_changed_is_asked_for_with_the_next_connection() {
     put(&store, &key, b"one");
     redis::cmd("CONFIG").arg("SET").arg("requirepass").arg(PASSWORD).exec(&mut raw).unwrap();
     redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").exec(&mut raw).unwrap();
-    wait_until("the server is closed", || read(&store, &key).is_err_and(|error| error.is_refused()));
+    eventually("the server is closed", || read(&store, &key).is_err_and(|error| error.is_refused()));
     redis::cmd("AUTH").arg(PASSWORD).exec(&mut raw).unwrap();
     redis::cmd("CONFIG").arg("SET").arg("requirepass").arg("").exec(&mut raw).unwrap();
-    wait_until("the server is open again", || read(&store, &key).is_ok());
+    eventually("the server is open again", || read(&store, &key).is_ok());
 }
 
 #[test]

@@ -5,7 +5,8 @@ use larder_redis::RedisStore;
 
 use crate::{
     cells::{FOREIGN, NOTHING, begin, fill, finish, held, key, lease, put, read, stored},
-    server::{Server, wait_until},
+    eventually::eventually,
+    server::Server,
 };
 
 const Q: Duration = Duration::from_secs(15);
@@ -17,9 +18,9 @@ fn save(server: &Server) {
 /// Restarts a server with all that it had, and waits until the store has found it.
 fn restart(server: &mut Server, store: &RedisStore) {
     save(server);
-    server.stop();
-    server.start();
-    wait_until("the store finds its server again", || read(store, &key("nothing")).is_ok());
+    server.kill();
+    server.restart();
+    eventually("the store finds its server again", || read(store, &key("nothing")).is_ok());
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_server_that_has_just_started_gives_no_leases_until_the_quarantine_ends() {
 fn a_server_that_was_long_up_when_the_process_came_gives_leases_at_once() {
     let server = Server::private(&[]);
     let mut raw = server.raw();
-    wait_until("the server is two seconds old", || {
+    eventually("the server is two seconds old", || {
         let info: String = redis::cmd("INFO").arg("server").query(&mut raw).unwrap();
         let uptime = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:")).unwrap();
         uptime.trim().parse::<u64>().unwrap() >= 2
@@ -93,7 +94,7 @@ fn a_server_that_was_long_up_when_the_process_came_gives_leases_at_once() {
 #[test]
 fn a_store_is_made_while_its_server_is_away_and_takes_to_it_when_it_comes() {
     let mut server = Server::private(&[]);
-    server.stop();
+    server.kill();
     let start = Instant::now();
     let store = server.store();
     assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
@@ -108,28 +109,34 @@ fn a_store_is_made_while_its_server_is_away_and_takes_to_it_when_it_comes() {
     (0..1_000).for_each(|_| is_away(read(&store, &key).unwrap_err()));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 
-    server.start();
-    wait_until("the store finds its server", || read(&store, &key).is_ok());
+    server.restart();
+    eventually("the store finds its server", || read(&store, &key).is_ok());
     put(&store, &key, b"one");
+}
+
+fn replica_of(master: &Server) -> Server {
+    let replica = Server::private(&[]);
+    redis::cmd("REPLICAOF").arg("127.0.0.1").arg(master.port()).exec(&mut replica.raw()).unwrap();
+    replica
 }
 
 #[test]
 fn a_replica_is_refused_until_it_is_master() {
     let master = Server::private(&[]);
-    let replica = Server::private(&[&format!("replicaof 127.0.0.1 {}", master.port())]);
+    let replica = replica_of(&master);
     let (store, key) = (replica.store(), key("a"));
-    wait_until("the replica is refused", || read(&store, &key).is_err_and(|error| error.is_refused()));
+    eventually("the replica is refused", || read(&store, &key).is_err_and(|error| error.is_refused()));
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut replica.raw()).unwrap();
-    wait_until("the promoted replica is taken", || read(&store, &key).is_ok());
+    eventually("the promoted replica is taken", || read(&store, &key).is_ok());
     put(&store, &key, b"one");
 }
 
 #[test]
 fn a_promoted_replica_gives_no_leases_until_the_quarantine_ends() {
     let master = Server::private(&[]);
-    let replica = Server::private(&[&format!("replicaof 127.0.0.1 {}", master.port())]);
+    let replica = replica_of(&master);
     let mut raw = replica.raw();
-    wait_until("the replica has all that the master has", || {
+    eventually("the replica has all that the master has", || {
         let info: String = redis::cmd("INFO").arg("replication").query(&mut raw).unwrap();
         info.contains("master_link_status:up") && !info.contains("master_sync_in_progress:1")
     });
@@ -137,7 +144,7 @@ fn a_promoted_replica_gives_no_leases_until_the_quarantine_ends() {
     let info: String = redis::cmd("INFO").arg("replication").query(&mut raw).unwrap();
     assert!(!info.contains("second_repl_offset:-1"), "a promoted replica tells so");
     // With a quarantine of no time at all but for the promotion, the uptime would do.
-    wait_until("the server is old enough", || {
+    eventually("the server is old enough", || {
         let info: String = redis::cmd("INFO").arg("server").query(&mut raw).unwrap();
         info.lines().any(|line| line.strip_prefix("uptime_in_seconds:").is_some_and(|up| up.trim() != "0"))
     });

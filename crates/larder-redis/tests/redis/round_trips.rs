@@ -4,7 +4,7 @@ use larder::store::{BATCH, CellKey, Nonce, Store, Vacancy};
 
 use crate::{
     cells::{LONG, begin, held, key, keys, lease, put, read, stored},
-    server::Server,
+    server::{Server, namespace},
 };
 
 /// How often each command has run on a server since it was asked last.
@@ -99,7 +99,7 @@ fn each_command_of_a_pipeline_is_replayed_by_itself_and_once() {
 #[test]
 fn what_a_value_costs_beside_itself_is_its_header() {
     let server = Server::shared();
-    let namespace = format!("header-{:?}:", Nonce::fresh());
+    let namespace = namespace();
     let store = server.builder().namespace(namespace.as_str()).build().unwrap();
     put(&store, &key("a"), b"payload");
     let mut raw = server.raw();
