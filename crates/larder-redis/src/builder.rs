@@ -143,6 +143,10 @@ impl RedisStoreBuilder {
     }
 
     fn client(&self) -> Result<Client, BuildError> {
+        if cfg!(not(feature = "tls")) && ["rediss:", "valkeys:"].iter().any(|scheme| self.url.starts_with(scheme)) {
+            let reason = "TLS needs the feature `tls` of larder-redis".to_owned();
+            return Err(BuildError::InvalidUrl { reason });
+        }
         let info = self.url.as_str().into_connection_info().map_err(|error| invalid_url(&error))?;
         let tcp = info.tcp_settings().clone().set_nodelay(true);
         // The greeting of redis-rs would wait for each of its answers in turn; ours asks once.
@@ -153,18 +157,24 @@ impl RedisStoreBuilder {
     #[cfg(not(feature = "tls"))]
     #[expect(clippy::unused_self, reason = "with TLS there is a certificate")]
     fn open(&self, info: ConnectionInfo) -> Result<Client, BuildError> {
-        if !info.addr().is_supported() {
-            let reason = "`rediss` needs the feature `tls` of larder-redis".to_owned();
-            return Err(BuildError::InvalidUrl { reason });
-        }
         Client::open(info).map_err(|error| invalid_url(&error))
     }
 
     #[cfg(feature = "tls")]
     fn open(&self, info: ConnectionInfo) -> Result<Client, BuildError> {
+        // redis-rs takes the provider of the process, and rustls panics if it has to choose between two that are linked in.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Somebody else may have been quicker, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
         match &self.root_certificate {
             None => Client::open(info).map_err(|error| invalid_url(&error)),
             Some(pem) => {
+                use rustls::pki_types::{CertificateDer, pem::PemObject};
+                // redis-rs would take a file without any certificate, and then trust nobody.
+                if !matches!(CertificateDer::pem_slice_iter(pem).next(), Some(Ok(_))) {
+                    return Err(BuildError::InvalidCertificate { source: "it holds no certificate in PEM".into() });
+                }
                 let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) };
                 Client::build_with_tls(info, certificates)
                     .map_err(|error| BuildError::InvalidCertificate { source: Box::new(error) })

@@ -21,10 +21,10 @@ pub enum BuildError {
         /// The name of the setter.
         setting: &'static str,
     },
-    /// A certificate can't be read.
-    #[error("the root certificate can't be read")]
+    /// The root certificate is none, or the URL does not ask for TLS.
+    #[error("the root certificate can't be used")]
     InvalidCertificate {
-        /// What the reader of certificates said.
+        /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -56,7 +56,7 @@ impl RedisStore {
         let mut link = self.pool.link()?;
         let done = work(&mut link);
         // One that was only too slow says nothing of the others.
-        if link.is_broken() && done.as_ref().is_err_and(StoreError::is_unavailable) {
+        if link.is_broken() && !done.as_ref().is_err_and(StoreError::is_timeout) {
             self.pool.end_era(link.era());
         }
         done

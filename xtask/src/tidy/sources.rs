@@ -9,7 +9,9 @@ const LONG: usize = 400;
 const TOO_LONG: usize = 600;
 
 /// Where a wait is the very purpose, and there is nothing to be told by.
-const SLEEPERS: [&str; 5] = [
+const SLEEPERS: [&str; 6] = [
+    // Asks a condition again and again, with a deadline.
+    "crates/larder-redis/tests/redis/eventually.rs",
     // Asks a store again and again, with a deadline.
     "crates/larder/src/store/conformance/subject.rs",
     // Asks a condition again and again, with a deadline.

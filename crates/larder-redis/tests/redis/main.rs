@@ -1,0 +1,19 @@
+//! The store on real servers.
+//!
+//! Tests that need nothing special of their server take the one of `REDIS_URL`, or share a private one. Tests that stop, freeze
+//! or configure it always start their own.
+
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+mod cells;
+mod conformance;
+mod eventually;
+mod faults;
+mod garbage;
+mod log;
+mod passwords;
+mod restarts;
+mod round_trips;
+mod server;
+#[cfg(feature = "tls")]
+mod tls;

@@ -1,0 +1,90 @@
+use std::{
+    env,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use larder::store::Nonce;
+use larder_redis::{RedisStore, RedisStoreBuilder};
+use servers::{Redis, RedisOptions};
+
+/// A Redis server: a private one, which goes away with the value, or that of `REDIS_URL`, which does not.
+pub(crate) struct Server {
+    url: String,
+    process: Option<Redis>,
+}
+
+impl Server {
+    /// The server of `REDIS_URL`; if that is not set, a private one that tests share as long as one of them runs.
+    pub(crate) fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let server = Arc::new(match env::var("REDIS_URL") {
+                Ok(url) => Self { url, process: None },
+                Err(_) => Self::private(&[]),
+            });
+            *shared = Arc::downgrade(&server);
+            server
+        })
+    }
+
+    /// A server for one test alone, with settings as in `redis.conf`.
+    pub(crate) fn private(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let process = Redis::start(RedisOptions { settings, ..RedisOptions::default() }).unwrap();
+        Self { url: process.url(), process: Some(process) }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.process().port()
+    }
+
+    /// The settings of a store on this server in a namespace of its own, without quarantine.
+    pub(crate) fn builder(&self) -> RedisStoreBuilder {
+        RedisStore::builder(&self.url).namespace(namespace()).quarantine(Duration::ZERO)
+    }
+
+    pub(crate) fn store(&self) -> RedisStore {
+        self.builder().build().unwrap()
+    }
+
+    /// A connection that knows no protocol of ours.
+    pub(crate) fn raw(&self) -> redis::Connection {
+        let client = redis::Client::open(self.url.as_str()).unwrap();
+        client.get_connection_with_timeout(Duration::from_secs(30)).unwrap()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.as_mut().expect("only a private server").kill().unwrap();
+    }
+
+    /// Starts it again on its port, with what it had saved.
+    pub(crate) fn restart(&mut self) {
+        self.process.as_mut().expect("only a private server").restart().unwrap();
+    }
+
+    /// Makes it keep its sockets and answer nothing.
+    pub(crate) fn freeze(&self) -> Frozen<'_> {
+        self.process().pause().unwrap();
+        Frozen(self)
+    }
+
+    fn process(&self) -> &Redis {
+        self.process.as_ref().expect("only of a private server")
+    }
+}
+
+/// A server that answers again when this goes away.
+pub(crate) struct Frozen<'a>(&'a Server);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.process().resume().unwrap();
+    }
+}
+
+/// A namespace that nobody has had before: the server may be shared, and may outlive the tests.
+pub(crate) fn namespace() -> String {
+    format!("test-{:?}:", Nonce::fresh())
+}
