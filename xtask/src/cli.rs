@@ -91,7 +91,7 @@ Checks everything, as CI does, and stops at the first step that fails.
     install    installs a C compiler, PostgreSQL, Redis, libpq and SQLite where missing (Debian; elsewhere says what to type)
     fmt        cargo fmt --check
     clippy     cargo clippy, with warnings as errors
-    features   builds larder with the fewest features, and with each back end alone
+    features   cargo clippy for larder with the fewest features, and with each back end alone
     servers    starts a private PostgreSQL and Redis on free ports, unless DATABASE_URL and REDIS_URL are set
     diesel     builds the diesel CLI once, into LARDER_TOOLS_DIR (default: larder/tools in the user's cache)
     test       cargo test: units, compile errors, snapshots, documentation, behaviour

@@ -18,7 +18,7 @@ pub(crate) fn run(runner: &Runner, arguments: Vec<OsString>) -> Result<(), Failu
     runner.pass(environment.apply(Command::new(program).args(arguments)))
 }
 
-/// The diesel CLI, built if it isn't there yet: one to two minutes, once a version and user.
+/// The diesel CLI, built if it isn't there yet: about a minute, once a version and user.
 pub(crate) fn install(runner: &Runner) -> Result<PathBuf, Failure> {
     let root = tools()?.join(format!("diesel_cli-{VERSION}-postgres"));
     let program = root.join("bin/diesel");
@@ -30,8 +30,9 @@ pub(crate) fn install(runner: &Runner) -> Result<PathBuf, Failure> {
     let lock = File::create(root.join("lock")).map_err(Failure::io("create a lock file"))?;
     lock.lock().map_err(Failure::io("lock the tools"))?;
     if !program.is_file() {
+        // Unoptimized, it is built in half the time, and has to wait for the database anyway.
         println!("building diesel_cli {VERSION} into {}", root.display());
-        let mut cargo = runner.cargo(["install", "diesel_cli", "--locked", "--quiet", "--version", VERSION]);
+        let mut cargo = runner.cargo(["install", "diesel_cli", "--locked", "--quiet", "--debug", "--version", VERSION]);
         cargo.args(["--no-default-features", "--features", "postgres", "--root"]).arg(&root);
         // Elsewhere than the workspace, whose settings are not meant for it.
         cargo.current_dir(&root).env_remove("CARGO_TARGET_DIR");

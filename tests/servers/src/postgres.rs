@@ -56,15 +56,11 @@ impl Postgres {
             .arg("--pgdata")
             .arg(daemon.directory().join("data"));
         daemon.run(initdb, "initdb")?;
-        let mut server = Self { daemon, bin, port: port::free()?, options };
-        let mut tries = 5;
-        while let Err(error) = server.restart() {
-            tries -= 1;
-            if tries == 0 || !error.is_port_taken() {
-                return Err(error);
-            }
-            server.port = port::free()?;
-        }
+        let mut server = Self { daemon, bin, port: 0, options };
+        port::on_a_free_one(|port| {
+            server.port = port;
+            server.restart()
+        })?;
         let mut createdb = Command::new(server.bin.join("createdb"));
         createdb.args(["--host=127.0.0.1", "--username=postgres", &format!("--port={}", server.port), "larder"]);
         server.daemon.run(createdb, "createdb")?;

@@ -36,15 +36,11 @@ impl Redis {
     pub fn start(options: RedisOptions) -> Result<Self, Error> {
         let program = programs::redis_server()?;
         let daemon = Daemon::new("redis", Signal::KILL, "KILL")?;
-        let mut server = Self { daemon, program, port: port::free()?, options };
-        let mut tries = 5;
-        while let Err(error) = server.restart() {
-            tries -= 1;
-            if tries == 0 || !error.is_port_taken() {
-                return Err(error);
-            }
-            server.port = port::free()?;
-        }
+        let mut server = Self { daemon, program, port: 0, options };
+        port::on_a_free_one(|port| {
+            server.port = port;
+            server.restart()
+        })?;
         Ok(server)
     }
 

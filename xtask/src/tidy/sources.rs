@@ -10,16 +10,19 @@ const TOO_LONG: usize = 600;
 
 /// Where a wait is the very purpose, and there is nothing to be told by.
 const SLEEPERS: [&str; 6] = [
+<<<<<<< HEAD
     // Asks a condition again and again, with a deadline.
     "crates/larder-redis/tests/redis/eventually.rs",
     // Asks a store again and again, with a deadline.
+=======
+    // Ask again and again, with a deadline.
+>>>>>>> harness
     "crates/larder/src/store/conformance/subject.rs",
-    // Asks a condition again and again, with a deadline.
+    "examples/shop-import/tests/program/command.rs",
     "tests/harness/eventually.rs",
+    "tests/servers/src/daemon.rs",
     // Injects delays.
     "tests/harness/faulty.rs",
-    // Asks processes that are not its children, with a deadline.
-    "tests/servers/src/daemon.rs",
     // Gives a command some time to end before it is killed.
     "xtask/src/runner.rs",
 ];

@@ -1,5 +1,5 @@
 use std::{
-    net::{Ipv4Addr, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     process::Output,
 };
 
@@ -34,6 +34,17 @@ fn settings_are_followed() -> Result<(), Error> {
     assert_eq!(sql(&postgres, "SHOW fsync"), "off\n");
     assert_eq!(sql(&postgres, "SHOW max_connections"), "17\n");
     Ok(())
+}
+
+#[test]
+fn somebody_else_on_the_port_is_told_from_other_failures() -> Result<(), Error> {
+    let mut postgres = Postgres::start(quick())?;
+    postgres.stop()?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, postgres.port())).unwrap();
+    let error = postgres.restart().unwrap_err();
+    assert!(error.is_port_taken(), "{error}");
+    drop(listener);
+    postgres.restart()
 }
 
 #[test]
