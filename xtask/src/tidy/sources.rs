@@ -9,14 +9,9 @@ const LONG: usize = 400;
 const TOO_LONG: usize = 600;
 
 /// Where a wait is the very purpose, and there is nothing to be told by.
-const SLEEPERS: [&str; 6] = [
-<<<<<<< HEAD
-    // Asks a condition again and again, with a deadline.
-    "crates/larder-redis/tests/redis/eventually.rs",
-    // Asks a store again and again, with a deadline.
-=======
+const SLEEPERS: [&str; 7] = [
     // Ask again and again, with a deadline.
->>>>>>> harness
+    "crates/larder-redis/tests/redis/eventually.rs",
     "crates/larder/src/store/conformance/subject.rs",
     "examples/shop-import/tests/program/command.rs",
     "tests/harness/eventually.rs",
