@@ -32,3 +32,8 @@ pub use self::{
     own::{OwnPostgres, OwnRedis},
     shop::{Branch, Events, SHOP, Shop, day, money, nobody, redis_store},
 };
+
+/// The first screen of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
