@@ -12,6 +12,7 @@ mod error;
 mod key;
 mod memory;
 mod nonce;
+mod watched;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub use self::{
     key::{CellKey, Layout},
     memory::MemoryStore,
     nonce::{Fence, Lease, Nonce},
+    watched::{Operation, Watched},
 };
 
 /// What a store knows under a key.

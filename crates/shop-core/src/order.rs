@@ -1,14 +1,17 @@
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use larder::Repository;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Status, User, schema::orders};
+use crate::{OrderItem, Status, User, schema::orders};
 
 /// Something that a user bought.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Associations, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Associations)]
+#[derive(Serialize, Deserialize, Repository)]
 #[diesel(table_name = orders, belongs_to(User), check_for_backend(diesel::pg::Pg))]
+#[larder(ttl = "5m", index(user_id, status; order = created_at.desc()), has_many(items: OrderItem, on_delete = cascade))]
 pub struct Order {
     /// The primary key.
     pub id: Uuid,

@@ -1,13 +1,16 @@
 use bigdecimal::BigDecimal;
 use diesel::prelude::*;
+use larder::Repository;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{Order, schema::order_items};
 
 /// A line of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Associations, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Associations)]
+#[derive(Serialize, Deserialize, Repository)]
 #[diesel(table_name = order_items, primary_key(order_id, line_number), belongs_to(Order), check_for_backend(diesel::pg::Pg))]
+#[larder(ttl = "5m")]
 pub struct OrderItem {
     /// Whose line it is; half of the primary key.
     pub order_id: Uuid,

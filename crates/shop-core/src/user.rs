@@ -1,13 +1,15 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use larder::Repository;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::schema::users;
+use crate::{Order, schema::users};
 
 /// Somebody who buys.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Serialize, Deserialize, Repository)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
+#[larder(ttl = "10m", unique(email), has_many(orders: Order, on_delete = cascade))]
 pub struct User {
     /// The primary key.
     pub id: Uuid,

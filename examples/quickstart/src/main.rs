@@ -15,11 +15,11 @@ use diesel::{
     r2d2::{ConnectionManager, Pool},
     sqlite::Sqlite,
 };
-use larder::{Larder, MemoryStore};
+use larder::{Larder, MemoryStore, store::Watched};
 
 use self::{
     models::{Card, NewOrder, NewUser, Order, TABLES, User, UserChanges},
-    watch::{WatchedConnections, WatchedStore},
+    watch::{WatchedConnections, watch_store},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     heading(&format!("a database in {}", file.name()));
     pool.get()?.batch_execute(TABLES)?;
 
-    let larder: Larder<Sqlite> = Larder::builder(pool).shared(WatchedStore(MemoryStore::new())).build();
+    let larder: Larder<Sqlite> = Larder::builder(pool).shared(Watched::new(MemoryStore::new(), watch_store)).build();
     let (ada, grace) = stock(&larder)?;
     let users = User::repository(&larder);
 

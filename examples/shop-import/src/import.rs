@@ -5,7 +5,8 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use diesel::PgConnection;
+use diesel::pg::Pg;
+use larder::Larder;
 
 use crate::{
     batch::{BatchError, Batches},
@@ -39,7 +40,7 @@ pub enum ImportError {
         /// Where it ends.
         last_line: u64,
         /// Why.
-        source: diesel::result::Error,
+        source: larder::Error,
     },
 }
 
@@ -51,14 +52,14 @@ pub enum ImportError {
 /// A batch has wrong lines, or the database did not take it: nothing of that batch is imported, and all before it are.
 pub fn import<R: BufRead>(
     mut batches: Batches<R>,
-    connection: &mut PgConnection,
+    larder: &Larder<Pg>,
     stop: &AtomicBool,
     mut progress: impl FnMut(u64, &Imported),
 ) -> Result<Imported, ImportError> {
     let mut imported = Imported::default();
     while !stop.load(Ordering::Relaxed) {
         let Some(batch) = batches.next().transpose()? else { return Ok(imported) };
-        let written = write_batch(connection, &Rows::from(&batch)).map_err(|source| {
+        let written = write_batch(larder, &Rows::from(&batch)).map_err(|source| {
             let (first_line, last_line) = batch.lines().into_inner();
             ImportError::Database { first_line, last_line, source }
         })?;

@@ -6,20 +6,24 @@ use std::{
     fs::File,
     io::{self, BufReader, Write as _},
     iter,
-    process::ExitCode,
+    process::{self, ExitCode},
     sync::{Arc, atomic::AtomicBool},
-    time::Instant,
+    time::{Instant, UNIX_EPOCH},
 };
 
-use diesel::{Connection as _, PgConnection};
+use diesel::{Connection as _, PgConnection, pg::Pg};
+use larder::{Larder, MemoryStore};
+use larder_redis::RedisStore;
 use shop_import::{
     batch::Batches,
+    counters::Counters,
     figures::Figures,
     import::{self, Imported},
     options::{self, HELP, Options, Request},
     parse::Reader,
     progress::Progress,
-    report::{grouped, write_comparison},
+    read::{self, Pass},
+    report::{grouped, write_comparison, write_passes},
     verify,
 };
 use signal_hook::{
@@ -53,19 +57,57 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let expected = if options.verify_only {
         import::count(batches)?
     } else {
-        let imported = import(batches, n_bytes, &mut connection)?;
+        let larder = handle(options, &Counters::default(), "shop:")?;
+        let imported = import(batches, n_bytes, &mut connection, &larder)?;
         if imported.was_stopped {
             return Ok(ExitCode::from(STOPPED));
         }
         imported.figures
     };
-    compare(&expected, &verify::in_database(&mut connection)?)
+    let is_exact = compare(&expected, &verify::in_database(&mut connection)?)?;
+    let is_readable = read_back(options, &expected)?;
+    Ok(if is_exact && is_readable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A handle on the database, with Redis or a store of this process in front of it.
+fn handle(options: &Options, counters: &Counters, namespace: &str) -> Result<Larder<Pg>, Box<dyn Error>> {
+    Ok(match &options.redis_url {
+        Some(url) => {
+            let store = RedisStore::builder(url).namespace(namespace).build()?;
+            counters.handle(&options.database_url, store)?
+        }
+        None => counters.handle(&options.database_url, MemoryStore::with_capacity_bytes(256 << 20))?,
+    })
+}
+
+/// Reads everything through the cache, twice.
+///
+/// In a namespace of its own, so that the first reading is a cold one: the import itself has left its users in the other.
+fn read_back(options: &Options, expected: &Figures) -> Result<bool, Box<dyn Error>> {
+    let namespace = format!("shop-import-{}-{}:", process::id(), UNIX_EPOCH.elapsed()?.as_millis());
+    let counters = Counters::default();
+    let larder = handle(options, &counters, &namespace)?;
+    let ids = read::imported_users(&larder)?;
+    let cold = read::read_all(&larder, &counters, &ids)?;
+    let warm = read::read_all(&larder, &counters, &ids)?;
+    let mut out = io::stdout().lock();
+    let cache = if options.redis_url.is_some() { "Redis" } else { "a store of this process, since no Redis is named" };
+    writeln!(out, "\nEvery user with its orders and their lines, read through {cache}:")?;
+    write_passes(&mut out, &[("cold", &cold), ("warm", &warm)])?;
+    let differs = |pass: &Pass| pass.figures != *expected;
+    if differs(&cold) || differs(&warm) {
+        writeln!(out, "What was read is not what the file has.")?;
+        return Ok(false);
+    }
+    writeln!(out, "Both times exactly what the file has.")?;
+    Ok(true)
 }
 
 fn import(
     batches: Batches<BufReader<File>>,
     n_bytes: u64,
     connection: &mut PgConnection,
+    larder: &Larder<Pg>,
 ) -> Result<Imported, Box<dyn Error>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -77,7 +119,7 @@ fn import(
 
     let start = Instant::now();
     let mut progress = Progress::of(n_bytes);
-    let outcome = import::import(batches, connection, &stop, |n_bytes, imported| {
+    let outcome = import::import(batches, larder, &stop, |n_bytes, imported| {
         progress.show(n_bytes, imported.figures.n_orders);
     });
     progress.end();
@@ -94,17 +136,17 @@ fn import(
     Ok(imported)
 }
 
-fn compare(expected: &Figures, found: &Figures) -> Result<ExitCode, Box<dyn Error>> {
+fn compare(expected: &Figures, found: &Figures) -> Result<bool, Box<dyn Error>> {
     let mut out = io::stdout().lock();
     write_comparison(&mut out, expected, found)?;
     if expected != found {
         writeln!(out, "The database does not have what the file has.")?;
-        return Ok(ExitCode::FAILURE);
+        return Ok(false);
     }
     let is_published = *expected == Figures::published();
     let whose = if is_published { "as published" } else { "not those that were published: the file is another" };
     writeln!(out, "The database has exactly what the file has. Its figures are {whose}.")?;
-    Ok(ExitCode::SUCCESS)
+    Ok(true)
 }
 
 fn print(text: &str) -> ExitCode {

@@ -6,7 +6,8 @@ use lexopt::{Arg, ValueExt as _};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-Imports the CDNOW purchase history into the shop's database, and checks that nothing was lost.
+Imports the CDNOW purchase history into the shop's database, and checks that nothing was lost: by SQL, and by reading
+every user with its orders and their lines through the cache, cold and warm.
 
 Usage: shop-import [OPTIONS] FILE
 
@@ -18,12 +19,12 @@ Options:
       --batch N             lines of a batch, at least [default: 1000]
       --verify-only         import nothing, only compare the database with the file
       --database-url URL    PostgreSQL [default: $DATABASE_URL]
-      --redis-url URL       the cache that is read through [default: $REDIS_URL]
+      --redis-url URL       the cache [default: $REDIS_URL, or a store of this process]
   -h, --help                this text
 
 Ctrl-C stops after the batch at hand; a second one at once.
 
-Ends with 0 if the database has exactly what the file has, 1 if it has not, 2 if the command line is wrong, and 130 if it
+Ends with 0 if the database and the cache have exactly what the file has, 1 if it has not, 2 if the command line is wrong, and 130 if it
 was stopped.
 ";
 

@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
 };
 
-use crate::figures::Figures;
+use crate::{figures::Figures, read::Pass};
 
 /// Writes two sets of figures beside each other, and an arrow where they differ.
 ///
@@ -18,6 +18,27 @@ pub fn write_comparison(out: &mut impl Write, expected: &Figures, found: &Figure
         let (expected, found) = (figure(expected), figure(found));
         let arrow = if expected == found { "" } else { "  <-" };
         writeln!(out, "{name:<16}{expected:>16}{found:>16}{arrow}")?;
+    }
+    Ok(())
+}
+
+/// Writes what readings of everything have cost, a line each.
+///
+/// # Errors
+/// `out` does not take it.
+pub fn write_passes(out: &mut impl Write, passes: &[(&str, &Pass)]) -> io::Result<()> {
+    let titles = ["rows", "seconds", "batches", "statements", "round trips"];
+    write!(out, "{:<6}", "")?;
+    for title in titles {
+        write!(out, "{title:>13}")?;
+    }
+    writeln!(out)?;
+    for (name, pass) in passes {
+        let figures = &pass.figures;
+        let n_rows = grouped(figures.n_users + figures.n_orders + figures.n_items);
+        let seconds = format!("{:.2}", pass.took.as_secs_f64());
+        let [batches, statements, trips] = [pass.n_batches, pass.n_statements, pass.n_round_trips].map(grouped);
+        writeln!(out, "{name:<6}{n_rows:>13}{seconds:>13}{batches:>13}{statements:>13}{trips:>13}")?;
     }
     Ok(())
 }

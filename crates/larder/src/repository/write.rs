@@ -53,6 +53,26 @@ where
     where
         R: Records<DB, E::Table>,
     {
+        self.insert_all(&records, "")
+    }
+
+    /// Inserts those rows whose primary key is not there yet, and gives back the ones that were inserted.
+    ///
+    /// What is there stays as it is: a work that was done half can be done again. Costs as [`Repository::insert_many`].
+    ///
+    /// # Errors
+    /// As [`Repository::insert`]; also a unique key other than the primary one that a row shares with another.
+    pub fn insert_missing<R>(&self, records: R) -> Result<Vec<E>>
+    where
+        R: Records<DB, E::Table>,
+    {
+        self.insert_all(&records, &on_conflict::<DB, E>())
+    }
+
+    fn insert_all<R>(&self, records: &R, conflict: &str) -> Result<Vec<E>>
+    where
+        R: Records<DB, E::Table>,
+    {
         if records.is_empty() {
             return Ok(Vec::new());
         }
@@ -62,7 +82,7 @@ where
         self.access.write(|tx| {
             let mut inserted = Vec::new();
             for values in records.fragments(chunk) {
-                inserted.extend(insert_values::<DB, E>(tx, values, "")?);
+                inserted.extend(insert_values::<DB, E>(tx, values, conflict)?);
             }
             Ok(inserted)
         })

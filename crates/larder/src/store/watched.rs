@@ -1,0 +1,104 @@
+use std::{fmt, time::Duration};
+
+use super::{Cell, CellKey, Ending, Fill, Lease, Nonce, Store, StoreError, Vacancy};
+
+/// An operation of a [`Store`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// [`Store::read`]
+    Read,
+    /// [`Store::lease`]
+    Lease,
+    /// [`Store::fill`]
+    Fill,
+    /// [`Store::begin`]
+    Begin,
+    /// [`Store::finish`]
+    Finish,
+    /// [`Store::settle`]
+    Settle,
+}
+
+impl Operation {
+    /// All of them, in the order in which a read and then a write use them.
+    pub const ALL: [Self; 6] = [Self::Read, Self::Lease, Self::Fill, Self::Begin, Self::Finish, Self::Settle];
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Read => "read",
+            Self::Lease => "lease",
+            Self::Fill => "fill",
+            Self::Begin => "begin",
+            Self::Finish => "finish",
+            Self::Settle => "settle",
+        })
+    }
+}
+
+/// A store that tells what it is asked, before it does it: for counting, logging and showing.
+///
+/// ```
+/// use larder::{MemoryStore, store::Watched};
+/// let store = Watched::new(MemoryStore::new(), |operation, keys| println!("{operation} of {} cells", keys.len()));
+/// # let _ = store;
+/// ```
+pub struct Watched<S, W> {
+    store: S,
+    watch: W,
+}
+
+impl<S, W> Watched<S, W>
+where
+    S: Store,
+    W: Fn(Operation, &[&CellKey]) + Send + Sync + 'static,
+{
+    /// Tells `watch` of every call, on the thread that makes it. A call with more keys than [`BATCH`](super::BATCH) is more than one
+    /// round trip.
+    pub fn new(store: S, watch: W) -> Self {
+        Self { store, watch }
+    }
+}
+
+impl<S: fmt::Debug, W> fmt::Debug for Watched<S, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl<S, W> Store for Watched<S, W>
+where
+    S: Store,
+    W: Fn(Operation, &[&CellKey]) + Send + Sync + 'static,
+{
+    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
+        (self.watch)(Operation::Read, &keys.iter().collect::<Vec<_>>());
+        self.store.read(keys)
+    }
+
+    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
+        (self.watch)(Operation::Lease, &keys.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        self.store.lease(keys, ttl)
+    }
+
+    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+        (self.watch)(Operation::Fill, &fills.iter().map(|fill| fill.key).collect::<Vec<_>>());
+        self.store.fill(fills)
+    }
+
+    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
+        (self.watch)(Operation::Begin, keys);
+        self.store.begin(nonce, keys, hold)
+    }
+
+    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
+        (self.watch)(Operation::Finish, &endings.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        self.store.finish(nonce, endings)
+    }
+
+    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
+        (self.watch)(Operation::Settle, keys);
+        self.store.settle(nonce, keys)
+    }
+}
