@@ -12,7 +12,7 @@ use crate::{
     scripts::{self, Script},
 };
 
-/// A store on Redis 6 or later (or Valkey), shared by every process that uses the same server and namespace.
+/// A store on Redis 6.2 or later (or Valkey), shared by every process that uses the same server and namespace.
 ///
 /// A method costs one round trip: a read is one `MGET`, everything else one `EVALSHA` for up to [`BATCH`] keys, and what is
 /// beyond goes along in the same pipeline. Each key is one string, which holds a cell and 33 bytes besides a value.
@@ -194,8 +194,8 @@ impl Store for RedisStore {
             let n_bytes = endings.iter().map(|(_, ending)| 160 + n_bytes_of(ending)).sum();
             let mut request = Request::with_capacity(n_bytes);
             for endings in endings.chunks(BATCH) {
-                self.evalsha(&mut request, script, endings.iter().map(|(key, _)| *key), 1 + 2 * endings.len());
-                request.arg(&[nonce.as_bytes()]);
+                self.evalsha(&mut request, script, endings.iter().map(|(key, _)| *key), 2 + 2 * endings.len());
+                request.arg(&[nonce.as_bytes()]).arg(&[&fence.0]);
                 for (key, ending) in endings {
                     match ending {
                         Ending::Value { value, ttl } => {

@@ -3,9 +3,8 @@
 local answers = {}
 for i, key in ipairs(KEYS) do
   local value = ARGV[2 * i - 1]
-  local tag, bytes = cell(key)
   -- A value is stamped with the token that it was filled under, so both have the same 32 bytes after the tag.
-  if tag == 'L' and string.sub(bytes, 2) == string.sub(value, 2, 33) then
+  if head_of(key) == 'L' .. string.sub(value, 2, 33) then
     redis.call('SET', key, value, 'PX', ARGV[2 * i])
     answers[i] = '1'
   else

@@ -3,12 +3,18 @@
 local answers = {}
 for i, key in ipairs(KEYS) do
   local lease = ARGV[i + 1]
-  local tag, bytes = cell(key)
-  if tag == 'M' or ((tag == 'V' or tag == 'L') and string.sub(bytes, 2, 17) == string.sub(lease, 2, 17)) then
-    answers[i] = '0'
+  -- Nearly always there is nothing, and one command does it.
+  if redis.call('SET', key, lease, 'NX', 'PX', ARGV[1]) then
+    answers[i] = '1'
   else
-    redis.call('SET', key, lease, 'PX', ARGV[1])
-    answers[i] = tag == '?' and '2' or '1'
+    local head = head_of(key)
+    local tag = tag_of(head)
+    if tag == 'M' or ((tag == 'V' or tag == 'L') and string.sub(head, 2, 17) == string.sub(lease, 2, 17)) then
+      answers[i] = '0'
+    else
+      redis.call('SET', key, lease, 'PX', ARGV[1])
+      answers[i] = tag == '?' and '2' or '1'
+    end
   end
 end
 return table.concat(answers)

@@ -3,15 +3,16 @@
 local nonce = ARGV[1]
 local answers = {}
 for i, key in ipairs(KEYS) do
-  local tag, bytes = cell(key)
+  local head = head_of(key)
+  local tag = tag_of(head)
   local answer = '0'
   if tag == 'M' then
     answer = '2'
-    for at = 11, #bytes, 29 do
-      if string.sub(bytes, at, at + 15) == nonce then answer = '1' end
+    for at = 11, #head, 29 do
+      if string.sub(head, at, at + 15) == nonce then answer = '1' end
     end
-    if answer == '2' then redis.call('SET', key, 'Md' .. string.sub(bytes, 3), 'KEEPTTL') end
-  elseif tag == 'V' and nonce ~= '' and string.sub(bytes, 18, 33) == nonce then
+    if answer == '2' then redis.call('SET', key, 'Md' .. string.sub(head, 3), 'KEEPTTL') end
+  elseif tag == 'V' and nonce ~= '' and string.sub(head, 18, 33) == nonce then
     answer = '1'
   elseif tag then
     redis.call('DEL', key)
