@@ -107,7 +107,7 @@ Starts a private PostgreSQL and Redis on free ports, prints their URLs, and keep
     cargo xtask services [--fast] [-- COMMAND...]
 
 --fast     commits don't wait for the disk: right for tests, wrong for measuring
-COMMAND    is run with DATABASE_URL and REDIS_URL set; the servers end with it, and so does its exit code
+COMMAND    is run with DATABASE_URL and REDIS_URL set, and without input; the servers end with it, and its exit code is passed on
 
     cargo xtask services --fast -- cargo test -p tests
 ";

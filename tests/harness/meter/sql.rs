@@ -1,5 +1,5 @@
 use diesel::{
-    Connection as _, PgConnection,
+    Connection,
     connection::InstrumentationEvent,
     r2d2::{CustomizeConnection, Error},
 };
@@ -8,7 +8,7 @@ use super::{Entry, Meter};
 
 impl Meter {
     /// Counts the statements of this connection from now on.
-    pub fn watch(&self, connection: &mut PgConnection) {
+    pub fn watch(&self, connection: &mut impl Connection) {
         let meter = self.clone();
         connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
             if let InstrumentationEvent::StartQuery { query, .. } = event {
@@ -18,8 +18,8 @@ impl Meter {
     }
 }
 
-impl CustomizeConnection<PgConnection, Error> for Meter {
-    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), Error> {
+impl<C: Connection + 'static> CustomizeConnection<C, Error> for Meter {
+    fn on_acquire(&self, connection: &mut C) -> Result<(), Error> {
         self.watch(connection);
         Ok(())
     }
