@@ -7,6 +7,7 @@ mod effect;
 mod entity;
 mod error;
 mod event;
+mod generated;
 mod handle;
 mod key;
 mod layers;
@@ -20,6 +21,8 @@ mod shape;
 mod statement;
 pub mod store;
 mod transaction;
+
+pub use larder_derive::{Codec, KeyPart, Repository, View};
 
 pub use self::{
     backend::{Backend, Isolation},
@@ -49,6 +52,7 @@ pub mod __private {
         effect::Cells,
         entity::{Entity, ListedBy, Pattern, PatternOn, Related, Table},
         error::Result,
+        generated::{Both, Tied, layout, tied, viewed, viewed_with, whole},
         key::{Key, KeyField, KeyPart},
         relation::{
             All, Arity, Count, Counted, Leads, Link, Many, Maybe, One, Ordering, Rel, Relation, Term, Through, Where,

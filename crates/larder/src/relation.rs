@@ -122,6 +122,13 @@ pub struct Rel<L, S, F = All> {
     link: PhantomData<fn() -> L>,
 }
 
+impl<L, S: Clone, F: Clone> Clone for Rel<L, S, F> {
+    fn clone(&self) -> Self {
+        let Self { shape, filter, order, limit, link } = self;
+        Self { shape: shape.clone(), filter: filter.clone(), order: order.clone(), limit: *limit, link: *link }
+    }
+}
+
 impl<L: Link> Rel<L, Of<<L::To as Pattern>::Entity>> {
     /// The relation with all of its rows, whole.
     #[doc(hidden)]

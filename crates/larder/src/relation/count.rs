@@ -18,6 +18,12 @@ pub struct Counted<L, F = All> {
     link: PhantomData<fn() -> L>,
 }
 
+impl<L, F: Clone> Clone for Counted<L, F> {
+    fn clone(&self) -> Self {
+        Self { filter: self.filter.clone(), link: self.link }
+    }
+}
+
 /// The type that counting a relation has.
 #[doc(hidden)]
 pub trait Count {

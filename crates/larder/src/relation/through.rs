@@ -15,6 +15,12 @@ pub struct Through<A, B, S> {
     links: std::marker::PhantomData<fn() -> (A, B)>,
 }
 
+impl<A, B, S: Clone> Clone for Through<A, B, S> {
+    fn clone(&self) -> Self {
+        Self { shape: self.shape.clone(), links: self.links }
+    }
+}
+
 impl<A: Link, B: Link> Through<A, B, Of<<B::To as Pattern>::Entity>> {
     /// The relation with all of its rows, whole.
     #[doc(hidden)]

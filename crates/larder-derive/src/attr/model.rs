@@ -1,0 +1,170 @@
+//! `#[larder(..)]` on a model.
+
+use proc_macro2::TokenTree;
+use syn::{Attribute, Expr, Ident, LitBool, LitInt, LitStr, Token, parse::ParseStream};
+
+use super::{item, order, relation, relation::RelationAttr, ttl};
+use crate::errors::Errors;
+
+const OPTIONS: &[&str] = &[
+    "ttl",
+    "name",
+    "write_through",
+    "unique",
+    "index",
+    "has_many",
+    "has_one",
+    "belongs_to",
+    "many_to_many",
+];
+
+/// The struct's attributes.
+#[derive(Default)]
+pub(crate) struct ModelAttrs {
+    pub(crate) ttl: Option<u64>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) write_through: Option<bool>,
+    pub(crate) uniques: Vec<Unique>,
+    pub(crate) indexes: Vec<Index>,
+    pub(crate) relations: Vec<RelationAttr>,
+    /// Names of relations that could not be parsed, for the stubs.
+    pub(crate) broken: Vec<Ident>,
+}
+
+/// `unique(a, b; deferrable)`.
+pub(crate) struct Unique {
+    pub(crate) keyword: Ident,
+    pub(crate) fields: Vec<Ident>,
+    pub(crate) deferrable: bool,
+}
+
+/// `index(a, b; order = c.desc(), head = 256)`.
+pub(crate) struct Index {
+    pub(crate) keyword: Ident,
+    pub(crate) fields: Vec<Ident>,
+    pub(crate) order: Vec<order::Term>,
+    pub(crate) head: Option<usize>,
+}
+
+impl ModelAttrs {
+    pub(crate) fn of(attrs: &[Attribute], errors: &mut Errors) -> Self {
+        let mut model = Self::default();
+        item::each(attrs, "larder", errors, |input, _| model.item(input));
+        model
+    }
+
+    fn item(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let option = item::ident(input)?;
+        match &*option.to_string() {
+            "ttl" => {
+                input.parse::<Token![=]>()?;
+                item::once(&mut self.ttl, &option, ttl::milliseconds(&input.parse()?)?)
+            }
+            "name" => {
+                input.parse::<Token![=]>()?;
+                item::once(&mut self.name, &option, input.parse()?)
+            }
+            "write_through" => {
+                input.parse::<Token![=]>()?;
+                item::once(&mut self.write_through, &option, input.parse::<LitBool>()?.value)
+            }
+            "unique" => {
+                self.uniques.push(item::parenthesized(input, |input| unique(option, input))?);
+                Ok(())
+            }
+            "index" => {
+                self.indexes.push(item::parenthesized(input, |input| index(option, input))?);
+                Ok(())
+            }
+            "has_many" | "has_one" | "belongs_to" | "many_to_many" => {
+                let name = relation_name(input);
+                match item::parenthesized(input, |input| relation::relation(&option, input)) {
+                    Ok(relation) => self.relations.push(relation),
+                    Err(error) => {
+                        self.broken.extend(name);
+                        return Err(error);
+                    }
+                }
+                Ok(())
+            }
+            _ => Err(item::unknown(&option, OPTIONS)),
+        }
+    }
+}
+
+/// The name in the parentheses ahead, if there is one.
+fn relation_name(input: ParseStream<'_>) -> Option<Ident> {
+    let TokenTree::Group(group) = input.fork().parse().ok()? else { return None };
+    match group.stream().into_iter().next()? {
+        TokenTree::Ident(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn unique(keyword: Ident, input: ParseStream<'_>) -> syn::Result<Unique> {
+    let fields = fields(&keyword, input)?;
+    let mut deferrable = None;
+    options(input, |option, _| match &*option.to_string() {
+        "deferrable" => item::once(&mut deferrable, option, ()),
+        _ => Err(item::unknown(option, &["deferrable"])),
+    })?;
+    Ok(Unique { keyword, fields, deferrable: deferrable.is_some() })
+}
+
+fn index(keyword: Ident, input: ParseStream<'_>) -> syn::Result<Index> {
+    let fields = fields(&keyword, input)?;
+    let (mut order, mut head) = (None, None);
+    options(input, |option, input| match &*option.to_string() {
+        "order" => {
+            input.parse::<Token![=]>()?;
+            item::once(&mut order, option, order::terms(&input.parse::<Expr>()?)?)
+        }
+        "head" => {
+            input.parse::<Token![=]>()?;
+            let literal: LitInt = input.parse()?;
+            match literal.base10_parse() {
+                Ok(0) | Err(_) => Err(syn::Error::new(literal.span(), "`head` is how many rows a cell holds: at least 1")),
+                Ok(rows) => item::once(&mut head, option, rows),
+            }
+        }
+        _ => Err(item::unknown(option, &["order", "head"])),
+    })?;
+    Ok(Index { keyword, fields, order: order.unwrap_or_default(), head })
+}
+
+/// The fields in front of a semicolon.
+fn fields(keyword: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    let mut fields = Vec::new();
+    while !input.is_empty() && !input.peek(Token![;]) {
+        fields.push(item::ident(input)?);
+        if !input.peek(Token![,]) {
+            break;
+        }
+        input.parse::<Token![,]>()?;
+    }
+    if fields.is_empty() {
+        return Err(syn::Error::new(keyword.span(), format!("name the fields: `{keyword}(field)`")));
+    }
+    Ok(fields)
+}
+
+/// The options behind a semicolon.
+fn options(
+    input: ParseStream<'_>,
+    mut each: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
+) -> syn::Result<()> {
+    if input.is_empty() {
+        return Ok(());
+    }
+    if !input.peek(Token![;]) {
+        return Err(input.error("options stand behind a semicolon: `(field; option)`"));
+    }
+    input.parse::<Token![;]>()?;
+    while !input.is_empty() {
+        each(&item::ident(input)?, input)?;
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    Ok(())
+}

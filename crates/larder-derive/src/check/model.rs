@@ -1,0 +1,94 @@
+use syn::{Ident, Path, ext::IdentExt};
+
+use super::{find_field, pattern, relation};
+use crate::{
+    ast::Struct,
+    attr::{Diesel, FieldAttrs, ModelAttrs},
+    errors::Errors,
+    facts::{Model, ModelField},
+    names,
+};
+
+/// The model, as far as it can be made out. What it says is right if there were no errors.
+pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model<'a>>, Vec<Ident>) {
+    let diesel = Diesel::of(input.attrs, errors);
+    let attrs = ModelAttrs::of(input.attrs, errors);
+    let mut broken = attrs.broken.clone();
+    broken.extend(attrs.relations.iter().map(|relation| relation.name.clone()));
+    broken.extend(diesel.parents.iter().map(relation::name_of_parent));
+
+    if diesel.backends.is_empty() {
+        // Which back ends larder was built with is nothing that a derive can know.
+        errors.at(
+            input.ident,
+            format!("say which databases `{}` is on: `#[diesel(check_for_backend(diesel::pg::Pg))]`", input.ident),
+        );
+    }
+    let table = diesel.table.clone().unwrap_or_else(|| default_table(input.ident));
+    let fields = fields(&input, &table, errors);
+    let Some(primary) = primary(&input, &diesel, errors) else { return (None, broken) };
+
+    let mut patterns = pattern::Patterns::new(input.ident, &fields, primary, errors);
+    patterns.declared(&attrs, errors);
+    let relations = relation::relations(input.ident, &diesel, attrs.relations, &mut patterns, errors);
+    let patterns = patterns.finish(errors);
+
+    let name = match attrs.name {
+        Some(name) if name.value().is_empty() => {
+            // It stands in front of the key of every cell.
+            errors.at(name, "the name of the cells can't be empty: leave it out to use the table's");
+            return (None, broken);
+        }
+        Some(name) => name.value(),
+        None => table.segments.last().map(|segment| names::plain(&segment.ident)).unwrap_or_default(),
+    };
+    let model = Model {
+        ident: input.ident,
+        vis: input.vis,
+        table,
+        name,
+        ttl: attrs.ttl,
+        write_through: attrs.write_through.unwrap_or(true),
+        backends: diesel.backends,
+        fields,
+        patterns,
+        relations,
+    };
+    (Some(model), broken)
+}
+
+/// The table that Diesel would take.
+fn default_table(model: &Ident) -> Path {
+    Ident::new(&format!("{}s", names::snake_case(&model.unraw().to_string())), model.span()).into()
+}
+
+fn fields<'a>(input: &Struct<'a>, table: &Path, errors: &mut Errors) -> Vec<ModelField<'a>> {
+    let mut fields = Vec::with_capacity(input.fields.len());
+    for field in &input.fields {
+        let attrs = FieldAttrs::of(field.attrs, errors);
+        let column = (!attrs.embed).then(|| {
+            let mut path = table.clone();
+            path.segments.push(attrs.column.unwrap_or_else(|| field.ident.clone()).into());
+            path
+        });
+        fields.push(ModelField { ident: field.ident, ty: field.ty, column, serde: attrs.serde });
+    }
+    fields
+}
+
+fn primary(input: &Struct<'_>, diesel: &Diesel, errors: &mut Errors) -> Option<Vec<usize>> {
+    let known = input.fields.iter().map(|field| field.ident);
+    let Some(written) = &diesel.primary_key else {
+        let id = known.clone().position(|field| field == "id");
+        if id.is_none() {
+            let model = input.ident;
+            errors.at(
+                model,
+                format!("`{model}` has no field `id`, by which rows are found: name the key, `#[diesel(primary_key(..))]`"),
+            );
+        }
+        return id.map(|id| vec![id]);
+    };
+    let found: Vec<_> = written.iter().filter_map(|name| find_field(input.ident, known.clone(), name, errors)).collect();
+    (found.len() == written.len() && !found.is_empty()).then_some(found)
+}

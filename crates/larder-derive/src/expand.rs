@@ -1,0 +1,103 @@
+//! The tokens.
+//!
+//! Paths are absolute and there are no glob imports, since nothing is known of what the user's module has in scope. All items
+//! but the repository stand in an anonymous constant, where no name of theirs can be in anybody's way.
+
+mod codec;
+mod coding;
+mod entity;
+mod finder;
+mod head;
+mod key_part;
+mod loader;
+mod pattern;
+mod receiver;
+mod relation;
+mod repository;
+mod stub;
+mod table;
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::{DeriveInput, Ident};
+
+use crate::{
+    ast::{Struct, Words},
+    check,
+    errors::Errors,
+};
+
+/// `#[derive(Repository)]`.
+pub(crate) fn repository(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let (model, relations) = match Struct::of(input, "a model", &mut errors) {
+        Some(shape) => check::model(shape, &mut errors),
+        None => (None, Vec::new()),
+    };
+    match (errors.finish(), model) {
+        (Ok(()), Some(model)) => {
+            let repository = repository::repository(&model);
+            let items = [
+                entity::entity(&model),
+                table::tables(&model),
+                pattern::patterns(&model),
+                relation::relations(&model),
+                repository::methods(&model),
+                finder::finders(&model),
+            ];
+            quote! {
+                #repository
+                const _: () = { #(#items)* };
+            }
+        }
+        (Err(errors), _) => stub::repository(input, &errors, &relations),
+        (Ok(()), None) => TokenStream::new(),
+    }
+}
+
+/// `#[derive(View)]`.
+pub(crate) fn view(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let view = Struct::of(input, "a view", &mut errors).and_then(|shape| check::view(shape, &mut errors));
+    match (errors.finish(), view) {
+        (Ok(()), Some(view)) => {
+            let items = [head::head(&view), loader::loaders(&view)];
+            quote!(const _: () = { #(#items)* };)
+        }
+        (Err(errors), _) => stub::view(input, &errors),
+        (Ok(()), None) => TokenStream::new(),
+    }
+}
+
+/// `#[derive(Codec)]`.
+pub(crate) fn codec(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let implementation = codec::codec(input, &mut errors);
+    match errors.finish() {
+        Ok(()) => quote!(const _: () = { #implementation };),
+        Err(errors) => stub::codec(input, &errors),
+    }
+}
+
+/// `#[derive(KeyPart)]`.
+pub(crate) fn key_part(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let words = Words::of(input, &mut errors);
+    match (errors.finish(), words) {
+        (Ok(()), Some(words)) => key_part::key_part(&input.ident, &words.variants),
+        (Err(errors), _) => stub::key_part(input, &errors),
+        (Ok(()), None) => TokenStream::new(),
+    }
+}
+
+/// The number by which two derives that have not seen each other name the same relation or the same columns.
+fn fingerprint<'a>(names: impl IntoIterator<Item = &'a Ident>) -> TokenStream {
+    let mut names = names.into_iter().map(crate::names::plain);
+    let first = names.next();
+    quote!({ ::larder::__private::Fingerprint::of(#first) #(.and(#names))* .bits() })
+}
+
+/// A place in the user's code for tokens that are not the user's: messages point there, and lints do not.
+fn place(of: &impl syn::spanned::Spanned) -> Span {
+    of.span().resolved_at(Span::call_site())
+}

@@ -1,0 +1,36 @@
+//! How one field goes into a cell.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote_spanned};
+use syn::Type;
+
+use super::place;
+use crate::attr::SerdeCoding;
+
+pub(super) fn fingerprint(ty: &Type, serde: Option<&SerdeCoding>) -> TokenStream {
+    match serde {
+        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::FINGERPRINT),
+        Some(serde) => {
+            // Compilers differ in the spaces that they put between tokens.
+            let name = ty.to_token_stream().to_string().replace(char::is_whitespace, "");
+            let version = serde.version.unwrap_or(1).to_string();
+            quote_spanned!(place(ty)=> ::larder::__private::Serde::fingerprint(#name, #version))
+        }
+    }
+}
+
+/// Appends `value`, a reference, to `out`.
+pub(super) fn encode(ty: &Type, serde: Option<&SerdeCoding>, value: TokenStream) -> TokenStream {
+    match serde {
+        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::encode(#value, out)),
+        Some(_) => quote_spanned!(place(ty)=> ::larder::__private::Serde::encode::<#ty>(#value, out)),
+    }
+}
+
+/// Takes a value from `input`.
+pub(super) fn decode(ty: &Type, serde: Option<&SerdeCoding>) -> TokenStream {
+    match serde {
+        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::decode(input)?),
+        Some(_) => quote_spanned!(place(ty)=> ::larder::__private::Serde::decode::<#ty>(input)?),
+    }
+}

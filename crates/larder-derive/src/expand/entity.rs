@@ -1,0 +1,102 @@
+//! `impl Entity`, and the struct of columns that views and filters name.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use super::{coding, place};
+use crate::facts::{Model, tuple};
+
+pub(super) fn entity(model: &Model<'_>) -> TokenStream {
+    let Model { ident, name, write_through, .. } = model;
+    let columns = columns(model);
+    let columns_type = model.columns();
+    let primary = &model.primary().ident;
+    let backend = &model.backends[0];
+    let key_fields = model.fields_of(model.primary());
+    let key: Vec<_> = key_fields.iter().map(|field| field.ty).collect();
+    let key = tuple(&key);
+    let key_of: Vec<_> = key_fields
+        .iter()
+        .map(|field| {
+            let ident = field.ident;
+            quote_spanned!(place(field.ty)=> ::core::clone::Clone::clone(&self.#ident))
+        })
+        .collect();
+    let key_of = tuple(&key_of);
+
+    let (names, values): (Vec<_>, Vec<_>) =
+        model.fields.iter().filter_map(|field| Some((field.ident, field.column.as_ref()?))).unzip();
+    let layout = model.fields.iter().map(|field| {
+        let fingerprint = coding::fingerprint(field.ty, field.serde.as_ref());
+        let name = match &field.column {
+            Some(column) => quote!(<#column as ::larder::__private::diesel::Column>::NAME),
+            None => {
+                let name = crate::names::plain(field.ident);
+                quote!(#name)
+            }
+        };
+        quote!((#name, #fingerprint))
+    });
+    let ttl = match model.ttl {
+        Some(milliseconds) => {
+            quote!(::core::option::Option::Some(::core::time::Duration::from_millis(#milliseconds)))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    let encode = model.fields.iter().map(|field| {
+        let ident = field.ident;
+        coding::encode(field.ty, field.serde.as_ref(), quote!(&self.#ident))
+    });
+    let decode = model.fields.iter().map(|field| {
+        let ident = field.ident;
+        let decode = coding::decode(field.ty, field.serde.as_ref());
+        quote!(#ident: #decode)
+    });
+    let patterns = model.patterns.iter().map(|pattern| &pattern.ident);
+
+    quote! {
+        #columns
+
+        #[automatically_derived]
+        impl ::larder::__private::Entity for #ident {
+            type Key = #key;
+            type Backend = #backend;
+            type Primary = #primary;
+            type Columns = #columns_type;
+            const COLUMNS: Self::Columns = #columns_type { #(#names: #values),* };
+            const NAME: &'static str = #name;
+            const LAYOUT: ::larder::__private::Layout = ::larder::__private::layout(#name, &[#(#layout),*]);
+            const TTL: ::core::option::Option<::core::time::Duration> = #ttl;
+            const WRITE_THROUGH: bool = #write_through;
+            fn key(&self) -> Self::Key {
+                #key_of
+            }
+            fn encode(&self, out: &mut ::std::vec::Vec<u8>) {
+                #(#encode;)*
+            }
+            fn decode(
+                input: &mut ::larder::__private::Input<'_>,
+            ) -> ::core::result::Result<Self, ::larder::__private::Corrupt> {
+                ::core::result::Result::Ok(Self { #(#decode),* })
+            }
+            fn cells(&self, cells: &mut ::larder::__private::Cells<'_, Self>) {
+                #(cells.add::<#patterns>(self);)*
+            }
+        }
+    }
+}
+
+/// The columns by the names of their fields.
+fn columns(model: &Model<'_>) -> TokenStream {
+    let (vis, columns) = (model.vis(), model.columns());
+    let fields = model.fields.iter().filter_map(|field| {
+        let (ident, column) = (field.ident, field.column.as_ref()?);
+        Some(quote!(#vis #ident: #column))
+    });
+    let doc = format!("The columns of `{}`.", model.ident);
+    quote! {
+        #[doc = #doc]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
+        #vis struct #columns { #(#fields),* }
+    }
+}

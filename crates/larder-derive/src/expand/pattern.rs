@@ -1,0 +1,129 @@
+//! The types that stand for access patterns.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Type;
+
+use super::{fingerprint, place};
+use crate::facts::{Kind, Model, Pattern, tuple};
+
+pub(super) fn patterns(model: &Model<'_>) -> TokenStream {
+    let patterns = model.patterns.iter().map(|pattern| {
+        let definition = definition(model, pattern);
+        let on = model.backends.iter().map(|backend| on_backend(model, pattern, backend));
+        let listed = listed(model, pattern);
+        quote!(#definition #(#on)* #listed)
+    });
+    quote!(#(#patterns)*)
+}
+
+fn definition(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
+    let (vis, ident, entity) = (model.vis(), &pattern.ident, model.ident);
+    let fields = model.fields_of(pattern);
+    let columns: Vec<_> = fields.iter().filter_map(|field| field.column.as_ref()).collect();
+    let (key, key_of) = match pattern.kind {
+        Kind::Primary => (
+            quote!(<#entity as ::larder::__private::Entity>::Key),
+            quote!(::core::option::Option::Some(::larder::__private::Entity::key(row))),
+        ),
+        _ => key(model, pattern),
+    };
+    let unique = pattern.is_unique();
+    let write_through = matches!(pattern.kind, Kind::Primary | Kind::Unique { deferrable: false });
+    let (order, head) = match &pattern.kind {
+        Kind::List { order, head } => (order.as_slice(), *head),
+        _ => (&[][..], 1),
+    };
+    let order = order.iter().map(|(at, descending)| {
+        let column = &model.fields[*at].column;
+        quote! {
+            ::larder::__private::Term {
+                column: <#column as ::larder::__private::diesel::Column>::NAME,
+                descending: #descending,
+            }
+        }
+    });
+    let names: Vec<_> = fields.iter().map(|field| field.ident).collect();
+    let doc = format!("Rows of `{entity}` by {}.", crate::names::listed(&names, "and"));
+
+    quote! {
+        #[doc = #doc]
+        #[derive(::core::fmt::Debug)]
+        #vis enum #ident {}
+
+        #[automatically_derived]
+        impl ::larder::__private::Pattern for #ident {
+            type Entity = #entity;
+            type Key = #key;
+            const COLUMNS: &'static [&'static str] =
+                &[#(<#columns as ::larder::__private::diesel::Column>::NAME),*];
+            const UNIQUE: bool = #unique;
+            const WRITE_THROUGH: bool = #write_through;
+            const ORDER: ::larder::__private::Ordering = &[#(#order),*];
+            const HEAD: usize = #head;
+            fn key_of(row: &#entity) -> ::core::option::Option<Self::Key> {
+                #key_of
+            }
+        }
+    }
+}
+
+/// The type of a key, and how it is taken from a row.
+fn key(model: &Model<'_>, pattern: &Pattern) -> (TokenStream, TokenStream) {
+    let fields = model.fields_of(pattern);
+    let parts: Vec<_> = fields.iter().map(|field| part(field.ty)).collect();
+    let values: Vec<_> = fields
+        .iter()
+        .map(|field| {
+            let (ident, ty) = (field.ident, field.ty);
+            quote_spanned!(place(ty)=> <#ty as ::larder::__private::KeyField>::part(&row.#ident))
+        })
+        .collect();
+    let value = match &values[..] {
+        [value] => value.clone(),
+        values => quote!(::core::option::Option::Some((#(#values?),*))),
+    };
+    (tuple(&parts), value)
+}
+
+/// The part of a key that a field holds.
+pub(super) fn part(ty: &Type) -> TokenStream {
+    quote_spanned!(place(ty)=> <#ty as ::larder::__private::KeyField>::Part)
+}
+
+fn on_backend(model: &Model<'_>, pattern: &Pattern, backend: &Type) -> TokenStream {
+    let ident = &pattern.ident;
+    let columns: Vec<_> = model.fields_of(pattern).iter().filter_map(|field| field.column.as_ref()).collect();
+    let columns = tuple(&columns);
+    quote! {
+        #[automatically_derived]
+        impl ::larder::__private::PatternOn<#backend> for #ident {
+            fn select(list: &mut ::larder::__private::SelectList<#backend>) {
+                <Self::Key as ::larder::__private::BindKey<#backend, #columns>>::select(list);
+            }
+            fn matching<'q>(
+                keys: ::std::vec::Vec<Self::Key>,
+                statement: &mut ::larder::__private::Statement<'q, #backend>,
+            ) {
+                <Self::Key as ::larder::__private::BindKey<#backend, #columns>>::matching(keys, statement);
+            }
+            fn read<'r, R: ::larder::__private::diesel::row::Row<'r, #backend>>(
+                row: &mut ::larder::__private::RowReader<'_, R>,
+            ) -> ::larder::__private::diesel::deserialize::Result<::core::option::Option<Self::Key>> {
+                <Self::Key as ::larder::__private::BindKey<#backend, #columns>>::read(row)
+            }
+        }
+    }
+}
+
+/// What relations of other models find the pattern by.
+fn listed(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
+    let (entity, ident) = (model.ident, &pattern.ident);
+    let fields = fingerprint(model.fields_of(pattern).iter().map(|field| field.ident));
+    quote! {
+        #[automatically_derived]
+        impl ::larder::__private::ListedBy<#fields> for #entity {
+            type Pattern = #ident;
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Relations: a type that says what is linked, and a function that gives it.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Ident;
+
+use super::{fingerprint, place};
+use crate::{
+    facts::{Leads, Model, Relation},
+    names,
+};
+
+pub(super) fn relations(model: &Model<'_>) -> TokenStream {
+    let links = model.relations.iter().map(|relation| links(model, relation));
+    let (functions, related): (Vec<_>, Vec<_>) = model.relations.iter().map(|relation| entry(model, relation)).unzip();
+    if functions.is_empty() {
+        return TokenStream::new();
+    }
+    let ident = model.ident;
+    quote! {
+        #(#links)*
+
+        #[automatically_derived]
+        impl #ident { #(#functions)* }
+
+        #(#related)*
+    }
+}
+
+/// A type for each step.
+fn links(model: &Model<'_>, relation: &Relation) -> TokenStream {
+    let Relation { link, target, .. } = relation;
+    let primary = &model.primary().ident;
+    match &relation.leads {
+        Leads::Children { by, many, .. } => {
+            let to = listed(target, by);
+            let arity = if *many { quote!(Many) } else { quote!(Maybe) };
+            step(model, link, quote!(#primary), to, quote!(::larder::__private::#arity))
+        }
+        Leads::Parent { from } => {
+            let pattern = &model.patterns[*from];
+            let arities = model.fields_of(pattern).into_iter().map(|field| {
+                let ty = field.ty;
+                quote_spanned!(place(ty)=> <#ty as ::larder::__private::KeyField>::Arity)
+            });
+            // One column that may be NULL is enough for there to be no parent.
+            let arity = arities
+                .reduce(|one, other| quote!(<(#one, #other) as ::larder::__private::Both>::Arity))
+                .unwrap_or_default();
+            let from = &pattern.ident;
+            step(model, link, quote!(#from), primary_of(target), arity)
+        }
+        Leads::Through { join, by, to, second } => {
+            let first = step(model, link, quote!(#primary), listed(join, by), quote!(::larder::__private::Many));
+            let second =
+                step(model, second, listed(join, to), primary_of(target), quote!(::larder::__private::One));
+            quote!(#first #second)
+        }
+    }
+}
+
+fn step(model: &Model<'_>, link: &Ident, from: TokenStream, to: TokenStream, arity: TokenStream) -> TokenStream {
+    let vis = model.vis();
+    quote! {
+        #[doc(hidden)]
+        #[derive(::core::fmt::Debug)]
+        #vis enum #link {}
+
+        #[automatically_derived]
+        impl ::larder::__private::Link for #link {
+            type From = #from;
+            type To = #to;
+            type Arity = #arity;
+        }
+    }
+}
+
+fn listed(entity: &syn::Path, fields: &[Ident]) -> TokenStream {
+    let fields = fingerprint(fields);
+    quote_spanned!(place(entity)=> <#entity as ::larder::__private::ListedBy<#fields>>::Pattern)
+}
+
+fn primary_of(entity: &syn::Path) -> TokenStream {
+    quote_spanned!(place(entity)=> <#entity as ::larder::__private::Entity>::Primary)
+}
+
+/// The function that gives a relation, and what views find it by.
+fn entry(model: &Model<'_>, relation: &Relation) -> (TokenStream, TokenStream) {
+    let Relation { name, link, target, leads } = relation;
+    let (vis, entity) = (model.vis(), model.ident);
+    let ty = match leads {
+        Leads::Through { second, .. } => quote_spanned! {place(target)=>
+            ::larder::__private::Through<#link, #second, ::larder::__private::Of<#target>>
+        },
+        _ => quote_spanned!(place(target)=> ::larder::__private::Rel<#link, ::larder::__private::Of<#target>>),
+    };
+    let constructor = match leads {
+        Leads::Through { .. } => quote!(::larder::__private::Through::new()),
+        _ => quote!(::larder::__private::Rel::new()),
+    };
+    let docs = docs(model, relation);
+    let fingerprint = fingerprint([name]);
+    let function = quote_spanned! {place(name)=>
+        #(#[doc = #docs])*
+        #[must_use]
+        #vis fn #name() -> #ty {
+            #constructor
+        }
+    };
+    let related = quote! {
+        #[automatically_derived]
+        impl ::larder::__private::Related<#fingerprint> for #entity {
+            type Relation = #ty;
+            fn relation() -> Self::Relation {
+                #constructor
+            }
+        }
+    };
+    (function, related)
+}
+
+fn docs(model: &Model<'_>, relation: &Relation) -> Vec<String> {
+    let target = relation.target.segments.last().map(|segment| names::plain(&segment.ident)).unwrap_or_default();
+    let own = names::listed(model.fields_of(model.primary()).iter().map(|field| field.ident), "and");
+    let (what, shape, cost) = match &relation.leads {
+        Leads::Children { by, many, .. } => {
+            let by = names::listed(by, "and");
+            if *many {
+                (
+                    format!("The `{target}` rows whose {by} is this row's {own}."),
+                    format!(
+                        "A `Vec` for each row, in the order of the pattern of `{target}` by {by}; `select`, `with`, `filter`, \
+                         `order` and `limit` refine it, and the limit is one for each row."
+                    ),
+                    "one level",
+                )
+            } else {
+                (
+                    format!("The `{target}` row whose {by} is this row's {own}."),
+                    "An `Option` for each row: `None` if there is none.".to_owned(),
+                    "one level",
+                )
+            }
+        }
+        Leads::Parent { from } => {
+            let fields = model.fields_of(&model.patterns[*from]);
+            let by = names::listed(fields.iter().map(|field| field.ident), "and");
+            (
+                format!("The `{target}` row that {by} refers to."),
+                "One for each row, or an `Option` if the reference may be NULL. A row that refers to nothing although it must \
+                 is an error, `Orphan`."
+                    .to_owned(),
+                "one level",
+            )
+        }
+        Leads::Through { join, .. } => {
+            let join = join.segments.last().map(|segment| names::plain(&segment.ident)).unwrap_or_default();
+            (
+                format!("The `{target}` rows that `{join}` rows join to this one."),
+                format!("A `Vec` for each row, in the order of the `{join}` rows; `select` and `with` refine it."),
+                "two levels",
+            )
+        }
+    };
+    let cost = format!(
+        "It is loaded for all rows at once, at the cost of {cost}: for each, one round trip if all is cached; if not, one more \
+         for leases, one statement and one round trip to fill it in."
+    );
+    vec![what, String::new(), shape, String::new(), cost]
+}

@@ -1,0 +1,92 @@
+//! The repository: a type of the user's module, and what every one of them has.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use super::place;
+use crate::facts::Model;
+
+/// The type. It is the only thing outside of the anonymous constant: users name it.
+pub(super) fn repository(model: &Model<'_>) -> TokenStream {
+    let (vis, ident, repository) = (model.vis(), model.ident, model.repository());
+    let doc = format!(
+        "Finds and writes rows of [`{ident}`] on a session, and gives each in a shape: the row, a view of it, or a tuple with \
+         its relations."
+    );
+    let more = format!(
+        "Made by [`{ident}::repository`]. Beside its own finders it has those of [`Repository`](::larder::Repository), to which \
+         it dereferences."
+    );
+    quote! {
+        #[doc = #doc]
+        #[doc = ""]
+        #[doc = #more]
+        #vis struct #repository<'s, DB: ::larder::Backend, S> {
+            inner: ::larder::Repository<'s, DB, S>,
+        }
+    }
+}
+
+pub(super) fn methods(model: &Model<'_>) -> TokenStream {
+    let (vis, ident, repository) = (model.vis(), model.ident, model.repository());
+    let constructor_doc = format!("The repository of `{ident}` on the handle, or in a transaction.");
+    let constructor = quote_spanned! {place(ident)=>
+        #[automatically_derived]
+        impl #ident {
+            #[doc = #constructor_doc]
+            #[doc = ""]
+            #[doc = "On the handle its reads go through the caches and each write is a transaction; in a transaction reads \
+                     see its own rows and no cache. Costs nothing by itself."]
+            #[must_use]
+            #vis fn repository<S: ::larder::__private::Session>(
+                session: &S,
+            ) -> #repository<'_, S::Backend, ::larder::__private::Of<Self>>
+            where
+                Self: ::larder::__private::Table<S::Backend>,
+            {
+                #repository { inner: ::larder::__private::Repository::new(session) }
+            }
+        }
+    };
+    quote! {
+        #constructor
+
+        #[automatically_derived]
+        impl<'s, DB: ::larder::__private::Backend, S> #repository<'s, DB, S> {
+            /// The same rows, of which only `T` is loaded: a view.
+            ///
+            /// What was asked for `with` before is dropped: select first.
+            #[must_use]
+            #vis fn select<T>(self) -> #repository<'s, DB, ::larder::__private::Of<T>>
+            where
+                T: ::larder::__private::Load<DB, Entity = #ident>,
+            {
+                #repository { inner: self.inner.select() }
+            }
+
+            /// The same rows, and a relation of each, as one member more of a tuple.
+            #[must_use]
+            #vis fn with<R>(self, relation: R) -> #repository<'s, DB, S::Extended>
+            where
+                S: ::larder::__private::Extend<R>,
+            {
+                #repository { inner: self.inner.with(relation) }
+            }
+        }
+
+        #[automatically_derived]
+        impl<'s, DB: ::larder::__private::Backend, S> ::core::ops::Deref for #repository<'s, DB, S> {
+            type Target = ::larder::__private::Repository<'s, DB, S>;
+            fn deref(&self) -> &Self::Target {
+                &self.inner
+            }
+        }
+
+        #[automatically_derived]
+        impl<DB: ::larder::__private::Backend, S: ::core::clone::Clone> ::core::clone::Clone for #repository<'_, DB, S> {
+            fn clone(&self) -> Self {
+                #repository { inner: ::core::clone::Clone::clone(&self.inner) }
+            }
+        }
+    }
+}

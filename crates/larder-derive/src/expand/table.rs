@@ -1,0 +1,109 @@
+//! `impl Table` and `impl Load`, for each back end.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Type;
+
+use super::place;
+use crate::{
+    attr::OnDelete,
+    facts::{Leads, Model},
+};
+
+pub(super) fn tables(model: &Model<'_>) -> TokenStream {
+    let tables = model.backends.iter().map(|backend| table(model, backend));
+    let loads = model.backends.iter().map(|backend| load(model, backend));
+    quote!(#(#tables)* #(#loads)*)
+}
+
+fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
+    let Model { ident, table, .. } = model;
+    let primary = &model.primary().ident;
+    let columns = model.fields.iter().map(|field| match &field.column {
+        Some(column) => quote!(list.column(#column)),
+        None => {
+            let ty = field.ty;
+            quote_spanned!(place(ty)=> list.embedded::<#ty>())
+        }
+    });
+    let build = model.fields.iter().map(|field| {
+        let (ident, ty) = (field.ident, field.ty);
+        match &field.column {
+            Some(column) => quote_spanned!(place(ty)=> #ident: row.column::<#backend, _, #ty>(#column)?),
+            None => quote_spanned!(place(ty)=> #ident: row.embedded::<#backend, #ty>()?),
+        }
+    });
+    let dependents = dependents(model, backend);
+
+    quote! {
+        #[automatically_derived]
+        impl ::larder::__private::Table<#backend> for #ident {
+            type ByKey = #primary;
+            type Table = #table::table;
+            type Query<'q> = #table::BoxedQuery<'q, #backend>;
+            #dependents
+            fn query<'q>() -> Self::Query<'q> {
+                ::larder::__private::diesel::QueryDsl::into_boxed(#table::table)
+            }
+            fn select<'q>(
+                query: Self::Query<'q>,
+                list: ::larder::__private::SelectList<#backend>,
+            ) -> ::larder::__private::Fragment<'q, #backend> {
+                list.of(query)
+            }
+            fn columns(list: &mut ::larder::__private::SelectList<#backend>) {
+                #(#columns;)*
+            }
+            fn build<'r, R: ::larder::__private::diesel::row::Row<'r, #backend>>(
+                row: &mut ::larder::__private::RowReader<'_, R>,
+            ) -> ::larder::__private::diesel::deserialize::Result<Self> {
+                ::core::result::Result::Ok(Self { #(#build),* })
+            }
+        }
+    }
+}
+
+/// What goes with a row when it is deleted.
+fn dependents(model: &Model<'_>, backend: &Type) -> TokenStream {
+    let steps: Vec<_> = model
+        .relations
+        .iter()
+        .filter_map(|relation| {
+            let Leads::Children { on_delete: Some(on_delete), .. } = relation.leads else { return None };
+            let (link, method) = (&relation.link, match on_delete {
+                OnDelete::Cascade => quote!(cascade),
+                OnDelete::SetNull => quote!(set_null),
+            });
+            Some(quote_spanned!(place(&relation.target)=> parents.#method::<#link>()?;))
+        })
+        .collect();
+    if steps.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        const HAS_DEPENDENTS: bool = true;
+        fn dependents(
+            parents: &mut ::larder::__private::Dependents<'_, #backend, Self>,
+        ) -> ::larder::__private::Result<()> {
+            #(#steps)*
+            ::core::result::Result::Ok(())
+        }
+    }
+}
+
+fn load(model: &Model<'_>, backend: &Type) -> TokenStream {
+    let ident = model.ident;
+    quote! {
+        #[automatically_derived]
+        impl ::larder::__private::Load<#backend> for #ident {
+            type Entity = Self;
+            type Head = ::larder::__private::Whole<Self>;
+            fn assemble(
+                _: ::larder::__private::Access<'_, #backend>,
+                heads: ::std::vec::Vec<Self::Head>,
+            ) -> ::larder::__private::Result<::std::vec::Vec<Self>> {
+                ::larder::__private::whole(heads)
+            }
+        }
+    }
+}

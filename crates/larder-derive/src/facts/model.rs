@@ -1,0 +1,123 @@
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Ident, Path, Type, Visibility};
+
+use crate::{
+    attr::{OnDelete, SerdeCoding},
+    names,
+};
+
+/// A model, as it will be expanded.
+pub(crate) struct Model<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) vis: &'a Visibility,
+    pub(crate) table: Path,
+    pub(crate) name: String,
+    pub(crate) ttl: Option<u64>,
+    pub(crate) write_through: bool,
+    pub(crate) backends: Vec<Type>,
+    pub(crate) fields: Vec<ModelField<'a>>,
+    /// The primary key's comes first.
+    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) relations: Vec<Relation>,
+}
+
+pub(crate) struct ModelField<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) ty: &'a Type,
+    /// `None` of an embedded struct.
+    pub(crate) column: Option<Path>,
+    pub(crate) serde: Option<SerdeCoding>,
+}
+
+/// Columns by which rows are found.
+pub(crate) struct Pattern {
+    /// The type that stands for it.
+    pub(crate) ident: Ident,
+    /// Indexes of [`Model::fields`].
+    pub(crate) fields: Vec<usize>,
+    pub(crate) kind: Kind,
+}
+
+pub(crate) enum Kind {
+    Primary,
+    Unique { deferrable: bool },
+    List { order: Vec<(usize, bool)>, head: usize },
+}
+
+/// A relation to another entity, or to the same.
+pub(crate) struct Relation {
+    pub(crate) name: Ident,
+    /// The type that stands for it.
+    pub(crate) link: Ident,
+    pub(crate) target: Path,
+    pub(crate) leads: Leads,
+}
+
+pub(crate) enum Leads {
+    /// To rows whose fields `by` hold this row's key.
+    Children { by: Vec<Ident>, many: bool, on_delete: Option<OnDelete> },
+    /// To the row whose key is in these fields, of which the pattern at `from` is made.
+    Parent { from: usize },
+    /// Over the rows of `join`, whose fields `by` hold this row's key and whose fields `to` the target's.
+    Through { join: Path, by: Vec<Ident>, to: Vec<Ident>, second: Ident },
+}
+
+impl<'a> Model<'a> {
+    /// The visibility of everything that stands for the model: its own, since the types are named where the model is.
+    pub(crate) fn vis(&self) -> TokenStream {
+        at_call_site(self.vis)
+    }
+
+    /// The name of a type that stands for something of the model. The underscores keep it away from the user's own.
+    pub(crate) fn type_name(model: &Ident, of: &str) -> Ident {
+        format_ident!("__{}{}", names::plain(model), of, span = Span::call_site())
+    }
+
+    pub(crate) fn repository(&self) -> Ident {
+        format_ident!("{}Repository", self.ident, span = Span::call_site())
+    }
+
+    pub(crate) fn columns(&self) -> Ident {
+        Self::type_name(self.ident, "Columns")
+    }
+
+    pub(crate) fn primary(&self) -> &Pattern {
+        &self.patterns[0]
+    }
+
+    pub(crate) fn fields_of(&self, pattern: &Pattern) -> Vec<&ModelField<'a>> {
+        pattern.fields.iter().map(|at| &self.fields[*at]).collect()
+    }
+}
+
+impl Pattern {
+    /// `user_id_and_status`, as finders have it.
+    pub(crate) fn name(fields: &[&Ident]) -> String {
+        fields.iter().map(|field| names::plain(field)).collect::<Vec<_>>().join("_and_")
+    }
+
+    pub(crate) fn is_unique(&self) -> bool {
+        !matches!(self.kind, Kind::List { .. })
+    }
+}
+
+/// One item, or a tuple of several.
+pub(crate) fn tuple(items: &[impl ToTokens]) -> TokenStream {
+    match items {
+        [item] => item.to_token_stream(),
+        items => quote!((#(#items),*)),
+    }
+}
+
+/// The same tokens, as if the derive had written them: lints that watch what users write leave them alone.
+pub(crate) fn at_call_site(tokens: impl ToTokens) -> TokenStream {
+    tokens
+        .to_token_stream()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(Span::call_site());
+            token
+        })
+        .collect()
+}

@@ -1,0 +1,37 @@
+use syn::{Expr, Ident, Path, Type, Visibility};
+
+/// A view, as it will be expanded.
+pub(crate) struct View<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) vis: &'a Visibility,
+    pub(crate) of: Path,
+    /// Empty if it is for the entity's first back end.
+    pub(crate) backends: Vec<Type>,
+    pub(crate) columns: Vec<ViewColumn<'a>>,
+    pub(crate) relations: Vec<ViewRelation<'a>>,
+}
+
+/// A field that holds a column.
+pub(crate) struct ViewColumn<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) ty: &'a Type,
+    /// The entity's field.
+    pub(crate) source: Ident,
+}
+
+/// A field that holds a relation's rows, or their number.
+pub(crate) struct ViewRelation<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) ty: &'a Type,
+    pub(crate) relation: Ident,
+    pub(crate) counted: bool,
+    pub(crate) refined: Refined,
+}
+
+/// Which of a relation's rows, and in which order.
+#[derive(Default)]
+pub(crate) struct Refined {
+    pub(crate) filter: Option<Expr>,
+    pub(crate) order: Option<Expr>,
+    pub(crate) limit: Option<Expr>,
+}

@@ -1,0 +1,92 @@
+//! What the derives' output calls: a fix here needs no new expansion.
+
+use crate::{
+    codec::Fingerprint,
+    error::Result,
+    relation::{Maybe, One},
+    shape::Whole,
+    store::Layout,
+};
+
+/// The form in which rows are written into cells. Raised when that changes, since it empties every cache.
+const FORMAT: &str = "1";
+
+/// The layout of a model's cells, of its columns in their order.
+#[must_use]
+pub const fn layout(name: &str, columns: &[(&str, Fingerprint)]) -> Layout {
+    let mut fingerprint = Fingerprint::of(FORMAT).and(name);
+    let mut at = 0;
+    while at < columns.len() {
+        let (column, codec) = columns[at];
+        fingerprint = fingerprint.and(column).then(codec);
+        at += 1;
+    }
+    Layout::new(fingerprint.bits())
+}
+
+/// Entities of whole rows.
+///
+/// # Errors
+/// None; views have some.
+pub fn whole<E>(heads: Vec<Whole<E>>) -> Result<Vec<E>> {
+    Ok(heads.into_iter().map(|head| head.0).collect())
+}
+
+/// Views of their columns.
+///
+/// # Errors
+/// None; views with relations have some.
+pub fn viewed<H, V>(heads: Vec<H>, view: impl FnMut(H) -> V) -> Result<Vec<V>> {
+    Ok(heads.into_iter().map(view).collect())
+}
+
+/// Views of their columns and what was loaded for each.
+///
+/// # Errors
+/// None; what was loaded before had them.
+pub fn viewed_with<H, V>(heads: Vec<H>, view: impl FnMut(H) -> Option<V>) -> Result<Vec<V>> {
+    Ok(heads.into_iter().map_while(view).collect())
+}
+
+/// How many rows stand behind a reference of two columns: one or none, if either column may be NULL.
+pub trait Both {
+    /// [`One`] or [`Maybe`].
+    type Arity;
+}
+
+impl Both for (One, One) {
+    type Arity = One;
+}
+
+impl Both for (One, Maybe) {
+    type Arity = Maybe;
+}
+
+impl Both for (Maybe, One) {
+    type Arity = Maybe;
+}
+
+impl Both for (Maybe, Maybe) {
+    type Arity = Maybe;
+}
+
+/// The row, of a type that is made out by way of its columns'.
+///
+/// To the compiler a column that does not exist has a type which is not worth a second error, and so has the row then: the
+/// missing column is reported, and not the row's missing field too.
+pub fn tied<E, C>(row: E, _columns: C) -> <C as Tied<E>>::Row
+where
+    C: Tied<E, Row = E>,
+{
+    row
+}
+
+/// Ties a row's type to its columns'.
+pub trait Tied<E> {
+    /// The row's type.
+    type Row;
+}
+
+impl<E, C> Tied<E> for C {
+    type Row = E;
+}
