@@ -43,7 +43,10 @@ struct Seen {
 
 impl Seen {
     fn wrong(&self) -> usize {
-        [&self.stale, &self.uncommitted, &self.lost, &self.stale_at_the_end].map(|n| n.load(Ordering::SeqCst)).iter().sum()
+        [&self.stale, &self.uncommitted, &self.lost, &self.stale_at_the_end]
+            .map(|n| n.load(Ordering::SeqCst))
+            .iter()
+            .sum()
     }
 }
 
@@ -214,7 +217,10 @@ fn no_read_is_older_than_a_write_that_had_returned() {
     shop.faults.everywhere().delay(1, DELAY);
     other.faults.everywhere().delay(2, DELAY);
     let seen = load(&shop, &other.larder);
-    assert!(seen.reads.load(Ordering::SeqCst) > 500 && seen.writes.load(Ordering::SeqCst) > 100, "too little: {seen:?}");
+    assert!(
+        seen.reads.load(Ordering::SeqCst) > 500 && seen.writes.load(Ordering::SeqCst) > 100,
+        "too little: {seen:?}"
+    );
     assert_eq!(seen.wrong(), 0, "{seen:?}");
     // The load was one that a cache has to answer for: some reads were hits.
     assert!(shop.meter.counts().sql < shop.meter.counts().reads * 2, "{:?}", shop.meter.counts());

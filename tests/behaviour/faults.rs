@@ -130,7 +130,9 @@ fn postgres_ends_a_transaction_that_idles_too_long() {
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     let refused = shop.larder.transaction(|tx| {
         User::repository(tx).update(ada.id, &renamed("never@example.com"))?;
-        let pid: i32 = tx.run(|connection| diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("pg_backend_pid()")).get_result(connection))?;
+        let pid: i32 = tx.run(|connection| {
+            diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("pg_backend_pid()")).get_result(connection)
+        })?;
         eventually(Duration::from_secs(10), || {
             let alive = format!("SELECT 1 FROM pg_stat_activity WHERE pid = {pid}");
             sql_query(alive).execute(&mut shop.database.connect()).unwrap() == 0
@@ -220,7 +222,8 @@ fn bytes_that_are_no_row_are_a_counted_miss() {
     let mut redis = redis::Client::open(tests::redis_url()).unwrap().get_connection().unwrap();
     let [key] = &shop.namespace.keys()[..] else { panic!("one cell") };
     let cell: Vec<u8> = redis::Commands::get(&mut redis, key).unwrap();
-    let cut = [&cell[..cell.len() - 3], &cell[..33], &[&cell[..33], &[9, 9][..]].concat(), &[&cell[..], b"x"].concat()].map(<[u8]>::to_vec);
+    let cut = [&cell[..cell.len() - 3], &cell[..33], &[&cell[..33], &[9, 9][..]].concat(), &[&cell[..], b"x"].concat()]
+        .map(<[u8]>::to_vec);
     let foreign = [Vec::new(), b"garbage".to_vec(), vec![b'V'; 40], [&b"V"[..], &[b'0'; 60]].concat()];
     for garbage in cut.into_iter().chain(foreign) {
         let () = redis::Commands::set(&mut redis, key, &garbage).unwrap();

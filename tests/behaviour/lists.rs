@@ -37,7 +37,10 @@ fn another_order_than_the_declared_one_comes_from_the_database() {
     let repository = Order::repository(&shop.larder);
     let list = || repository.list_by_user_id_and_status(ada.id, Status::Paid);
     let by_amount = list().order(orders::total_amount.asc()).limit(2).load().unwrap();
-    assert_eq!(by_amount.iter().map(|order| order.total_amount.clone()).collect::<Vec<_>>(), [tests::money(1), tests::money(2)]);
+    assert_eq!(
+        by_amount.iter().map(|order| order.total_amount.clone()).collect::<Vec<_>>(),
+        [tests::money(1), tests::money(2)]
+    );
     shop.meter.expect(Cost { sql: 1, ..Cost::default() });
     list().order(orders::created_at.desc()).load().unwrap();
     shop.meter.expect(COLD);
@@ -108,7 +111,9 @@ fn a_row_that_moves_leaves_its_old_list_and_enters_its_new_one() {
     let (ada, bob) = (shop.user("ada"), shop.user("bob"));
     let order = shop.order(&ada, Status::Paid, 100, 1);
     let repository = Order::repository(&shop.larder);
-    let ids = |user| -> Vec<_> { repository.list_by_user_id(user).load().unwrap().into_iter().map(|order| order.id).collect() };
+    let ids = |user| -> Vec<_> {
+        repository.list_by_user_id(user).load().unwrap().into_iter().map(|order| order.id).collect()
+    };
     assert_eq!((ids(ada.id), ids(bob.id)), (vec![order.id], vec![]));
     repository.update(order.id, &OrderChanges { user_id: Some(bob.id), ..Default::default() }).unwrap();
     assert_eq!((ids(ada.id), ids(bob.id)), (vec![], vec![order.id]));

@@ -11,7 +11,9 @@ fn rows_that_were_touched_are_read_anew() {
     let (ada, bob) = (shop.user("ada"), shop.user("bob"));
     let order = shop.order(&ada, Status::Paid, 1, 1);
     let repository = Order::repository(&shop.larder);
-    let ids = |user| -> Vec<_> { repository.list_by_user_id(user).load().unwrap().into_iter().map(|order| order.id).collect() };
+    let ids = |user| -> Vec<_> {
+        repository.list_by_user_id(user).load().unwrap().into_iter().map(|order| order.id).collect()
+    };
     repository.get(order.id).unwrap();
     assert_eq!((ids(ada.id), ids(bob.id)), (vec![order.id], vec![]));
     let moved = shop
@@ -33,7 +35,13 @@ fn rows_that_were_inserted_past_larder_enter_their_lists() {
     let ada = shop.user("ada");
     let repository = Order::repository(&shop.larder);
     assert_eq!(repository.list_by_user_id(ada.id).load().unwrap(), []);
-    let record = shop_core::NewOrder { id: None, user_id: ada.id, status: Status::Paid, total_amount: money(1), created_at: None };
+    let record = shop_core::NewOrder {
+        id: None,
+        user_id: ada.id,
+        status: Status::Paid,
+        total_amount: money(1),
+        created_at: None,
+    };
     let order = shop
         .larder
         .transaction(|tx| {
@@ -56,7 +64,9 @@ fn a_whole_table_can_be_touched() {
     repository.list_by_user_id_and_status(ada.id, Status::Pending).load().unwrap();
     shop.larder
         .transaction(|tx| {
-            tx.touching_all::<Order, _>(|connection| diesel::sql_query("UPDATE orders SET status = 'shipped'").execute(connection))
+            tx.touching_all::<Order, _>(|connection| {
+                diesel::sql_query("UPDATE orders SET status = 'shipped'").execute(connection)
+            })
         })
         .unwrap();
     let shipped = repository.find_many(&keys).unwrap();

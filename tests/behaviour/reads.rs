@@ -64,7 +64,10 @@ fn many_rows_cost_what_one_costs() {
     let keys: Vec<_> = (0..500).map(|n| shop.user(&format!("user-{n}")).id).collect();
     let users = User::repository(&shop.larder);
     let found = users.find_many(&keys).unwrap();
-    assert_eq!(found.iter().map(|user| user.as_ref().map(|user| user.id)).collect::<Vec<_>>(), keys.iter().map(|key| Some(*key)).collect::<Vec<_>>());
+    assert_eq!(
+        found.iter().map(|user| user.as_ref().map(|user| user.id)).collect::<Vec<_>>(),
+        keys.iter().map(|key| Some(*key)).collect::<Vec<_>>()
+    );
     shop.meter.expect(COLD);
     users.find_many(&keys).unwrap();
     shop.meter.expect(WARM);

@@ -79,7 +79,11 @@ fn a_filtered_or_limited_relation_never_shares_the_full_lists_cell() {
     let paid = User::orders().filter(orders::status.eq(Status::Paid)).order(orders::created_at.desc());
     let newest = User::orders().order(orders::created_at.desc()).limit(1);
     for _ in 0..2 {
-        let found = users.clone().with(User::orders().filter(orders::status.eq(Status::Paid))).find_many(&[ada.id, bob.id]).unwrap();
+        let found = users
+            .clone()
+            .with(User::orders().filter(orders::status.eq(Status::Paid)))
+            .find_many(&[ada.id, bob.id])
+            .unwrap();
         assert!(found.iter().flatten().all(|(_, orders)| orders.len() == 2));
     }
     let found = users.clone().with(paid.limit(1)).with(newest).find_many(&[ada.id, bob.id]).unwrap();

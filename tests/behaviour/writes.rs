@@ -2,7 +2,10 @@
 
 use diesel::ExpressionMethods as _;
 use larder::Error;
-use shop_core::{NewOrder, NewUser, Order, OrderChanges, OrderItem, Status, User, UserChanges, schema::{orders, users}};
+use shop_core::{
+    NewOrder, NewUser, Order, OrderChanges, OrderItem, Status, User, UserChanges,
+    schema::{orders, users},
+};
 use tests::{Cost, Counts, Shop, day, money, nobody};
 
 const WARM: Cost = Cost { sql: 0, store_reads: 1, store_writes: 0 };
@@ -127,7 +130,10 @@ fn every_row_that_meets_a_condition_is_updated_by_one_statement() {
     shop.meter.expect(WRITE);
     assert!(changed.len() == 2 && changed.iter().all(|order| order.status == Status::Shipped));
     assert_eq!((paid(), shipped()), (0, 2));
-    assert_eq!(repository.update_where(orders::status.eq(Status::Paid), orders::status.eq(Status::Shipped)).unwrap(), []);
+    assert_eq!(
+        repository.update_where(orders::status.eq(Status::Paid), orders::status.eq(Status::Shipped)).unwrap(),
+        []
+    );
 }
 
 #[test]
@@ -257,7 +263,8 @@ fn a_transaction_that_failed_in_secret_is_not_taken_for_a_committed_one() {
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     let refused = shop.larder.transaction(|tx| {
         User::repository(tx).update(ada.id, &renamed("never@example.com"))?;
-        let hidden = tx.run(|connection| diesel::connection::SimpleConnection::batch_execute(connection, "SELECT 1 / 0"));
+        let hidden =
+            tx.run(|connection| diesel::connection::SimpleConnection::batch_execute(connection, "SELECT 1 / 0"));
         assert!(hidden.is_err());
         Ok(())
     });
@@ -274,9 +281,11 @@ fn a_constraint_that_fails_at_commit_leaves_the_cache_alone() {
     let order = shop.order(&ada, Status::Paid, 1, 1);
     let constraint: String = {
         use diesel::{RunQueryDsl as _, dsl::sql, sql_types::Text};
-        diesel::select(sql::<Text>("(SELECT conname::text FROM pg_constraint WHERE contype = 'f' AND conrelid = 'orders'::regclass)"))
-            .get_result(&mut shop.database.connect())
-            .unwrap()
+        diesel::select(sql::<Text>(
+            "(SELECT conname::text FROM pg_constraint WHERE contype = 'f' AND conrelid = 'orders'::regclass)",
+        ))
+        .get_result(&mut shop.database.connect())
+        .unwrap()
     };
     let deferred = format!("ALTER TABLE orders ALTER CONSTRAINT {constraint} DEFERRABLE INITIALLY DEFERRED");
     shop.database.connect().batch_execute(&deferred).unwrap();

@@ -45,15 +45,33 @@ fn main() {
 
     near_users.find_many(hundred).expect("the rows load");
     duel.title("in process");
-    duel.run("find, MemoryStore hit / quick_cache get and clone", None, 20_000, || near_users.get(one).ok(), || near.get(one));
+    duel.run(
+        "find, MemoryStore hit / quick_cache get and clone",
+        None,
+        20_000,
+        || near_users.get(one).ok(),
+        || near.get(one),
+    );
 
     stock.empty_redis();
     users.find_many(hundred).expect("the rows load");
     by_hand.store(hundred);
     duel.title("warm, from Redis");
     duel.run("find / GET and decode", Some(1.25), 4_000, || users.get(one).ok(), || by_hand.get(one));
-    duel.run("find_many(100) / MGET and decode", Some(1.3), 1_500, || users.find_many(hundred).ok(), || by_hand.get_many(hundred));
-    duel.run("100 emails / MGET and decode", None, 1_500, || mails.find_many(hundred).ok(), || by_hand.get_many(hundred));
+    duel.run(
+        "find_many(100) / MGET and decode",
+        Some(1.3),
+        1_500,
+        || users.find_many(hundred).ok(),
+        || by_hand.get_many(hundred),
+    );
+    duel.run(
+        "100 emails / MGET and decode",
+        None,
+        1_500,
+        || mails.find_many(hundred).ok(),
+        || by_hand.get_many(hundred),
+    );
     trees.find_many(fifty).expect("the rows load");
     duel.run("50 users with orders / Diesel", None, 500, || pages.find_many(fifty).ok(), || by_hand.with_orders(fifty));
     duel.run(".. and items / Diesel", None, 300, || trees.find_many(fifty).ok(), || by_hand.with_items(fifty));
@@ -61,10 +79,38 @@ fn main() {
     duel.title("cold: Redis is empty before each call");
     let empty = || stock.empty_redis();
     duel.run_after(empty, "find / GET, SELECT, SETEX", None, 800, || users.get(one).ok(), || by_hand.get_or_load(one));
-    duel.run_after(empty, "find_many(100) / Diesel", None, 300, || users.find_many(hundred).ok(), || by_hand.load_many(hundred));
-    duel.run_after(empty, "100 emails / Diesel", None, 300, || mails.find_many(hundred).ok(), || by_hand.load_emails(hundred));
-    duel.run_after(empty, "50 users with orders / Diesel", None, 300, || pages.find_many(fifty).ok(), || by_hand.with_orders(fifty));
-    duel.run_after(empty, ".. and items / Diesel", Some(1.15), 300, || trees.find_many(fifty).ok(), || by_hand.with_items(fifty));
+    duel.run_after(
+        empty,
+        "find_many(100) / Diesel",
+        None,
+        300,
+        || users.find_many(hundred).ok(),
+        || by_hand.load_many(hundred),
+    );
+    duel.run_after(
+        empty,
+        "100 emails / Diesel",
+        None,
+        300,
+        || mails.find_many(hundred).ok(),
+        || by_hand.load_emails(hundred),
+    );
+    duel.run_after(
+        empty,
+        "50 users with orders / Diesel",
+        None,
+        300,
+        || pages.find_many(fifty).ok(),
+        || by_hand.with_orders(fifty),
+    );
+    duel.run_after(
+        empty,
+        ".. and items / Diesel",
+        Some(1.15),
+        300,
+        || trees.find_many(fifty).ok(),
+        || by_hand.with_items(fifty),
+    );
 
     duel.title("writes");
     let mut cents = 0;
@@ -83,6 +129,12 @@ fn main() {
         || by_hand.update(order, &theirs),
     );
     let add = || orders::total_amount.eq(orders::total_amount + bigdecimal::BigDecimal::from(0));
-    duel.run("update, one expression / UPDATE, SETEX, DEL", None, 1_500, || orders.update(order, add()).ok(), || by_hand.update(order, &theirs));
+    duel.run(
+        "update, one expression / UPDATE, SETEX, DEL",
+        None,
+        1_500,
+        || orders.update(order, add()).ok(),
+        || by_hand.update(order, &theirs),
+    );
     duel.finish();
 }

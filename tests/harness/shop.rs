@@ -5,10 +5,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::pg::Pg;
-use larder::{
-    Builder, Event, HandleEvent, Larder,
-    store::Store,
-};
+use larder::{Builder, Event, HandleEvent, Larder, store::Store};
 use larder_redis::RedisStore;
 use shop_core::{NewOrder, NewOrderItem, NewUser, Order, OrderItem, Status, User};
 use uuid::Uuid;
@@ -97,13 +94,8 @@ impl Shop {
     /// An order that was there already, placed on that day.
     #[must_use]
     pub fn order(&self, user: &User, status: Status, cents: i64, placed: i64) -> Order {
-        let record = NewOrder {
-            id: None,
-            user_id: user.id,
-            status,
-            total_amount: money(cents),
-            created_at: Some(day(placed)),
-        };
+        let record =
+            NewOrder { id: None, user_id: user.id, status, total_amount: money(cents), created_at: Some(day(placed)) };
         self.insert(&record, shop_core::schema::orders::table)
     }
 

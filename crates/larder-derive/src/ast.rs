@@ -29,11 +29,15 @@ impl<'a> Struct<'a> {
             Data::Struct(data) => match &data.fields {
                 Fields::Named(fields) => fields,
                 Fields::Unnamed(fields) => {
-                    errors.at(fields, format!("{what} needs field names, which say what columns it has: `{{ id: .. }}`"));
+                    errors
+                        .at(fields, format!("{what} needs field names, which say what columns it has: `{{ id: .. }}`"));
                     return None;
                 }
                 Fields::Unit => {
-                    errors.at(&input.ident, format!("{what} needs fields, which say what columns it has: `{{ id: .. }}`"));
+                    errors.at(
+                        &input.ident,
+                        format!("{what} needs fields, which say what columns it has: `{{ id: .. }}`"),
+                    );
                     return None;
                 }
             },

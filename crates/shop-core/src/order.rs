@@ -8,8 +8,9 @@ use uuid::Uuid;
 use crate::{OrderItem, Status, User, schema::orders};
 
 /// Something that a user bought.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Associations)]
-#[derive(Serialize, Deserialize, Repository)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Associations, Serialize, Deserialize, Repository,
+)]
 #[diesel(table_name = orders, belongs_to(User), check_for_backend(diesel::pg::Pg))]
 #[larder(ttl = "5m", index(user_id, status; order = created_at.desc()), has_many(items: OrderItem, on_delete = cascade))]
 pub struct Order {

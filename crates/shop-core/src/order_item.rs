@@ -7,8 +7,9 @@ use uuid::Uuid;
 use crate::{Order, schema::order_items};
 
 /// A line of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Associations)]
-#[derive(Serialize, Deserialize, Repository)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Associations, Serialize, Deserialize, Repository,
+)]
 #[diesel(table_name = order_items, primary_key(order_id, line_number), belongs_to(Order), check_for_backend(diesel::pg::Pg))]
 #[larder(ttl = "5m")]
 pub struct OrderItem {

@@ -7,13 +7,27 @@ use diesel::{
     serialize::{self, Output, ToSql},
     sql_types::Text,
 };
+use larder::{Codec, KeyPart};
 use serde::{Deserialize, Serialize};
 
 /// How far an order has come, in the order in which it comes there.
 ///
 /// The database, JSON, `Display` and `FromStr` have it as the same lower-case word.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    AsExpression,
+    FromSqlRow,
+    Serialize,
+    Deserialize,
+    Codec,
+    KeyPart,
 )]
 #[diesel(sql_type = Text)]
 #[serde(rename_all = "lowercase")]

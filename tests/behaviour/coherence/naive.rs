@@ -17,7 +17,8 @@ pub(super) struct DeleteAfterCommit {
 impl Store for DeleteAfterCommit {
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         let cells = self.cells.lock().unwrap();
-        let cell = |key: &CellKey| cells.get(key.as_bytes()).cloned().map_or(Cell::Vacant(Vacancy::Nothing), Cell::Value);
+        let cell =
+            |key: &CellKey| cells.get(key.as_bytes()).cloned().map_or(Cell::Vacant(Vacancy::Nothing), Cell::Value);
         Ok(keys.iter().map(cell).collect())
     }
 

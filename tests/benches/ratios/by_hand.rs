@@ -39,8 +39,7 @@ impl Stored<'_> {
 }
 
 fn encode(user: &User) -> Vec<u8> {
-    let stored =
-        Stored { id: *user.id.as_bytes(), email: &user.email, created_at: user.created_at.timestamp_micros() };
+    let stored = Stored { id: *user.id.as_bytes(), email: &user.email, created_at: user.created_at.timestamp_micros() };
     postcard::to_stdvec(&stored).unwrap_or_default()
 }
 
@@ -111,8 +110,11 @@ impl ByHand {
     }
 
     pub(crate) fn load_emails(&self, ids: &[Uuid]) -> Option<Vec<String>> {
-        let found: Vec<(Uuid, String)> =
-            users::table.filter(users::id.eq_any(ids)).select((users::id, users::email)).load(&mut self.database()).ok()?;
+        let found: Vec<(Uuid, String)> = users::table
+            .filter(users::id.eq_any(ids))
+            .select((users::id, users::email))
+            .load(&mut self.database())
+            .ok()?;
         let mut found: HashMap<Uuid, String> = found.into_iter().collect();
         ids.iter().map(|id| found.remove(id)).collect()
     }
@@ -124,7 +126,13 @@ impl ByHand {
         for order in orders {
             grouped.entry(order.user_id).or_default().push(order);
         }
-        Some(users.into_iter().map(|user| (grouped.remove(&user.id).unwrap_or_default(), user)).map(|(o, u)| (u, o)).collect())
+        Some(
+            users
+                .into_iter()
+                .map(|user| (grouped.remove(&user.id).unwrap_or_default(), user))
+                .map(|(o, u)| (u, o))
+                .collect(),
+        )
     }
 
     #[expect(clippy::type_complexity, reason = "the tree that both sides give")]
@@ -148,13 +156,24 @@ impl ByHand {
             let items = items_of.remove(&order.id).unwrap_or_default();
             orders_of.entry(order.user_id).or_default().push((order, items));
         }
-        Some(users.into_iter().map(|user| (orders_of.remove(&user.id).unwrap_or_default(), user)).map(|(o, u)| (u, o)).collect())
+        Some(
+            users
+                .into_iter()
+                .map(|user| (orders_of.remove(&user.id).unwrap_or_default(), user))
+                .map(|(o, u)| (u, o))
+                .collect(),
+        )
     }
 
     pub(crate) fn update(&self, id: Uuid, changes: &OrderChanges) -> Option<Order> {
-        let order: Order =
-            diesel::update(orders::table.find(id)).set(changes).returning(Order::as_returning()).get_result(&mut self.database()).ok()?;
-        let value = postcard::to_stdvec(&(order.id.as_bytes(), order.user_id.as_bytes(), order.total_amount.to_string())).ok()?;
+        let order: Order = diesel::update(orders::table.find(id))
+            .set(changes)
+            .returning(Order::as_returning())
+            .get_result(&mut self.database())
+            .ok()?;
+        let value =
+            postcard::to_stdvec(&(order.id.as_bytes(), order.user_id.as_bytes(), order.total_amount.to_string()))
+                .ok()?;
         let mut redis = self.redis();
         let () = redis.set_ex(format!("hand:orders:{id}"), value, TTL).ok()?;
         let () = Connection::del(&mut redis, format!("hand:orders-of:{}", order.user_id)).ok()?;
@@ -163,12 +182,7 @@ impl ByHand {
 }
 
 fn orders_of(users: &[Uuid], database: &mut PgConnection) -> Option<Vec<Order>> {
-    orders::table
-        .filter(orders::user_id.eq_any(users))
-        .order(orders::id)
-        .select(Order::as_select())
-        .load(database)
-        .ok()
+    orders::table.filter(orders::user_id.eq_any(users)).order(orders::id).select(Order::as_select()).load(database).ok()
 }
 
 /// Users in the process, decoded.
@@ -189,4 +203,3 @@ impl Near {
         self.users.get(&id)
     }
 }
-

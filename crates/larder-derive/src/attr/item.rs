@@ -51,9 +51,8 @@ pub(super) fn parenthesized<T>(
 ) -> syn::Result<T> {
     let content;
     syn::parenthesized!(content in input);
-    let parsed = parse(&content).and_then(|value| {
-        if content.is_empty() { Ok(value) } else { Err(content.error("unexpected here")) }
-    });
+    let parsed = parse(&content)
+        .and_then(|value| if content.is_empty() { Ok(value) } else { Err(content.error("unexpected here")) });
     if parsed.is_err() {
         // What is left unread would be a second error.
         content.parse::<TokenStream>()?;

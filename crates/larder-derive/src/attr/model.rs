@@ -6,17 +6,8 @@ use syn::{Attribute, Expr, Ident, LitBool, LitInt, LitStr, Token, parse::ParseSt
 use super::{item, order, relation, relation::RelationAttr, ttl};
 use crate::errors::Errors;
 
-const OPTIONS: &[&str] = &[
-    "ttl",
-    "name",
-    "write_through",
-    "unique",
-    "index",
-    "has_many",
-    "has_one",
-    "belongs_to",
-    "many_to_many",
-];
+const OPTIONS: &[&str] =
+    &["ttl", "name", "write_through", "unique", "index", "has_many", "has_one", "belongs_to", "many_to_many"];
 
 /// The struct's attributes.
 #[derive(Default)]
@@ -123,7 +114,9 @@ fn index(keyword: Ident, input: ParseStream<'_>) -> syn::Result<Index> {
             input.parse::<Token![=]>()?;
             let literal: LitInt = input.parse()?;
             match literal.base10_parse() {
-                Ok(0) | Err(_) => Err(syn::Error::new(literal.span(), "`head` is how many rows a cell holds: at least 1")),
+                Ok(0) | Err(_) => {
+                    Err(syn::Error::new(literal.span(), "`head` is how many rows a cell holds: at least 1"))
+                }
                 Ok(rows) => item::once(&mut head, option, rows),
             }
         }

@@ -69,7 +69,8 @@ pub(super) fn relation(keyword: &Ident, input: ParseStream<'_>) -> syn::Result<R
         _ => match through {
             Some(through) => Direction::ManyToMany { through, target_key },
             None => {
-                let message = format!("name the model of the join table: `many_to_many({name}: .., through = JoinModel)`");
+                let message =
+                    format!("name the model of the join table: `many_to_many({name}: .., through = JoinModel)`");
                 return Err(syn::Error::new(name.span(), message));
             }
         },

@@ -18,7 +18,8 @@ pub(super) fn milliseconds(literal: &LitStr) -> syn::Result<u64> {
     match number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)) {
         Some(milliseconds) if milliseconds > 0 => Ok(milliseconds),
         _ => {
-            let message = format!("`{text}` is no time to live: write a number above zero and ms, s, m, h or d, as in \"10m\"");
+            let message =
+                format!("`{text}` is no time to live: write a number above zero and ms, s, m, h or d, as in \"10m\"");
             Err(syn::Error::new(literal.span(), message))
         }
     }

@@ -84,11 +84,14 @@ fn primary(input: &Struct<'_>, diesel: &Diesel, errors: &mut Errors) -> Option<V
             let model = input.ident;
             errors.at(
                 model,
-                format!("`{model}` has no field `id`, by which rows are found: name the key, `#[diesel(primary_key(..))]`"),
+                format!(
+                    "`{model}` has no field `id`, by which rows are found: name the key, `#[diesel(primary_key(..))]`"
+                ),
             );
         }
         return id.map(|id| vec![id]);
     };
-    let found: Vec<_> = written.iter().filter_map(|name| find_field(input.ident, known.clone(), name, errors)).collect();
+    let found: Vec<_> =
+        written.iter().filter_map(|name| find_field(input.ident, known.clone(), name, errors)).collect();
     (found.len() == written.len() && !found.is_empty()).then_some(found)
 }

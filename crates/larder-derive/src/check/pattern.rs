@@ -24,7 +24,12 @@ pub(super) struct Patterns<'m, 'a> {
 }
 
 impl<'m, 'a> Patterns<'m, 'a> {
-    pub(super) fn new(model: &'m Ident, fields: &'m [ModelField<'a>], primary: Vec<usize>, errors: &mut Errors) -> Self {
+    pub(super) fn new(
+        model: &'m Ident,
+        fields: &'m [ModelField<'a>],
+        primary: Vec<usize>,
+        errors: &mut Errors,
+    ) -> Self {
         let mut patterns = Self { model, fields, found: Vec::new() };
         patterns.are_columns(model, &primary, errors);
         patterns.add(primary, Kind::Primary);
@@ -106,7 +111,10 @@ impl<'m, 'a> Patterns<'m, 'a> {
         let embedded = fields.iter().map(|field| &self.fields[*field]).find(|field| field.column.is_none());
         if let Some(field) = embedded {
             let name = field.ident;
-            errors.at(at, format!("`{name}` is an embedded struct: rows are found by columns, so make the column a field"));
+            errors.at(
+                at,
+                format!("`{name}` is an embedded struct: rows are found by columns, so make the column a field"),
+            );
         }
         if fields.len() > MOST_COLUMNS {
             errors.at(at, format!("a key has at most {MOST_COLUMNS} columns, and this has {}", fields.len()));

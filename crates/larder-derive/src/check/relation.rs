@@ -30,12 +30,17 @@ pub(super) fn relations(
     for attr in parents.chain(declared) {
         let name = names::plain(&attr.name);
         if name == "repository" {
-            errors.at(&attr.name, "`repository` is the function that makes the repository: give the relation another name");
+            errors.at(
+                &attr.name,
+                "`repository` is the function that makes the repository: give the relation another name",
+            );
         } else if relations.iter().any(|other| names::plain(&other.name) == name) {
             // Each relation is a function of the model.
             errors.at(
                 &attr.name,
-                format!("`{model}` has another relation `{name}`: give one of them another name, `belongs_to(name: ..)`"),
+                format!(
+                    "`{model}` has another relation `{name}`: give one of them another name, `belongs_to(name: ..)`"
+                ),
             );
         }
         relations.extend(relation(model, attr, patterns, errors));

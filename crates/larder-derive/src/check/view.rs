@@ -51,12 +51,16 @@ fn relation_of(attrs: &ViewFieldAttrs, errors: &mut Errors) -> Option<(syn::Iden
     let kinds = [field, with, count];
     let mut given = kinds.into_iter().flatten().map(|(keyword, _)| keyword);
     if let (Some(first), Some(second)) = (given.next(), given.next()) {
-        errors.at(second, format!("a field is either a column, a relation or a count, and this has `{first}` too: remove one"));
+        errors.at(
+            second,
+            format!("a field is either a column, a relation or a count, and this has `{first}` too: remove one"),
+        );
     }
     let options = [&refine.filter, &refine.order, &refine.limit];
     if with.is_none() && count.is_none() {
         for (keyword, _) in options.into_iter().flatten() {
-            errors.at(keyword, format!("`{keyword}` is of a relation's rows: name the relation too, `with = relation`"));
+            errors
+                .at(keyword, format!("`{keyword}` is of a relation's rows: name the relation too, `with = relation`"));
         }
     }
     if let (Some(_), Some((relation, _)), None) = (count, refine.order.as_ref().or(refine.limit.as_ref()), with) {

@@ -98,8 +98,7 @@ impl<'m, 'a> Finder<'m, 'a> {
     }
 
     fn unique(&self, backend: &Type) -> TokenStream {
-        let (vis, pattern, columns, entity) =
-            (self.model.vis(), &self.pattern.ident, self.columns(), self.model.ident);
+        let (vis, pattern, columns, entity) = (self.model.vis(), &self.pattern.ident, self.columns(), self.model.ident);
         let (one, many) = (self.called("find", ""), self.called("find", "_many"));
         let (arguments, key, (params, given, keys)) = (self.arguments(), self.key(), self.many());
         let output = quote!(<S as ::larder::__private::Shape<#backend>>::Output);
@@ -129,8 +128,7 @@ impl<'m, 'a> Finder<'m, 'a> {
     }
 
     fn list(&self, backend: &Type) -> TokenStream {
-        let (vis, pattern, columns, entity) =
-            (self.model.vis(), &self.pattern.ident, self.columns(), self.model.ident);
+        let (vis, pattern, columns, entity) = (self.model.vis(), &self.pattern.ident, self.columns(), self.model.ident);
         let (one, many, count) = (self.called("list", ""), self.called("list", "_many"), self.called("count", ""));
         let (arguments, key, (params, given, keys)) = (self.arguments(), self.key(), self.many());
         let output = quote!(<S as ::larder::__private::Shape<#backend>>::Output);
@@ -145,7 +143,8 @@ impl<'m, 'a> Finder<'m, 'a> {
         );
         let docs_count = docs([
             format!("The number of `{entity}` rows with this {columns}."),
-            "Costs one round trip, and one statement that counts if the list is not cached whole. Stores nothing.".to_owned(),
+            "Costs one round trip, and one statement that counts if the list is not cached whole. Stores nothing."
+                .to_owned(),
             ERRORS.to_owned(),
         ]);
         quote! {

@@ -126,4 +126,3 @@ fn value(view: &View<'_>, relation: &ViewRelation<'_>) -> TokenStream {
         #value
     }}
 }
-

@@ -52,8 +52,7 @@ fn links(model: &Model<'_>, relation: &Relation) -> TokenStream {
         }
         Leads::Through { join, by, to, second } => {
             let first = step(model, link, quote!(#primary), listed(join, by), quote!(::larder::__private::Many));
-            let second =
-                step(model, second, listed(join, to), primary_of(target), quote!(::larder::__private::One));
+            let second = step(model, second, listed(join, to), primary_of(target), quote!(::larder::__private::One));
             quote!(#first #second)
         }
     }

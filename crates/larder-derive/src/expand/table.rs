@@ -70,10 +70,13 @@ fn dependents(model: &Model<'_>, backend: &Type) -> TokenStream {
         .iter()
         .filter_map(|relation| {
             let Leads::Children { on_delete: Some(on_delete), .. } = relation.leads else { return None };
-            let (link, method) = (&relation.link, match on_delete {
-                OnDelete::Cascade => quote!(cascade),
-                OnDelete::SetNull => quote!(set_null),
-            });
+            let (link, method) = (
+                &relation.link,
+                match on_delete {
+                    OnDelete::Cascade => quote!(cascade),
+                    OnDelete::SetNull => quote!(set_null),
+                },
+            );
             Some(quote_spanned!(place(&relation.target)=> parents.#method::<#link>()?;))
         })
         .collect();
