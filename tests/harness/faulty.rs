@@ -22,8 +22,13 @@ pub struct Faulty<S> {
 
 impl<S: Store> Faulty<S> {
     /// A store that does nothing wrong until its [`Faulty::faults`] say so.
-    pub fn new(store: impl Into<Arc<S>>) -> Self {
-        Self { store: store.into(), faults: Faults::default() }
+    pub fn new(store: S) -> Self {
+        Self::sharing(Arc::new(store))
+    }
+
+    /// The same on a store that others use, too, undisturbed.
+    pub fn sharing(store: Arc<S>) -> Self {
+        Self { store, faults: Faults::default() }
     }
 
     /// The handle by which a test disturbs the store, also after the store was given away.

@@ -130,7 +130,7 @@ impl Shop {
 
 fn branch(database: &Database, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Branch {
     let (meter, events) = (Meter::new(), Events::default());
-    let store = Faulty::new(Metered::new(Arc::new(store), &meter));
+    let store = Faulty::new(Metered::new(store, &meter));
     let faults = store.faults();
     let builder = Larder::builder(database.pool(&meter, 8)).shared(store).events(events.clone());
     Branch { larder: adjust(builder).build(), meter, faults, events }

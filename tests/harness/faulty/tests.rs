@@ -13,7 +13,7 @@ fn key() -> CellKey {
 /// A store, its faults, and a second way to the same cells on which nothing goes wrong.
 fn disturbed() -> (Faulty<MemoryStore>, Faults, Arc<MemoryStore>) {
     let memory = Arc::new(MemoryStore::new());
-    let store = Faulty::new(Arc::clone(&memory));
+    let store = Faulty::sharing(Arc::clone(&memory));
     let faults = store.faults();
     (store, faults, memory)
 }

@@ -14,8 +14,13 @@ pub struct Metered<S> {
 
 impl<S: Store> Metered<S> {
     /// Counts what goes to `store` from now on.
-    pub fn new(store: impl Into<Arc<S>>, meter: &Meter) -> Self {
-        Self { store: store.into(), meter: meter.clone() }
+    pub fn new(store: S, meter: &Meter) -> Self {
+        Self::sharing(Arc::new(store), meter)
+    }
+
+    /// The same on a store that others use, too, uncounted.
+    pub fn sharing(store: Arc<S>, meter: &Meter) -> Self {
+        Self { store, meter: meter.clone() }
     }
 
     fn note<'k>(&self, operation: Operation, keys: impl Iterator<Item = &'k CellKey>) {
