@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bigdecimal::ToPrimitive as _;
+use bigdecimal::{BigDecimal, ToPrimitive as _};
 use diesel::{ExpressionMethods as _, pg::Pg};
 use larder::{Error, Larder};
 use shop_core::{NewOrder, Order, OrderChanges, Status, User, schema::orders};
@@ -76,7 +76,7 @@ impl Rows {
 }
 
 fn version(order: &Order) -> u64 {
-    (&order.total_amount * 100).to_u64().unwrap()
+    (&order.total_amount * BigDecimal::from(100)).to_u64().unwrap()
 }
 
 fn write(larder: &Larder<Pg>, rows: &Rows, seen: &Seen, random: &mut fastrand::Rng) {

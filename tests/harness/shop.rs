@@ -4,10 +4,13 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::pg::Pg;
+use diesel::{Insertable as _, RunQueryDsl as _, pg::Pg};
 use larder::{Builder, Event, HandleEvent, Larder, store::Store};
 use larder_redis::RedisStore;
-use shop_core::{NewOrder, NewOrderItem, NewUser, Order, OrderItem, Status, User};
+use shop_core::{
+    NewOrder, NewOrderItem, NewUser, Order, OrderItem, Status, User,
+    schema::{order_items, orders, users},
+};
 use uuid::Uuid;
 
 use crate::{Database, Faults, Faulty, Meter, Metered, Namespace, Template, redis_url};
@@ -88,7 +91,7 @@ impl Shop {
     #[must_use]
     pub fn user(&self, name: &str) -> User {
         let record = NewUser { id: None, email: format!("{name}@example.com"), created_at: Some(day(0)) };
-        self.insert(&record, shop_core::schema::users::table)
+        inserted(record.insert_into(users::table).get_result(&mut self.database.connect()))
     }
 
     /// An order that was there already, placed on that day.
@@ -96,7 +99,7 @@ impl Shop {
     pub fn order(&self, user: &User, status: Status, cents: i64, placed: i64) -> Order {
         let record =
             NewOrder { id: None, user_id: user.id, status, total_amount: money(cents), created_at: Some(day(placed)) };
-        self.insert(&record, shop_core::schema::orders::table)
+        inserted(record.insert_into(orders::table).get_result(&mut self.database.connect()))
     }
 
     /// A line of an order that was there already.
@@ -109,23 +112,12 @@ impl Shop {
             quantity: 1,
             unit_price: money(100),
         };
-        self.insert(&record, shop_core::schema::order_items::table)
+        inserted(record.insert_into(order_items::table).get_result(&mut self.database.connect()))
     }
+}
 
-    /// Inserts past larder.
-    fn insert<R, T, E>(&self, record: R, table: T) -> E
-    where
-        T: diesel::Table + diesel::query_builder::QueryId + 'static,
-        T::FromClause: diesel::query_builder::QueryFragment<Pg>,
-        R: diesel::Insertable<T>,
-        diesel::query_builder::InsertStatement<T, R::Values>:
-            diesel::query_dsl::LoadQuery<'static, diesel::PgConnection, E>,
-    {
-        use diesel::RunQueryDsl as _;
-        let inserted: Vec<E> =
-            record.insert_into(table).load(&mut self.database.connect()).expect("the row can be inserted");
-        inserted.into_iter().next().expect("an inserted row is returned")
-    }
+fn inserted<E>(row: diesel::QueryResult<E>) -> E {
+    row.expect("the row can be inserted past larder")
 }
 
 fn branch(database: &Database, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Branch {

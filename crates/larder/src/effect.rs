@@ -1,6 +1,6 @@
 //! What a transaction will have done to the cells once it commits.
 
-use std::{collections::HashMap, marker::PhantomData, time::Duration};
+use std::{collections::BTreeMap, marker::PhantomData, time::Duration};
 
 use bytes::Bytes;
 
@@ -13,7 +13,8 @@ use crate::{
 /// The cells that a transaction, or a savepoint in it, has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    cells: HashMap<CellKey, Effect>,
+    /// In the order of their keys, so that the same write sends the same commands.
+    cells: BTreeMap<CellKey, Effect>,
 }
 
 /// What a cell will hold.

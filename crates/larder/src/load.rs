@@ -229,8 +229,8 @@ where
         .filter(|name| !order.iter().any(|term| term.column == **name));
     let terms = order.iter().copied().chain(ties.map(|column| Term { column, descending: false }));
     statement.sql(" ORDER BY ").separated(", ", terms, |statement, term| {
-        statement.fragment(table::<DB, P::Entity>());
-        statement.sql(format!(".\"{}\"{}", term.column, if term.descending { " DESC" } else { "" }));
+        statement.fragment(table::<DB, P::Entity>()).sql(".").identifier(term.column);
+        statement.sql(if term.descending { " DESC" } else { "" });
     });
 }
 

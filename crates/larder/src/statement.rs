@@ -25,6 +25,7 @@ pub struct Statement<'q, DB: Backend> {
 
 enum Piece<'q, DB: Backend> {
     Text(Cow<'static, str>),
+    Identifier(&'static str),
     Fragment(Fragment<'q, DB>),
 }
 
@@ -43,6 +44,12 @@ impl<'q, DB: Backend> Statement<'q, DB> {
     /// Appends a piece that Diesel writes.
     pub(crate) fn fragment(&mut self, fragment: Fragment<'q, DB>) -> &mut Self {
         self.pieces.push(Piece::Fragment(fragment));
+        self
+    }
+
+    /// Appends a name, quoted as the back end does it.
+    pub(crate) fn identifier(&mut self, name: &'static str) -> &mut Self {
+        self.pieces.push(Piece::Identifier(name));
         self
     }
 
@@ -87,6 +94,7 @@ impl<DB: Backend> QueryFragment<DB> for Statement<'_, DB> {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_sql(text),
+                Piece::Identifier(name) => out.push_identifier(name)?,
                 Piece::Fragment(fragment) => fragment.walk_ast(out.reborrow())?,
             }
         }

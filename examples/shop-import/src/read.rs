@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bigdecimal::ToPrimitive as _;
+use bigdecimal::{BigDecimal, ToPrimitive as _};
 use chrono::Datelike as _;
 use diesel::{PgTextExpressionMethods as _, QueryDsl as _, pg::Pg};
 use larder::{Larder, View};
@@ -63,7 +63,7 @@ pub fn read_all(larder: &Larder<Pg>, counters: &Counters, ids: &[Uuid]) -> larde
             figures.n_users += 1;
             for (order, items) in orders {
                 figures.n_orders += 1;
-                figures.cents += (&order.total_amount * 100).to_i64().unwrap_or_default();
+                figures.cents += (order.total_amount * BigDecimal::from(100)).to_i64().unwrap_or_default();
                 *figures.n_orders_by_year.entry(order.created_at.year()).or_default() += 1;
                 for item in items {
                     figures.n_items += 1;

@@ -6,7 +6,7 @@ use diesel::{
 use super::Repository;
 use crate::{
     backend::{Backend, InsertRows},
-    entity::{PatternOn, Table},
+    entity::{Pattern, PatternOn, Table},
     error::{Error, Result},
     load,
     row::{FromRow, RowReader, SelectList, WholeRow},
@@ -39,7 +39,7 @@ where
         R::Values: QueryFragment<DB>,
     {
         let values = record.values();
-        let rows = self.access.write(|tx| insert_values::<DB, E>(tx, Box::new(&values), ""))?;
+        let rows = self.access.write(|tx| insert_values::<DB, E>(tx, Box::new(&values), OnConflict::Fail))?;
         rows.into_iter().next().ok_or(Error::Database(diesel::result::Error::NotFound))
     }
 
@@ -53,7 +53,7 @@ where
     where
         R: Records<DB, E::Table>,
     {
-        self.insert_all(&records, "")
+        self.insert_all(&records, OnConflict::Fail)
     }
 
     /// Inserts those rows whose primary key is not there yet, and gives back the ones that were inserted.
@@ -66,10 +66,10 @@ where
     where
         R: Records<DB, E::Table>,
     {
-        self.insert_all(&records, &on_conflict::<DB, E>())
+        self.insert_all(&records, OnConflict::Keep)
     }
 
-    fn insert_all<R>(&self, records: &R, conflict: &str) -> Result<Vec<E>>
+    fn insert_all<R>(&self, records: &R, conflict: OnConflict) -> Result<Vec<E>>
     where
         R: Records<DB, E::Table>,
     {
@@ -156,7 +156,7 @@ where
                 if let Some(row) = updated {
                     return Ok(row);
                 }
-                let inserted = insert_values::<DB, E>(tx, Box::new(&values), &on_conflict::<DB, E>())?;
+                let inserted = insert_values::<DB, E>(tx, Box::new(&values), OnConflict::Keep)?;
                 if let Some(row) = inserted.into_iter().next() {
                     return Ok(row);
                 }
@@ -267,21 +267,34 @@ fn register<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, changes: &Changes<E>) {
     });
 }
 
-fn insert_values<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, values: Fragment<'_, DB>, conflict: &str) -> Result<Vec<E>> {
+/// What becomes of a row whose primary key is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnConflict {
+    /// The statement fails.
+    Fail,
+    /// The row that is there stays, and the new one is passed over.
+    Keep,
+}
+
+fn insert_values<DB: Backend, E: Table<DB>>(
+    tx: &Tx<DB>,
+    values: Fragment<'_, DB>,
+    conflict: OnConflict,
+) -> Result<Vec<E>> {
     let mut statement = Statement::new();
-    statement.sql("INSERT INTO ").fragment(load::table::<DB, E>()).sql(" ").fragment(values).sql(conflict.to_owned());
+    statement.sql("INSERT INTO ").fragment(load::table::<DB, E>()).sql(" ").fragment(values);
+    if conflict == OnConflict::Keep {
+        statement.sql(" ON CONFLICT (").separated(", ", E::ByKey::COLUMNS, |statement, column| {
+            statement.identifier(column);
+        });
+        statement.sql(") DO NOTHING");
+    }
     statement.sql(" RETURNING ");
     push_columns::<DB, E>(&mut statement);
     let rows = load_rows::<DB, E>(tx, statement)?;
     let changes: Changes<E> = rows.into_iter().map(|row| (None, Some(row))).collect();
     register(tx, &changes);
     Ok(changes.into_iter().filter_map(|(_, new)| new).collect())
-}
-
-fn on_conflict<DB: Backend, E: Table<DB>>() -> String {
-    let columns: Vec<String> =
-        <E::ByKey as crate::entity::Pattern>::COLUMNS.iter().map(|name| format!("\"{name}\"")).collect();
-    format!(" ON CONFLICT ({}) DO NOTHING", columns.join(", "))
 }
 
 fn lock_key<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, key: &E::Key) -> Result<Option<E>> {
@@ -332,7 +345,7 @@ fn update_returning_old<'q, DB: Backend, E: Table<DB>>(
     changes: Fragment<'q, DB>,
     condition: impl FnOnce(&mut Statement<'q, DB>),
 ) -> Statement<'q, DB> {
-    let keys = <E::ByKey as crate::entity::Pattern>::COLUMNS;
+    let keys = E::ByKey::COLUMNS;
     let mut list = SelectList::<DB>::new();
     E::columns(&mut list);
     let n_columns = list.n_columns;
@@ -362,8 +375,8 @@ fn update_returning_old<'q, DB: Backend, E: Table<DB>>(
     statement
 }
 
-fn push_column<DB: Backend, E: Table<DB>>(name: &str, statement: &mut Statement<'_, DB>) {
-    statement.fragment(load::table::<DB, E>()).sql(format!(".\"{name}\""));
+fn push_column<DB: Backend, E: Table<DB>>(name: &'static str, statement: &mut Statement<'_, DB>) {
+    statement.fragment(load::table::<DB, E>()).sql(".").identifier(name);
 }
 
 fn delete_rows<'q, DB: Backend, E: Table<DB>>(
