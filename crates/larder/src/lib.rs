@@ -1,5 +1,10 @@
 //! Cached repositories for Diesel models.
 
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "without a back end nothing can be loaded")
+)]
+
 pub mod backend;
 mod bind;
 pub mod codec;

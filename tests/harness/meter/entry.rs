@@ -61,7 +61,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Whether a text only begins, ends or sets up a transaction or session. Every part of a text with several has to.
+/// Whether a text only begins, ends or sets up a transaction or session; a SELECT of nothing only asks how that is. Every part of a text with several has to.
 fn is_session(text: &str) -> bool {
     // Diesel writes the binds of a statement after it, even when there are none.
     let statements = text.split_once("-- binds:").map_or(text, |(statements, _)| statements);
@@ -69,7 +69,7 @@ fn is_session(text: &str) -> bool {
         const WORDS: [&str; 10] =
             ["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "RESET", "DISCARD"];
         let first = statement.split_whitespace().next().unwrap_or_default();
-        WORDS.iter().any(|word| first.eq_ignore_ascii_case(word)) || statement == "SELECT 1"
+        WORDS.iter().any(|word| first.eq_ignore_ascii_case(word)) || ["SELECT", "SELECT 1"].contains(&statement)
     })
 }
 
@@ -79,7 +79,13 @@ mod tests {
 
     #[test]
     fn a_statement_counts_as_one_although_it_hides_behind_a_setting() {
-        for text in ["BEGIN", "SAVEPOINT diesel_savepoint_1", "set local x = 3; SET y = 4;", "SELECT 1 -- binds: []"] {
+        for text in [
+            "BEGIN",
+            "SELECT; COMMIT",
+            "SAVEPOINT diesel_savepoint_1",
+            "set local x = 3; SET y = 4;",
+            "SELECT 1 -- binds: []",
+        ] {
             assert!(is_session(text), "{text}");
         }
         for text in ["SELECT 1 FROM t", "BEGIN; DELETE FROM t", "settle", "UPDATE t SET x = 1 -- binds: [\"BEGIN\"]"] {
