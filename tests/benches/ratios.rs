@@ -12,6 +12,8 @@ mod duel;
 #[path = "ratios/stock.rs"]
 mod stock;
 
+use std::time::Duration;
+
 use diesel::{ExpressionMethods as _, pg::Pg};
 use larder::{Larder, MemoryStore, View};
 use larder_redis::RedisStore;
@@ -53,6 +55,26 @@ fn main() {
         || near.get(one),
     );
 
+    let bare: Larder<Pg> = Larder::builder(stock.pool()).build();
+    let (bare_users, bare_trees) =
+        (User::repository(&bare), User::repository(&bare).with(User::orders().with(Order::items())));
+    duel.title("without a store");
+    duel.run("find / Diesel", None, 3_000, || bare_users.get(one).ok(), || by_hand.load(one));
+    duel.run(
+        "find_many(100) / Diesel",
+        None,
+        1_500,
+        || bare_users.find_many(hundred).ok(),
+        || by_hand.load_many(hundred),
+    );
+    duel.run(
+        "50 users with orders and items / Diesel",
+        None,
+        300,
+        || bare_trees.find_many(fifty).ok(),
+        || by_hand.with_items(fifty),
+    );
+
     stock.empty_redis();
     users.find_many(hundred).expect("the rows load");
     by_hand.store(hundred);
@@ -77,7 +99,11 @@ fn main() {
     duel.run(".. and items / Diesel", None, 300, || trees.find_many(fifty).ok(), || by_hand.with_items(fifty));
 
     duel.title("cold: Redis is empty before each call");
-    let empty = || stock.empty_redis();
+    // What is still being stored from the call before must not fall into this one.
+    let empty = || {
+        assert!(larder.flush(Duration::from_secs(5)), "the store takes what was loaded");
+        stock.empty_redis();
+    };
     duel.run_after(empty, "find / GET, SELECT, SETEX", None, 800, || users.get(one).ok(), || by_hand.get_or_load(one));
     duel.run_after(
         empty,

@@ -124,7 +124,9 @@ fn branch(database: &Database, store: impl Store, adjust: impl FnOnce(Builder<Pg
     let (meter, events) = (Meter::new(), Events::default());
     let store = Faulty::new(Metered::new(store, &meter));
     let faults = store.faults();
-    let builder = Larder::builder(database.pool(&meter, 8)).shared(store).events(events.clone());
+    // What is counted must have happened when a call returns.
+    let builder =
+        Larder::builder(database.pool(&meter, 8)).shared(store).events(events.clone()).fill_in_background(false);
     Branch { larder: adjust(builder).build(), meter, faults, events }
 }
 

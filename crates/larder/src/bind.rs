@@ -55,7 +55,13 @@ where
 
     fn matching<'q>(keys: Vec<Self>, statement: &mut Statement<'q, DB>) {
         statement.fragment(Box::new(C::default()));
-        DB::any_of(keys, statement);
+        // PostgreSQL keeps one plan for an equality, and makes a new one for every array.
+        if keys.len() == 1 {
+            statement.sql(" = ");
+            keys.into_iter().for_each(|key| DB::value(key, statement));
+        } else {
+            DB::any_of(keys, statement);
+        }
     }
 
     fn read<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Option<Self>> {
@@ -81,7 +87,7 @@ macro_rules! tuple {
             }
 
             fn matching<'q>(keys: Vec<Self>, statement: &mut Statement<'q, DB>) {
-                // One key is the commonest case by far, and plain equalities are what every planner knows best.
+                // As with one column.
                 if keys.len() == 1 {
                     for key in keys {
                         $(

@@ -45,7 +45,16 @@ impl<DB: Backend> Larder<DB> {
     /// The pool is r2d2's, as Diesel has it. Its `test_on_check_out` sends a `SELECT 1` before each use, which costs a find by
     /// key two fifths of its speed: turn it off unless connections die in silence where you are.
     pub fn builder(pool: Pool<ConnectionManager<DB::Connection>>) -> Builder<DB> {
-        Builder { pool, store: None, events: None, ttl: None, absent_ttl: None, lease: None, commit_within: None }
+        Builder {
+            pool,
+            store: None,
+            events: None,
+            ttl: None,
+            absent_ttl: None,
+            lease: None,
+            commit_within: None,
+            fill_in_background: true,
+        }
     }
 
     /// Runs `work` in a transaction; after this has returned, every layer has its new rows or none.
@@ -83,6 +92,13 @@ impl<DB: Backend> Larder<DB> {
         }
     }
 
+    /// Waits until everything that was loaded so far has been stored, but no longer than `at_most`: whether it was.
+    ///
+    /// For tests, and for a process that wants to leave its caches full. Nothing is lost otherwise.
+    pub fn flush(&self, at_most: Duration) -> bool {
+        self.layers().is_none_or(|layers| layers.flush(at_most))
+    }
+
     pub(crate) fn connection(&self) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
         self.inner.pool.get().map_err(Error::Pool)
     }
@@ -114,6 +130,7 @@ pub struct Builder<DB: Backend> {
     absent_ttl: Option<Duration>,
     lease: Option<Duration>,
     commit_within: Option<Duration>,
+    fill_in_background: bool,
 }
 
 impl<DB: Backend> fmt::Debug for Builder<DB> {
@@ -177,6 +194,17 @@ impl<DB: Backend> Builder<DB> {
         self
     }
 
+    /// Whether what was loaded is stored by a thread of the handle's own, after the caller has it, or by the caller. Defaults to the
+    /// thread.
+    ///
+    /// Until it is stored, this handle answers for it from memory, and others go to the database. A caller that finds the thread's
+    /// queue full stores its rows itself.
+    #[must_use]
+    pub fn fill_in_background(mut self, in_background: bool) -> Self {
+        self.fill_in_background = in_background;
+        self
+    }
+
     /// The handle. Opens no connection.
     #[must_use]
     pub fn build(self) -> Larder<DB> {
@@ -189,7 +217,7 @@ impl<DB: Backend> Builder<DB> {
             hold: commit_within * 5,
         };
         let events = self.events.unwrap_or_else(|| Arc::new(NoEvents));
-        let layers = self.store.map(|store| Layers::new(store, times, events));
+        let layers = self.store.map(|store| Layers::new(store, times, events, self.fill_in_background));
         Larder { inner: Arc::new(Inner { pool: self.pool, layers, times }) }
     }
 }

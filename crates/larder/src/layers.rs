@@ -1,5 +1,6 @@
 //! The way of a read or a write through the store. Knows keys and bytes; no SQL, and no model's name.
 
+mod courier;
 mod repair;
 
 use std::{
@@ -12,10 +13,11 @@ use std::{
 
 use bytes::Bytes;
 
-use self::repair::Repair;
+pub(crate) use self::courier::Parcel;
+use self::{courier::Courier, repair::Repair};
 use crate::{
     event::{self, Event, HandleEvent},
-    store::{BATCH, Cell, CellKey, Ending, Fill, Lease, Nonce, Store, StoreError, Vacancy},
+    store::{BATCH, Cell, CellKey, Ending, Lease, Nonce, Store, StoreError, Vacancy},
 };
 
 /// How long things live, and how long they may take.
@@ -38,6 +40,7 @@ pub(crate) struct Layers {
     store: Arc<dyn Store>,
     times: Times,
     events: Arc<dyn HandleEvent>,
+    courier: Courier,
     repair: Repair,
     jitter: AtomicU32,
 }
@@ -53,15 +56,23 @@ pub(crate) enum Found {
 }
 
 impl Layers {
-    pub(crate) fn new(store: Arc<dyn Store>, times: Times, events: Arc<dyn HandleEvent>) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        times: Times,
+        events: Arc<dyn HandleEvent>,
+        fill_in_background: bool,
+    ) -> Self {
+        let courier = Courier::new(Arc::clone(&store), Arc::clone(&events), fill_in_background);
         let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
-        Self { store, times, events, repair, jitter: AtomicU32::new(0) }
+        Self { store, times, events, courier, repair, jitter: AtomicU32::new(0) }
     }
 
     /// Looks keys up, in their order. One round trip a batch.
     pub(crate) fn read(&self, keys: &[CellKey]) -> Vec<Found> {
         match self.store.read(keys) {
-            Ok(cells) if cells.len() == keys.len() => cells.into_iter().map(Found::from).collect(),
+            Ok(cells) if cells.len() == keys.len() => {
+                keys.iter().zip(cells).map(|(key, cell)| self.found(key, cell)).collect()
+            }
             Ok(_) => {
                 self.failed("read", &StoreError::refused("the store gave another number of cells than was asked for"));
                 keys.iter().map(|_| Found::Bypass).collect()
@@ -94,26 +105,31 @@ impl Layers {
         }
     }
 
-    /// Stores what was loaded under leases.
-    pub(crate) fn fill(&self, values: Vec<(&CellKey, Lease, Bytes, Option<Duration>)>) {
-        if values.is_empty() {
-            return;
+    fn found(&self, key: &CellKey, cell: Cell) -> Found {
+        match cell {
+            Cell::Value(payload) => Found::Hit(payload),
+            Cell::Vacant(vacancy) => Found::Miss(vacancy),
+            Cell::Leased(token) => self.courier.loaded(key, token).map_or(Found::Bypass, Found::Hit),
+            Cell::InDoubt => Found::Bypass,
         }
-        let fills: Vec<Fill<'_>> = values
-            .into_iter()
-            .map(|(key, lease, value, own)| {
-                let ttl = self.ttl(own, crate::payload::is_absent(&value));
-                Fill { key, lease, value, ttl }
-            })
-            .collect();
-        match self.store.fill(&fills) {
-            Ok(filled) => {
-                for (fill, _) in fills.iter().zip(filled).filter(|(_, filled)| !filled) {
-                    self.tell(Event::FillRefused { key: fill.key });
-                }
-            }
-            Err(error) => self.failed("fill", &error),
+    }
+
+    /// Something that was loaded under a lease.
+    pub(crate) fn parcel(&self, key: &CellKey, lease: Lease, value: Bytes, own: Option<Duration>) -> Parcel {
+        let ttl = self.ttl(own, crate::payload::is_absent(&value));
+        Parcel { key: key.clone(), lease, value, ttl }
+    }
+
+    /// Stores what was loaded under leases, at once or in the background.
+    pub(crate) fn fill(&self, parcels: Vec<Parcel>) {
+        if !parcels.is_empty() {
+            self.courier.send(parcels);
         }
+    }
+
+    /// Waits until everything that was loaded has been stored: whether it was within that time.
+    pub(crate) fn flush(&self, at_most: Duration) -> bool {
+        self.courier.flush(at_most)
     }
 
     /// Empties a cell whose bytes can't be read, so that it can be filled again.
@@ -199,19 +215,13 @@ impl Layers {
     }
 
     fn tell(&self, event: Event<'_>) {
-        event::trace(event);
-        self.events.handle(event);
+        tell(self.events.as_ref(), event);
     }
 }
 
-impl From<Cell> for Found {
-    fn from(cell: Cell) -> Self {
-        match cell {
-            Cell::Value(payload) => Self::Hit(payload),
-            Cell::Vacant(vacancy) => Self::Miss(vacancy),
-            Cell::Leased(_) | Cell::InDoubt => Self::Bypass,
-        }
-    }
+fn tell(events: &dyn HandleEvent, event: Event<'_>) {
+    event::trace(event);
+    events.handle(event);
 }
 
 /// A transaction whose cells are marked.

@@ -72,19 +72,21 @@ where
     let refined = || Refined { filter: None, order: Cow::Borrowed(P::ORDER), limit: if P::UNIQUE { ALL } else { ask } };
     let mut loaded = select_by::<DB, P, H>(access, &wanted, refined)?;
 
-    let mut fills = Vec::new();
+    let mut parcels = Vec::new();
     for (missing, rows) in missing.iter().zip(&mut loaded) {
         let rows = std::mem::take(rows);
         if let (Some((cell, _)), Some(lease)) = (missing.cell, missing.lease) {
             let rows: Vec<P::Entity> = rows.into_iter().filter_map(Loaded::whole).collect();
-            fills.push((cell, lease, payload::rows::<P>(&rows), <P::Entity as Entity>::TTL));
+            parcels.extend(
+                access.layers().map(|layers| layers.parcel(cell, lease, payload::rows::<P>(&rows), P::Entity::TTL)),
+            );
             groups[missing.at] = rows.into_iter().take(limit).map(H::narrow).collect();
         } else {
             groups[missing.at] = rows.into_iter().take(limit).map(Loaded::narrow).collect();
         }
     }
     if let Some(layers) = access.layers() {
-        layers.fill(fills);
+        layers.fill(parcels);
     }
     Ok(groups)
 }

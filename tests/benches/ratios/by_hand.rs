@@ -97,9 +97,13 @@ impl ByHand {
         if let Some(bytes) = bytes {
             return Stored::decode(&bytes);
         }
-        let user: User = users::table.find(id).select(User::as_select()).first(&mut self.database()).ok()?;
+        let user = self.load(id)?;
         let () = redis.set_ex(key(id), encode(&user), TTL).ok()?;
         Some(user)
+    }
+
+    pub(crate) fn load(&self, id: Uuid) -> Option<User> {
+        users::table.find(id).select(User::as_select()).first(&mut self.database()).ok()
     }
 
     pub(crate) fn load_many(&self, ids: &[Uuid]) -> Option<Vec<User>> {

@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::tell;
 use crate::{
-    event::{self, Event, HandleEvent},
+    event::{Event, HandleEvent},
     store::{CellKey, Ending, Nonce, Store, StoreError},
 };
 
@@ -103,9 +104,7 @@ fn run(jobs: &Receiver<Job>, store: &dyn Store, events: &dyn HandleEvent) {
             match job.try_once(store) {
                 Ok(()) => false,
                 Err(error) => {
-                    let event = Event::StoreFailed { operation: "repair", error: &error };
-                    event::trace(event);
-                    events.handle(event);
+                    tell(events, Event::StoreFailed { operation: "repair", error: &error });
                     now < job.until
                 }
             }
