@@ -67,3 +67,57 @@ fn passes_by_itself(kind: Option<ServerErrorKind>, code: &str) -> bool {
 pub(crate) fn asks_for_a_new_connection(error: &ServerError) -> bool {
     error.kind() == Some(ServerErrorKind::ReadOnly) || matches!(error.code(), "NOAUTH" | "WRONGPASS")
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::{Value, parse_redis_value};
+
+    use super::*;
+
+    fn answered(line: &str) -> StoreError {
+        match parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(Value::ServerError(error)) => from_server(&error),
+            other => panic!("{line} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_busy_with_itself_is_unavailable() {
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "CLUSTERDOWN The cluster is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+        ] {
+            assert!(answered(line).is_unavailable(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_server_of_another_mind_refuses() {
+        for line in [
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "READONLY You can't write against a read only replica.",
+            "NOAUTH Authentication required.",
+            "NOPERM this user has no permissions to run the 'evalsha' command",
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+            "ERR unknown command 'EVALSHA'",
+        ] {
+            assert!(answered(line).is_refused(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_wire_is_a_time_out_or_a_break() {
+        use io::ErrorKind;
+        for kind in [ErrorKind::TimedOut, ErrorKind::WouldBlock] {
+            assert!(from_connection(io::Error::from(kind).into()).is_timeout(), "{kind}");
+        }
+        for kind in
+            [ErrorKind::ConnectionRefused, ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof, ErrorKind::BrokenPipe]
+        {
+            assert!(from_connection(io::Error::from(kind).into()).is_unavailable(), "{kind}");
+        }
+    }
+}

@@ -60,6 +60,22 @@ fn what_is_no_cell_is_foreign_and_gives_way() {
 }
 
 #[test]
+fn a_cell_of_ours_that_is_cut_short_gives_way() {
+    let server = Server::private(&[]);
+    let (store, mut raw, key) = (server.builder().namespace("here:").build().unwrap(), server.raw(), key("a"));
+    put(&store, &key, b"");
+    let whole: Vec<u8> = redis::cmd("GET").arg("here:a").query(&mut raw).unwrap();
+    for tag in [b'V', b'L'] {
+        for n_bytes in 1..whole.len() {
+            let short = [&[tag], &whole[1..n_bytes]].concat();
+            redis::cmd("SET").arg("here:a").arg(&short).exec(&mut raw).unwrap();
+            assert_eq!(read(&store, &key).unwrap(), FOREIGN, "{n_bytes} bytes");
+            put(&store, &key, b"filled");
+        }
+    }
+}
+
+#[test]
 fn a_marker_with_senseless_records_blocks_until_the_next_write_only() {
     let server = Server::private(&[]);
     let (store, mut raw, key) = (server.builder().namespace("here:").build().unwrap(), server.raw(), key("a"));

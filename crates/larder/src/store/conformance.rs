@@ -95,6 +95,7 @@ macro_rules! store_conformance_tests {
                     begin_takes_a_lease_and_its_fill_away,
                     a_marker_expires,
                     the_longest_hold_counts,
+                    a_marker_that_others_have_touched_still_expires,
                     a_write_that_was_ever_in_company_stores_nothing,
                     the_next_writer_forgets_a_hold_that_has_run_out,
                 a_crowd_of_writers_waits_for_its_holds;

@@ -65,6 +65,21 @@ pub fn the_longest_hold_counts(subject: &Subject) {
     assert_eq!(subject.read(&short_first), Cell::InDoubt);
 }
 
+/// Whatever others do to a marker, it goes away by itself: its keys are never blocked for good.
+pub fn a_marker_that_others_have_touched_still_expires(subject: &Subject) {
+    let [shared, poisoned, settled] = ["a", "b", "c"].map(key);
+    let leaves = subject.begin_for(&shared, SHORT);
+    for cell in [&shared, &poisoned, &settled] {
+        subject.begin_for(cell, SHORT);
+    }
+    subject.finish(&shared, leaves, stored(b"new"));
+    subject.finish(&poisoned, Nonce::fresh(), stored(b"new"));
+    subject.settle(&settled, None);
+    for cell in [&shared, &poisoned, &settled] {
+        subject.wait_until("the marker expires", || subject.read(cell) == NOTHING);
+    }
+}
+
 /// A write that met another one stores nothing, even when the other's hold has run out since.
 pub fn a_write_that_was_ever_in_company_stores_nothing(subject: &Subject) {
     let [cell, witness] = ["a", "witness"].map(key);
