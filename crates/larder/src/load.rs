@@ -9,7 +9,7 @@ use crate::{
     entity::{Entity, Pattern, PatternOn, Table},
     error::Result,
     layers::{Found, Layers},
-    payload,
+    payload::{self, Rows},
     relation::Term,
     row::{Count, FromRow, RowReader, SelectList},
     session::Access,
@@ -33,21 +33,21 @@ pub(crate) struct Refined<'q, DB: Backend> {
 /// One round trip for all keys, one more for leases on what is missing, one statement for that, and one round trip to fill it in.
 /// A head that is not the whole row is narrowed from a cached row; where there is none, only its columns are selected, and
 /// nothing is filled in.
-pub(crate) fn rows_by<DB, P, H>(access: Access<'_, DB>, keys: &[P::Key], limit: usize) -> Result<Vec<Vec<H>>>
+pub(crate) fn rows_by<DB, P, H>(access: Access<'_, DB>, keys: &[P::Key], limit: usize) -> Result<Vec<Rows<H>>>
 where
     DB: Backend,
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
-    let mut groups: Vec<Vec<H>> = Vec::with_capacity(keys.len());
-    groups.resize_with(keys.len(), Vec::new);
+    let mut groups: Vec<Rows<H>> = Vec::with_capacity(keys.len());
+    groups.resize_with(keys.len(), Rows::new);
     if keys.is_empty() {
         return Ok(groups);
     }
     let cells;
     let mut missing: Vec<Missing<'_>> = Vec::new();
     if let Some(layers) = access.layers() {
-        cells = keys.iter().map(payload::cell_key::<P>).collect::<Vec<_>>();
+        cells = payload::cell_keys::<P>(keys);
         for (at, found) in layers.read(&cells).into_iter().enumerate() {
             match look::<P>(layers, &cells[at], found, limit) {
                 Looked::Rows(rows) => groups[at] = rows.into_iter().map(H::narrow).collect(),
@@ -76,7 +76,7 @@ where
     for (missing, rows) in missing.iter().zip(&mut loaded) {
         let rows = std::mem::take(rows);
         if let (Some((cell, _)), Some(lease)) = (missing.cell, missing.lease) {
-            let rows: Vec<P::Entity> = rows.into_iter().filter_map(Loaded::whole).collect();
+            let rows: Rows<P::Entity> = rows.into_iter().filter_map(Loaded::whole).collect();
             parcels.extend(
                 access.layers().map(|layers| layers.parcel(cell, lease, payload::rows::<P>(&rows), P::Entity::TTL)),
             );
@@ -98,7 +98,7 @@ struct Missing<'a> {
 }
 
 enum Looked<E> {
-    Rows(Vec<E>),
+    Rows(Rows<E>),
     /// To be loaded, and filled in where the cell is vacant.
     Lacking(Option<Vacancy>),
 }
@@ -132,14 +132,14 @@ pub(crate) fn select_by<'q, DB, P, H>(
     access: Access<'_, DB>,
     keys: &[P::Key],
     refined: impl Fn() -> Refined<'q, DB>,
-) -> Result<Vec<Vec<Loaded<P::Entity, H>>>>
+) -> Result<Vec<Rows<Loaded<P::Entity, H>>>>
 where
     DB: Backend,
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
-    let mut groups: Vec<Vec<Loaded<P::Entity, H>>> = Vec::with_capacity(keys.len());
-    groups.resize_with(keys.len(), Vec::new);
+    let mut groups: Vec<Rows<Loaded<P::Entity, H>>> = Vec::with_capacity(keys.len());
+    groups.resize_with(keys.len(), Rows::new);
     let chunk = chunk_of::<DB, P>();
     for (first, keys) in keys.chunks(chunk).enumerate().map(|(at, keys)| (at * chunk, keys)) {
         let statement = select_statement::<DB, P, H>(keys.to_vec(), refined());
@@ -255,7 +255,7 @@ where
     let mut counts = vec![0; keys.len()];
     let mut missing: Vec<usize> = (0..keys.len()).collect();
     if let (Some(layers), None) = (access.layers(), filter()) {
-        let cells: Vec<CellKey> = keys.iter().map(payload::cell_key::<P>).collect();
+        let cells = payload::cell_keys::<P>(keys);
         missing.clear();
         for (at, found) in layers.read(&cells).into_iter().enumerate() {
             match found {

@@ -1,6 +1,7 @@
 //! The bytes of a cell's value: no row, a row, or a list of rows.
 
 use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
 
 use crate::{
     codec::{Corrupt, Input, put_varint},
@@ -8,6 +9,9 @@ use crate::{
     key::Key,
     store::CellKey,
 };
+
+/// The rows of one key: most keys have one, which then needs no memory of its own.
+pub(crate) type Rows<T> = SmallVec<[T; 1]>;
 
 const ABSENT: u8 = 0;
 const ROW: u8 = 1;
@@ -18,7 +22,17 @@ const HEAD_OF_LIST: u8 = 3;
 
 /// The key of the cell of `P` for `key`.
 pub(crate) fn cell_key<P: Pattern>(key: &P::Key) -> CellKey {
-    let mut bytes = Vec::with_capacity(80);
+    write_key::<P>(key, &mut Vec::with_capacity(96))
+}
+
+/// The keys of the cells of `P` for `keys`, in their order.
+pub(crate) fn cell_keys<P: Pattern>(keys: &[P::Key]) -> Vec<CellKey> {
+    let mut scratch = Vec::with_capacity(96);
+    keys.iter().map(|key| write_key::<P>(key, &mut scratch)).collect()
+}
+
+fn write_key<P: Pattern>(key: &P::Key, bytes: &mut Vec<u8>) -> CellKey {
+    bytes.clear();
     bytes.extend_from_slice(<P::Entity as Entity>::NAME.as_bytes());
     let mut before = b':';
     for column in P::COLUMNS {
@@ -27,8 +41,8 @@ pub(crate) fn cell_key<P: Pattern>(key: &P::Key) -> CellKey {
         before = b',';
     }
     bytes.push(b':');
-    key.write_key(&mut bytes);
-    CellKey::new(bytes, <P::Entity as Entity>::LAYOUT)
+    key.write_key(bytes);
+    CellKey::new(&bytes[..], <P::Entity as Entity>::LAYOUT)
 }
 
 /// The value of a key that no row has.
@@ -64,22 +78,22 @@ pub(crate) fn rows<P: Pattern>(rows: &[P::Entity]) -> Bytes {
 }
 
 /// Reads at most `limit` rows: `None` if the cell holds fewer than that, and the database may have more.
-pub(crate) fn decode<P: Pattern>(payload: &[u8], limit: usize) -> Result<Option<Vec<P::Entity>>, Corrupt> {
+pub(crate) fn decode<P: Pattern>(payload: &[u8], limit: usize) -> Result<Option<Rows<P::Entity>>, Corrupt> {
     let mut input = Input::new(payload);
     let tag = input.byte()?;
     match (tag, P::UNIQUE) {
-        (ABSENT, true) => input.end().map(|()| Some(Vec::new())),
+        (ABSENT, true) => input.end().map(|()| Some(Rows::new())),
         (ROW, true) => {
             let row = P::Entity::decode(&mut input)?;
             input.end()?;
-            Ok(Some(vec![row]))
+            Ok(Some(smallvec![row]))
         }
         (WHOLE_LIST | HEAD_OF_LIST, false) => {
             let n_rows = input.length()?;
             if tag == HEAD_OF_LIST && n_rows < limit {
                 return Ok(None);
             }
-            let mut rows = Vec::with_capacity(n_rows.min(limit).min(1024));
+            let mut rows = Rows::with_capacity(n_rows.min(limit).min(1024));
             for _ in 0..n_rows.min(limit) {
                 rows.push(P::Entity::decode(&mut input)?);
             }

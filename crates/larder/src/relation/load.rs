@@ -6,6 +6,7 @@ use crate::{
     entity::{Pattern, PatternOn},
     error::Result,
     load::{self, Refined},
+    payload::Rows,
     session::Access,
     shape::Shape,
 };
@@ -24,7 +25,7 @@ where
         let distinct = Distinct::of(keys);
         let keys = &distinct.keys;
         let limit = self.limit.unwrap_or(load::ALL).min(L::Arity::LIMIT);
-        let groups: Vec<Vec<S::Head>> = if self.is_plain() && self.filter.fragment().is_none() {
+        let groups: Vec<Rows<S::Head>> = if self.is_plain() && self.filter.fragment().is_none() {
             load::rows_by::<DB, L::To, S::Head>(access, keys, limit)?
         } else {
             let order = || self.order.clone().map_or(Cow::Borrowed(L::To::ORDER), Cow::Owned);
@@ -69,9 +70,9 @@ impl<K: crate::key::Key> Distinct<K> {
     /// All rows of all given keys one after the other, so that the next level is loaded at once, and how many each has.
     ///
     /// `groups` are the rows of the distinct keys. A row under several given keys is cloned for all of them but the last.
-    pub(crate) fn spread<H: Clone>(mut self, mut groups: Vec<Vec<H>>) -> (Vec<H>, Vec<usize>) {
+    pub(crate) fn spread<H: Clone>(mut self, mut groups: Vec<Rows<H>>) -> (Vec<H>, Vec<usize>) {
         let mut counts = Vec::with_capacity(self.places.len());
-        let mut heads = Vec::with_capacity(groups.iter().map(Vec::len).sum());
+        let mut heads = Vec::with_capacity(groups.iter().map(Rows::len).sum());
         for place in self.places {
             let Some(at) = place else {
                 counts.push(0);
@@ -80,7 +81,7 @@ impl<K: crate::key::Key> Distinct<K> {
             counts.push(groups[at].len());
             self.uses[at] -= 1;
             if self.uses[at] == 0 {
-                heads.append(&mut groups[at]);
+                heads.extend(groups[at].drain(..));
             } else {
                 heads.extend(groups[at].iter().cloned());
             }

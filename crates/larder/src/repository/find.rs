@@ -94,7 +94,7 @@ where
     {
         let mut groups = load::rows_by::<DB, P, S::Head>(self.access, &[canonical(key)], 1)?;
         let heads = groups.pop().unwrap_or_default();
-        Ok(self.shape.assemble(self.access, heads)?.pop())
+        Ok(self.shape.assemble(self.access, heads.into_vec())?.pop())
     }
 
     /// The rows of a unique pattern, in the order of `keys`.
@@ -103,8 +103,8 @@ where
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let lists = self.load_many::<P>(keys.into_iter().map(Some).collect(), 1)?;
-        Ok(lists.into_iter().map(|mut rows| rows.pop()).collect())
+        let (mut rows, counts) = self.load_many::<P>(keys, 1)?;
+        Ok(counts.into_iter().map(|n| if n == 0 { None } else { rows.next() }).collect())
     }
 
     /// The rows of a list, still to be limited.
@@ -123,7 +123,8 @@ where
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        self.load_many::<P>(keys.into_iter().map(Some).collect(), load::ALL)
+        let (mut rows, counts) = self.load_many::<P>(keys, load::ALL)?;
+        Ok(counts.into_iter().map(|n| rows.by_ref().take(n).collect()).collect())
     }
 
     /// The number of rows in a list.
@@ -136,15 +137,19 @@ where
         Ok(counts.first().copied().unwrap_or_default())
     }
 
-    fn load_many<P>(&self, keys: Vec<Option<P::Key>>, limit: usize) -> Result<Vec<Vec<S::Output>>>
+    /// All rows of all keys one after the other, and how many each key has.
+    fn load_many<P>(
+        &self,
+        keys: impl IntoIterator<Item = P::Key>,
+        limit: usize,
+    ) -> Result<(std::vec::IntoIter<S::Output>, Vec<usize>)>
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let distinct = Distinct::of(keys);
+        let distinct = Distinct::of(keys.into_iter().map(Some).collect());
         let groups = load::rows_by::<DB, P, S::Head>(self.access, &distinct.keys, limit)?;
         let (heads, counts) = distinct.spread(groups);
-        let mut rows = self.shape.assemble(self.access, heads)?.into_iter();
-        Ok(counts.into_iter().map(|n| rows.by_ref().take(n).collect()).collect())
+        Ok((self.shape.assemble(self.access, heads)?.into_iter(), counts))
     }
 }
 

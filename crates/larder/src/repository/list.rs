@@ -55,7 +55,9 @@ where
     pub fn load(self) -> Result<Vec<S::Output>> {
         let keys = [self.key];
         let heads = match self.order.filter(|order| order != P::ORDER) {
-            None => load::rows_by::<DB, P, S::Head>(self.access, &keys, self.limit)?.pop().unwrap_or_default(),
+            None => {
+                load::rows_by::<DB, P, S::Head>(self.access, &keys, self.limit)?.pop().unwrap_or_default().into_vec()
+            }
             Some(order) => {
                 let refined = || Refined { filter: None, order: Cow::Borrowed(&order[..]), limit: self.limit };
                 let loaded = load::select_by::<DB, P, S::Head>(self.access, &keys, refined)?.pop().unwrap_or_default();
