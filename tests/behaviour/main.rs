@@ -1,5 +1,8 @@
 //! What larder promises, on a real PostgreSQL and a real Redis. A test's name is its claim.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails here should")]
+#![expect(clippy::type_complexity, reason = "the whole type is what is shown")]
+
 mod coherence;
 mod faults;
 mod lists;

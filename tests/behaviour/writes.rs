@@ -24,7 +24,7 @@ fn new_user(name: &str) -> NewUser {
 fn an_inserted_row_is_there_for_everybody_without_a_statement() {
     let shop = Shop::new();
     let users = User::repository(&shop.larder);
-    let ada = users.insert(&new_user("ada")).unwrap();
+    let ada = users.insert(new_user("ada")).unwrap();
     shop.meter.expect_counts(Counts { sql: 1, session: 2, begins: 1, finishes: 1, ..Counts::default() });
     assert_eq!(users.find(ada.id).unwrap().as_ref(), Some(&ada));
     assert_eq!(users.find_by_email("ada@example.com").unwrap().as_ref(), Some(&ada));
@@ -197,7 +197,7 @@ fn a_transaction_marks_and_ends_all_its_cells_at_once() {
     let placed = shop
         .larder
         .transaction(|tx| {
-            let ada = User::repository(tx).insert(&new_user("ada"))?;
+            let ada = User::repository(tx).insert(new_user("ada"))?;
             let new = NewOrder {
                 id: None,
                 user_id: ada.id,
@@ -245,7 +245,7 @@ fn a_rolled_back_savepoint_takes_its_changes_along_and_no_others() {
                 Err::<(), _>(Error::other("not this"))
             });
             assert!(refused.is_err());
-            tx.savepoint(|tx| User::repository(tx).insert(&new_user("kept"))).map(drop)
+            tx.savepoint(|tx| User::repository(tx).insert(new_user("kept"))).map(drop)
         })
         .unwrap();
     shop.meter.reset();

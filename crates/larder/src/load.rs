@@ -1,32 +1,27 @@
 //! Rows by keys: from the cells, and what they lack from the database.
 
-use std::{borrow::Cow, collections::HashMap};
+mod count;
+mod select;
 
-use diesel::{deserialize, row::Row};
+use std::borrow::Cow;
 
+pub(crate) use self::{
+    count::count_by,
+    select::{Loaded, Refined, select_by, table},
+};
 use crate::{
     backend::Backend,
-    entity::{Entity, Pattern, PatternOn, Table},
+    entity::{Entity, Pattern, PatternOn},
     error::Result,
     layers::{Found, Layers},
     payload::{self, Rows},
-    relation::Term,
-    row::{Count, FromRow, RowReader, SelectList},
     session::Access,
     shape::Head,
-    statement::{Fragment, Statement},
     store::{CellKey, Lease, Vacancy},
 };
 
 /// All of a list.
 pub(crate) const ALL: usize = usize::MAX;
-
-/// What to select beside the keys, and in which order.
-pub(crate) struct Refined<'q, DB: Backend> {
-    pub(crate) filter: Option<Fragment<'q, DB>>,
-    pub(crate) order: Cow<'q, [Term]>,
-    pub(crate) limit: usize,
-}
 
 /// Rows for each of `keys`, which are all different: at most `limit` a key, in the pattern's order.
 ///
@@ -124,257 +119,5 @@ fn take_leases(layers: &Layers, missing: &mut [Missing<'_>]) {
     let mut leases = layers.lease(&vacant).into_iter();
     for missing in missing.iter_mut().filter(|missing| matches!(missing.cell, Some((_, Some(_))))) {
         missing.lease = leases.next().flatten();
-    }
-}
-
-/// Rows for each of `keys` straight from the database. One statement for as many keys as it can bind.
-pub(crate) fn select_by<'q, DB, P, H>(
-    access: Access<'_, DB>,
-    keys: &[P::Key],
-    refined: impl Fn() -> Refined<'q, DB>,
-) -> Result<Vec<Rows<Loaded<P::Entity, H>>>>
-where
-    DB: Backend,
-    P: PatternOn<DB>,
-    H: Head<DB, Entity = P::Entity>,
-{
-    let mut groups: Vec<Rows<Loaded<P::Entity, H>>> = Vec::with_capacity(keys.len());
-    groups.resize_with(keys.len(), Rows::new);
-    let chunk = chunk_of::<DB, P>();
-    for (first, keys) in keys.chunks(chunk).enumerate().map(|(at, keys)| (at * chunk, keys)) {
-        let statement = select_statement::<DB, P, H>(keys.to_vec(), refined());
-        let rows: Vec<Keyed<P, H>> = access.load(statement)?;
-        if let [_] = keys {
-            groups[first].extend(rows.into_iter().map(|keyed| keyed.row));
-            continue;
-        }
-        let places: HashMap<&P::Key, usize> = keys.iter().enumerate().map(|(at, key)| (key, first + at)).collect();
-        for keyed in rows {
-            if let Some(at) = keyed.key().and_then(|key| places.get(&key).copied()) {
-                groups[at].push(keyed.row);
-            }
-        }
-    }
-    Ok(groups)
-}
-
-/// How many keys go into one statement; some binds are left for a filter.
-fn chunk_of<DB: Backend, P: PatternOn<DB>>() -> usize {
-    (DB::MAX_BINDS - 256) / P::N_COLUMNS
-}
-
-fn select_statement<'q, DB, P, H>(keys: Vec<P::Key>, refined: Refined<'q, DB>) -> Statement<'q, DB>
-where
-    DB: Backend,
-    P: PatternOn<DB>,
-    H: Head<DB, Entity = P::Entity>,
-{
-    let mut list = SelectList::new();
-    if H::WHOLE {
-        P::Entity::columns(&mut list);
-    } else {
-        P::select(&mut list);
-        H::columns(&mut list);
-    }
-    let n_keys = keys.len();
-    let limited = refined.limit != ALL;
-    let mut statement = Statement::new();
-    if limited && n_keys > 1 {
-        // A limit for each key: rows are numbered within their key. Outside, only `*` and the number are named, so it does not
-        // matter that two columns have one name.
-        statement.sql("SELECT * FROM (SELECT ").separated(", ", list.items, |statement, item| {
-            statement.fragment(item);
-        });
-        let mut key = SelectList::new();
-        P::select(&mut key);
-        statement.sql(", ROW_NUMBER() OVER (PARTITION BY ").separated(", ", key.items, |statement, item| {
-            statement.fragment(item);
-        });
-        push_order::<DB, P>(&refined.order, &mut statement);
-        statement.sql(") AS larder_rank");
-        push_from::<DB, P>(keys, refined.filter, &mut statement);
-        statement.sql(format!(") AS ranked WHERE larder_rank <= {} ORDER BY larder_rank", refined.limit));
-    } else {
-        statement.sql("SELECT ").separated(", ", list.items, |statement, item| {
-            statement.fragment(item);
-        });
-        push_from::<DB, P>(keys, refined.filter, &mut statement);
-        if !P::UNIQUE {
-            push_order::<DB, P>(&refined.order, &mut statement);
-        }
-        if limited {
-            statement.sql(format!(" LIMIT {}", refined.limit));
-        }
-    }
-    statement
-}
-
-fn push_from<'q, DB, P>(keys: Vec<P::Key>, filter: Option<Fragment<'q, DB>>, statement: &mut Statement<'q, DB>)
-where
-    DB: Backend,
-    P: PatternOn<DB>,
-{
-    statement.sql(" FROM ").fragment(table::<DB, P::Entity>()).sql(" WHERE ");
-    P::matching(keys, statement);
-    if let Some(filter) = filter {
-        statement.sql(" AND (").fragment(filter).sql(")");
-    }
-}
-
-fn push_order<DB, P>(order: &[Term], statement: &mut Statement<'_, DB>)
-where
-    DB: Backend,
-    P: PatternOn<DB>,
-{
-    let ties = <<P::Entity as Table<DB>>::ByKey as Pattern>::COLUMNS
-        .iter()
-        .filter(|name| !order.iter().any(|term| term.column == **name));
-    let terms = order.iter().copied().chain(ties.map(|column| Term { column, descending: false }));
-    statement.sql(" ORDER BY ").separated(", ", terms, |statement, term| {
-        statement.fragment(table::<DB, P::Entity>()).sql(".").identifier(term.column);
-        statement.sql(if term.descending { " DESC" } else { "" });
-    });
-}
-
-pub(crate) fn table<'q, DB: Backend, E: Table<DB>>() -> Fragment<'q, DB> {
-    Box::new(E::Table::default())
-}
-
-/// How many rows each of `keys` has: from the cells of the lists, and what they lack counted by the database.
-///
-/// One round trip, and one statement for what is missing. Nothing is filled in.
-pub(crate) fn count_by<'q, DB, P>(
-    access: Access<'_, DB>,
-    keys: &[P::Key],
-    filter: impl Fn() -> Option<Fragment<'q, DB>>,
-) -> Result<Vec<i64>>
-where
-    DB: Backend,
-    P: PatternOn<DB>,
-{
-    let mut counts = vec![0; keys.len()];
-    let mut missing: Vec<usize> = (0..keys.len()).collect();
-    if let (Some(layers), None) = (access.layers(), filter()) {
-        let cells = payload::cell_keys::<P>(keys);
-        missing.clear();
-        for (at, found) in layers.read(&cells).into_iter().enumerate() {
-            match found {
-                Found::Hit(bytes) => match payload::count::<P>(&bytes) {
-                    Ok(Some(count)) => counts[at] = count,
-                    Ok(None) => missing.push(at),
-                    Err(_) => {
-                        layers.discard(&cells[at]);
-                        missing.push(at);
-                    }
-                },
-                Found::Miss(_) | Found::Bypass => missing.push(at),
-            }
-        }
-    }
-    for missing in missing.chunks(chunk_of::<DB, P>()) {
-        let wanted: Vec<P::Key> = missing.iter().map(|at| keys[*at].clone()).collect();
-        let mut list = SelectList::new();
-        P::select(&mut list);
-        let mut statement = Statement::new();
-        statement.sql("SELECT ").separated(", ", list.items, |statement, item| {
-            statement.fragment(item);
-        });
-        statement.sql(", COUNT(*)");
-        push_from::<DB, P>(wanted, filter(), &mut statement);
-        let mut list = SelectList::new();
-        P::select(&mut list);
-        statement.sql(" GROUP BY ").separated(", ", list.items, |statement, item| {
-            statement.fragment(item);
-        });
-        let rows: Vec<Counted<P::Key, P>> = access.load(statement)?;
-        let places: HashMap<&P::Key, usize> = missing.iter().map(|at| (&keys[*at], *at)).collect();
-        for row in rows {
-            if let Some(at) = row.key.and_then(|key| places.get(&key).copied()) {
-                counts[at] = row.count;
-            }
-        }
-    }
-    Ok(counts)
-}
-
-struct Counted<K, P> {
-    key: Option<K>,
-    count: i64,
-    _pattern: std::marker::PhantomData<P>,
-}
-
-impl<DB, P> FromRow<DB> for Counted<P::Key, P>
-where
-    DB: Backend,
-    P: PatternOn<DB>,
-{
-    fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
-        let key = P::read(row)?;
-        let Count(count) = Count::from_row(row)?;
-        Ok(Self { key, count, _pattern: std::marker::PhantomData })
-    }
-}
-
-/// A row as the database gave it: whole, or what was asked of it.
-pub(crate) enum Loaded<E, H> {
-    Whole(E),
-    Narrow(H),
-}
-
-impl<E, H> Loaded<E, H> {
-    fn whole(self) -> Option<E> {
-        match self {
-            Self::Whole(row) => Some(row),
-            Self::Narrow(_) => None,
-        }
-    }
-
-    pub(crate) fn narrow<DB>(self) -> H
-    where
-        DB: Backend,
-        H: Head<DB, Entity = E>,
-    {
-        match self {
-            Self::Whole(row) => H::narrow(row),
-            Self::Narrow(head) => head,
-        }
-    }
-}
-
-impl<DB, E, H> FromRow<DB> for Loaded<E, H>
-where
-    DB: Backend,
-    E: Table<DB>,
-    H: Head<DB, Entity = E>,
-{
-    fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
-        if H::WHOLE { E::build(row).map(Self::Whole) } else { H::build(row).map(Self::Narrow) }
-    }
-}
-
-/// A row beside the key by which it was found.
-struct Keyed<P: Pattern, H> {
-    key: Option<P::Key>,
-    row: Loaded<P::Entity, H>,
-}
-
-impl<P: Pattern, H> Keyed<P, H> {
-    fn key(&self) -> Option<P::Key> {
-        match &self.row {
-            Loaded::Whole(row) => P::key_of(row),
-            Loaded::Narrow(_) => self.key.clone(),
-        }
-    }
-}
-
-impl<DB, P, H> FromRow<DB> for Keyed<P, H>
-where
-    DB: Backend,
-    P: PatternOn<DB>,
-    H: Head<DB, Entity = P::Entity>,
-{
-    fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
-        let key = if H::WHOLE { None } else { P::read(row)? };
-        Ok(Self { key, row: Loaded::from_row(row)? })
     }
 }

@@ -54,18 +54,18 @@ impl<DB: Backend> Tx<DB> {
     /// # Errors
     /// Those of `work`, and [`Error::Database`] if the savepoint can't be set or released.
     pub fn savepoint<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        self.with_connection(|connection| Manager::<DB>::begin_transaction(connection))?;
+        self.with_connection(Manager::<DB>::begin_transaction)?;
         self.frames.borrow_mut().push(Effects::default());
         let result = work(self);
         let frame = self.frames.borrow_mut().pop().unwrap_or_default();
         match result {
             Ok(value) => {
-                self.with_connection(|connection| Manager::<DB>::commit_transaction(connection))?;
+                self.with_connection(Manager::<DB>::commit_transaction)?;
                 self.register(|effects| effects.merge(frame));
                 Ok(value)
             }
             Err(error) => {
-                self.with_connection(|connection| Manager::<DB>::rollback_transaction(connection))?;
+                self.with_connection(Manager::<DB>::rollback_transaction)?;
                 Err(error)
             }
         }

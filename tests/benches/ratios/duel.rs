@@ -60,7 +60,6 @@ impl Duel {
     }
 
     /// Tells how it went.
-    #[expect(clippy::needless_pass_by_value, reason = "nothing comes after the end")]
     pub(crate) fn finish(self) {
         println!("\n{} goals missed", self.n_missed);
     }
