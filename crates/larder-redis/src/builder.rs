@@ -59,8 +59,9 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How long each step of making a connection may last: to each address of the host, and of each answer to the greeting.
-    /// Connections are made in the background, so no operation waits for it; resolving the host's name is not bounded by it.
+    /// How long each step of making a connection may last: reaching each address of the host, and each answer to the greeting.
+    /// Connections are made in the background, so no operation waits for that; only [`build`](Self::build) does, once and no
+    /// longer than this. Resolving the host's name is not bounded by it.
     ///
     /// Defaults to 1 s.
     #[must_use]
@@ -115,8 +116,9 @@ impl RedisStoreBuilder {
 
     /// Makes the store, and begins to connect in the background.
     ///
-    /// It returns at once, whether the server can be reached or not: an application starts while Redis is away, and takes to it
-    /// when it comes. Until then every operation fails without waiting.
+    /// It waits for the first connection, so that the first operation finds one, but no longer than the
+    /// [time-out](Self::connect_timeout), and not at all where none can be made. It returns a store in any case: an application
+    /// starts while Redis is away, and takes to it when it comes. Until then every operation fails without waiting.
     ///
     /// # Errors
     /// [`BuildError`] if the URL or a setting makes no sense. A server that is away, or refuses the password, is no error here.

@@ -1,8 +1,11 @@
 //! What the connections of a pool tell each other.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use larder::store::StoreError;
@@ -10,13 +13,19 @@ use larder::store::StoreError;
 /// Whether the server could be reached lately, and which connections were made before it was lost.
 #[derive(Default)]
 pub(crate) struct Health {
-    /// Why the last attempt to connect failed, if it did.
-    failure: Mutex<Option<Failure>>,
+    attempts: Mutex<Attempts>,
+    first_attempt: Condvar,
     /// One connection that breaks ends an era: those that were made in it lead to the same dead server, or to a dead socket.
     era: AtomicU64,
 }
 
-#[derive(Clone)]
+#[derive(Default)]
+struct Attempts {
+    any: bool,
+    /// Why the last one failed, if it did.
+    failure: Option<Failure>,
+}
+
 struct Failure {
     is_refusal: bool,
     is_timeout: bool,
@@ -34,24 +43,39 @@ impl Health {
     }
 
     pub(crate) fn connected(&self) {
-        if self.failure().take().is_some() {
+        if self.attempted(None).is_some() {
             tracing::info!("the connection to redis is back");
         }
     }
 
     pub(crate) fn failed(&self, error: &StoreError) {
         let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        let mut failure = self.failure();
+        let failure = Failure { is_refusal: error.is_refused(), is_timeout: error.is_timeout(), text: text.clone() };
         // Attempts follow each other twice a second, and the first one has said it.
-        if failure.is_none() {
+        if self.attempted(Some(failure)).is_none() {
             tracing::warn!(error = %text, "cannot connect to redis");
         }
-        *failure = Some(Failure { is_refusal: error.is_refused(), is_timeout: error.is_timeout(), text });
+    }
+
+    /// Waits until an attempt to connect has come to its end, whatever that is.
+    pub(crate) fn wait_for_first_attempt(&self, timeout: Duration) {
+        let waited = self.first_attempt.wait_timeout_while(self.attempts(), timeout, |attempts| !attempts.any);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Takes down how an attempt has ended, and returns how the one before had failed.
+    fn attempted(&self, failure: Option<Failure>) -> Option<Failure> {
+        let mut attempts = self.attempts();
+        attempts.any = true;
+        let before = std::mem::replace(&mut attempts.failure, failure);
+        drop(attempts);
+        self.first_attempt.notify_all();
+        before
     }
 
     /// The error of an operation that finds no connection because none can be made.
     pub(crate) fn failure_to_connect(&self) -> Option<StoreError> {
-        self.failure().as_ref().map(|failure| {
+        self.attempts().failure.as_ref().map(|failure| {
             let text = format!("cannot connect: {}", failure.text);
             if failure.is_refusal {
                 StoreError::refused(text)
@@ -63,7 +87,7 @@ impl Health {
         })
     }
 
-    fn failure(&self) -> MutexGuard<'_, Option<Failure>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! Neither call waits for the server, or fails because it is away: an application starts without its cache, and works with it
-//! as soon as it is there.
+//! Neither call fails because the server is away: an application starts without its cache, and works with it as soon as it is
+//! there.
 
 mod builder;
 mod cell;

@@ -24,6 +24,12 @@ impl Link {
         Self { connection, fence: Fence([0; 8]), leases_from: Duration::MAX, era, is_broken: false }
     }
 
+    /// How long it waits from now on, for a request to be taken or for the next part of an answer.
+    pub(crate) fn set_timeout(&self, timeout: Duration) -> Result<(), StoreError> {
+        self.connection.set_read_timeout(Some(timeout)).map_err(from_connection)?;
+        self.connection.set_write_timeout(Some(timeout)).map_err(from_connection)
+    }
+
     /// Learns which server it leads to, and from when on leases may be taken there.
     pub(crate) fn leads_to(&mut self, fence: Fence, leases_from: Duration) {
         self.fence = fence;

@@ -29,9 +29,9 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Starts to connect in the background, and returns at once.
+    /// Starts to connect in the background, and waits for the first attempt to end, but not for long.
     pub(crate) fn new(manager: Manager, size: u32) -> Self {
-        let health = Arc::clone(&manager.health);
+        let (health, connect_timeout) = (Arc::clone(&manager.health), manager.connect_timeout);
         let inner = r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
@@ -39,6 +39,7 @@ impl Pool {
             .connection_timeout(RETRY_PERIOD)
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(manager);
+        health.wait_for_first_attempt(connect_timeout);
         Self { inner, health }
     }
 
@@ -89,10 +90,10 @@ impl Manager {
     fn try_connect(&self) -> Result<Link, StoreError> {
         let era = self.health.era();
         let connection = self.client.get_connection_with_timeout(self.connect_timeout).map_err(from_connection)?;
-        connection.set_read_timeout(Some(self.io_timeout)).map_err(from_connection)?;
-        connection.set_write_timeout(Some(self.io_timeout)).map_err(from_connection)?;
         let mut link = Link::new(connection, era);
+        link.set_timeout(self.connect_timeout)?;
         let server = ask(&mut link)?;
+        link.set_timeout(self.io_timeout)?;
         if !server.is_master() {
             return Err(StoreError::refused("the server is a replica, and a cache is read and written on its master"));
         }

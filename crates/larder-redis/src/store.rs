@@ -33,7 +33,8 @@ impl RedisStore {
     /// A store with the defaults of [`RedisStoreBuilder`] on the server of a URL:
     /// `redis://[user][:password@]host[:port][/db]`, `rediss://..` for TLS (feature `tls`), or `unix:///path`.
     ///
-    /// It returns at once, whether the server can be reached or not.
+    /// It waits for a connection for 1 s at most, and returns a store whether the server can be reached or not; see
+    /// [`RedisStoreBuilder::build`].
     ///
     /// # Errors
     /// [`BuildError::InvalidUrl`].

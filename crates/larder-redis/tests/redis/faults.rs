@@ -51,6 +51,19 @@ fn a_server_that_answers_nothing_is_waited_for_no_longer_than_the_time_out() {
 }
 
 #[test]
+fn a_store_is_made_within_the_time_out_though_the_server_answers_nothing() {
+    const TIMEOUT: Duration = Duration::from_millis(200);
+    let server = Server::private(&[]);
+    let frozen = server.freeze();
+    let start = Instant::now();
+    let store = server.builder().connect_timeout(TIMEOUT).build().unwrap();
+    assert!(start.elapsed() < TIMEOUT + SLACK, "{:?}", start.elapsed());
+    assert!(read(&store, &key("a")).is_err());
+    drop(frozen);
+    eventually("the server answers", || read(&store, &key("a")).is_ok());
+}
+
+#[test]
 fn a_pipeline_times_out_once_and_not_for_each_of_its_answers() {
     const TIMEOUT: Duration = Duration::from_millis(200);
     let server = Server::private(&[]);
