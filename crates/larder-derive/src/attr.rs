@@ -14,5 +14,5 @@ pub(crate) use self::{
     field::{FieldAttrs, SerdeCoding, serde},
     model::ModelAttrs,
     relation::{Direction, OnDelete, RelationAttr},
-    view::{ViewAttrs, ViewFieldAttrs},
+    view::{Refined, ViewAttrs, ViewFieldAttrs},
 };

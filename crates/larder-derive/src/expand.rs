@@ -90,14 +90,34 @@ pub(crate) fn key_part(input: &DeriveInput) -> TokenStream {
     }
 }
 
-/// The number by which two derives that have not seen each other name the same relation or the same columns.
-fn fingerprint<'a>(names: impl IntoIterator<Item = &'a Ident>) -> TokenStream {
-    let mut names = names.into_iter().map(crate::names::plain);
-    let first = names.next();
-    quote!({ ::larder::__private::Fingerprint::of(#first) #(.and(#names))* .bits() })
+/// The number by which two derives that have not seen each other name the same columns of an entity. It does not compile if
+/// that is none, or has no such columns.
+fn fields_number<'a>(entity: &impl quote::ToTokens, fields: impl IntoIterator<Item = &'a Ident>) -> TokenStream {
+    let fields: Vec<&Ident> = fields.into_iter().collect();
+    let names = fields.iter().map(|field| crate::names::plain(field));
+    let (first, rest) = (names.clone().next(), names.skip(1));
+    let columns = fields
+        .iter()
+        .map(|field| quote::quote_spanned!(place(field)=> <#entity as ::larder::__private::Entity>::COLUMNS.#field));
+    quote! {{
+        ::larder::__private::fields(::larder::__private::Fingerprint::of(#first) #(.and(#rest))*, (#(#columns,)*))
+    }}
 }
 
-/// A place in the user's code for tokens that are not the user's: messages point there, and lints do not.
+/// The place of something that the user wrote, for tokens whose errors belong there.
+///
+/// It is the very same place, as the user's own tokens have it: the compiler shows equal errors at one place once.
 fn place(of: &impl syn::spanned::Spanned) -> Span {
-    of.span().resolved_at(Span::call_site())
+    of.span()
+}
+
+/// The same tokens, all of them at one place.
+fn moved(tokens: &impl quote::ToTokens, place: Span) -> TokenStream {
+    let tokens = tokens.to_token_stream().into_iter();
+    tokens
+        .map(|mut token| {
+            token.set_span(place.resolved_at(token.span()));
+            token
+        })
+        .collect()
 }

@@ -5,5 +5,5 @@ mod view;
 
 pub(crate) use self::{
     model::{Kind, Leads, Model, ModelField, Pattern, Relation, at_call_site, tuple},
-    view::{Refined, View, ViewColumn, ViewRelation},
+    view::{View, ViewColumn, ViewRelation},
 };

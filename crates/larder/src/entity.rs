@@ -41,6 +41,14 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     const COLUMNS: Self::Columns;
 
+    /// The numbers of the relations by their names.
+    #[doc(hidden)]
+    type Relations: Copy;
+
+    /// The numbers of the relations by their names.
+    #[doc(hidden)]
+    const RELATIONS: Self::Relations;
+
     /// The table's name, as it stands in the cells' keys.
     const NAME: &'static str;
 
@@ -158,23 +166,16 @@ pub trait PatternOn<DB: Backend>: Pattern<Entity: Table<DB>> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be listed by the columns of this relation",
     label = "`{Self}` has no access pattern by these columns",
-    note = "declare it on `{Self}`: `#[diesel(belongs_to(Parent))]`, or `#[larder(index(column))]`",
-    note = "name other columns on the relation: `has_many(name: Child, foreign_key = column)`"
+    note = "declare one on `{Self}`: `#[diesel(belongs_to(Parent))]`, or `#[larder(index(column))]`",
+    note = "or name other columns on the relation: `foreign_key = column`"
 )]
 pub trait ListedBy<const FIELDS: u64>: Entity {
     /// The pattern.
     type Pattern: Pattern<Entity = Self>;
 }
 
-/// A relation of an entity, found by its name.
-///
-/// The number is the fingerprint of the name: a type that both derives can write without having seen each other.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no relation of this name",
-    label = "not a relation of `{Self}`",
-    note = "relations are declared on the model: `#[larder(has_many(name: Child))]`, `has_one`, `many_to_many`, or `#[diesel(belongs_to(Parent))]`"
-)]
-pub trait Related<const NAME: u64>: Entity {
+/// A relation of an entity, by its number in [`Entity::RELATIONS`].
+pub trait Related<const NUMBER: u64>: Entity {
     /// The relation.
     type Relation;
 

@@ -14,7 +14,8 @@ const LONGEST_PART: usize = 64;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be part of a key",
     label = "rows can't be found by this type",
-    note = "add `#[derive(larder::KeyPart)]` to `{Self}` if it is an enum without fields, or implement `larder::KeyPart`"
+    note = "add `#[derive(larder::KeyPart)]` to `{Self}` if it is an enum without fields, or implement `larder::KeyPart`",
+    note = "an `Option` can't be part of a primary key, whose columns are never NULL"
 )]
 pub trait KeyPart: Clone + Eq + Hash + Send + Sync + 'static {
     /// Appends a text that no other value of the type has. Any bytes will do; the caller escapes and bounds them.

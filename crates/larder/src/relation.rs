@@ -50,10 +50,35 @@ pub trait Link: 'static {
 #[doc(hidden)]
 pub trait Leads {
     type Child: Entity;
+    type Arity: Arity;
 }
 
 impl<L: Link, S, F> Leads for Rel<L, S, F> {
     type Child = <L::To as Pattern>::Entity;
+    type Arity = L::Arity;
+}
+
+/// Whose rows a relation starts from. The derive says it of each [`Link`].
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no relation of `{E}`",
+    label = "this does not start from `{E}`",
+    note = "relations are functions of the model that they start from: `{E}::name()`"
+)]
+pub trait StartsFrom<E> {
+    /// The very same type, which can't be told if the relation starts elsewhere: then the compiler says so, and nothing else.
+    type Checked;
+
+    fn checked(self) -> Self::Checked;
+}
+
+impl<E, L: StartsFrom<E>, S, F> StartsFrom<E> for Rel<L, S, F> {
+    type Checked = Rel<L::Checked, S, F>;
+
+    fn checked(self) -> Self::Checked {
+        let Self { shape, filter, order, limit, .. } = self;
+        Rel { shape, filter, order, limit, link: PhantomData }
+    }
 }
 
 /// How many rows a relation leads to.
@@ -156,6 +181,7 @@ impl<L: Link, S, F> Rel<L, S, F> {
     pub fn with<R>(self, relation: R) -> Rel<L, S::Extended, F>
     where
         S: Extend<R>,
+        R: StartsFrom<<L::To as Pattern>::Entity>,
     {
         let Self { shape, filter, order, limit, link } = self;
         Rel { shape: shape.extend(relation), filter, order, limit, link }

@@ -68,6 +68,21 @@ pub trait Load<DB: Backend>: Sized {
     fn assemble(access: Access<'_, DB>, heads: Vec<Self::Head>) -> Result<Vec<Self>>;
 }
 
+/// What the rows of one entity give: the entity, or a view of it. The derives implement it beside [`Load`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no view of `{E}`",
+    label = "not made of rows of `{E}`",
+    note = "views of it have `#[derive(larder::View)]` and `#[larder(of = {E})]`"
+)]
+pub trait LoadOf<DB: Backend, E>: Load<DB, Entity = E> {}
+
+/// What a relation to one entity can be loaded in.
+pub trait ShapeOf<DB: Backend, E>: Shape<DB, Entity = E> {}
+
+impl<DB: Backend, E, T: LoadOf<DB, E>> ShapeOf<DB, E> for Of<T> {}
+
+impl<DB: Backend, E, S: ShapeOf<DB, E>, R> ShapeOf<DB, E> for With<S, R> where Self: Shape<DB, Entity = E> {}
+
 /// The shape of an entity or a view.
 pub struct Of<T>(PhantomData<fn() -> T>);
 

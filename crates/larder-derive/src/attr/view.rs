@@ -17,12 +17,12 @@ pub(crate) struct ViewFieldAttrs {
     pub(crate) field: Option<(Ident, Ident)>,
     pub(crate) with: Option<(Ident, Ident)>,
     pub(crate) count: Option<(Ident, Ident)>,
-    pub(crate) refine: ViewRelation,
+    pub(crate) refine: Refined,
 }
 
 /// What is said of a relation's rows: each option with its keyword.
 #[derive(Default)]
-pub(crate) struct ViewRelation {
+pub(crate) struct Refined {
     pub(crate) filter: Option<(Ident, Expr)>,
     pub(crate) order: Option<(Ident, Expr)>,
     pub(crate) limit: Option<(Ident, Expr)>,

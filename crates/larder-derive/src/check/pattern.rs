@@ -16,6 +16,9 @@ const MOST_COLUMNS: usize = 4;
 /// How many rows of a list its cell holds, unless the index says otherwise.
 const HEAD: usize = 256;
 
+/// Words that are options rather than fields, unless a field has that name.
+const OPTIONS: [&str; 3] = ["deferrable", "order", "head"];
+
 /// The patterns of a model, so far.
 pub(super) struct Patterns<'m, 'a> {
     model: &'m Ident,
@@ -97,6 +100,10 @@ impl<'m, 'a> Patterns<'m, 'a> {
         let known = self.fields.iter().map(|field| field.ident);
         let mut fields = Vec::with_capacity(names.len());
         for name in names {
+            if OPTIONS.contains(&&*name.to_string()) && !known.clone().any(|field| field == name) {
+                errors.at(name, format!("options stand behind a semicolon: `{keyword}(field; {name})`"));
+                continue;
+            }
             let Some(at) = find_field(self.model, known.clone(), name, errors) else { continue };
             if fields.contains(&at) {
                 errors.at(name, format!("`{name}` is named twice: remove one"));

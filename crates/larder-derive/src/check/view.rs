@@ -2,7 +2,7 @@ use crate::{
     ast::Struct,
     attr::{Diesel, ViewAttrs, ViewFieldAttrs},
     errors::Errors,
-    facts::{Refined, View, ViewColumn, ViewRelation},
+    facts::{View, ViewColumn, ViewRelation},
 };
 
 /// The view, if it can be made out. What it says is right if there were no errors.
@@ -19,13 +19,7 @@ pub(crate) fn view<'a>(input: Struct<'a>, errors: &mut Errors) -> Option<View<'a
         let relation = relation_of(&attrs, errors);
         match relation {
             Some((relation, counted)) => {
-                let ViewFieldAttrs { refine, .. } = attrs;
-                let refined = Refined {
-                    filter: refine.filter.map(|(_, filter)| filter),
-                    order: refine.order.map(|(_, order)| order),
-                    limit: refine.limit.map(|(_, limit)| limit),
-                };
-                relations.push(ViewRelation { ident, ty, relation, counted, refined });
+                relations.push(ViewRelation { ident, ty, relation, counted, refined: attrs.refine });
             }
             None => {
                 let source = attrs.field.map_or_else(|| ident.clone(), |(_, source)| source);

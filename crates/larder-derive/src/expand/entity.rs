@@ -13,7 +13,15 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     let primary = &model.primary().ident;
     let backend = &model.backends[0];
     let key_fields = model.fields_of(model.primary());
-    let key: Vec<_> = key_fields.iter().map(|field| field.ty).collect();
+    let key: Vec<_> = key_fields
+        .iter()
+        .map(|field| {
+            let ty = field.ty;
+            quote_spanned! {place(ty)=>
+                <#ty as ::larder::__private::If<{ ::larder::__private::is_key_part::<#ty>() }>>::Type
+            }
+        })
+        .collect();
     let key = tuple(&key);
     let key_of: Vec<_> = key_fields
         .iter()
@@ -52,6 +60,9 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
         let decode = coding::decode(field.ty, field.serde.as_ref());
         quote!(#ident: #decode)
     });
+    let relations_type = Model::type_name(ident, "Relations");
+    let (relations, numbers): (Vec<_>, Vec<_>) =
+        model.relations.iter().map(|relation| &relation.name).zip(0_u64..).unzip();
     let patterns = model.patterns.iter().map(|pattern| &pattern.ident);
 
     quote! {
@@ -64,6 +75,8 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
             type Primary = #primary;
             type Columns = #columns_type;
             const COLUMNS: Self::Columns = #columns_type { #(#names: #values),* };
+            type Relations = #relations_type;
+            const RELATIONS: Self::Relations = #relations_type { #(#relations: #numbers),* };
             const NAME: &'static str = #name;
             const LAYOUT: ::larder::__private::Layout = ::larder::__private::layout(#name, &[#(#layout),*]);
             const TTL: ::core::option::Option<::core::time::Duration> = #ttl;
@@ -86,17 +99,24 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     }
 }
 
-/// The columns by the names of their fields.
+/// The columns by the names of their fields, and the relations by theirs.
 fn columns(model: &Model<'_>) -> TokenStream {
     let (vis, columns) = (model.vis(), model.columns());
     let fields = model.fields.iter().filter_map(|field| {
         let (ident, column) = (field.ident, field.column.as_ref()?);
         Some(quote!(#vis #ident: #column))
     });
-    let doc = format!("The columns of `{}`.", model.ident);
+    let (doc, relations_doc) =
+        (format!("The columns of `{}`.", model.ident), format!("The relations of `{}`, numbered.", model.ident));
+    let relations_type = Model::type_name(model.ident, "Relations");
+    let relations = model.relations.iter().map(|relation| &relation.name);
     quote! {
         #[doc = #doc]
         #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
         #vis struct #columns { #(#fields),* }
+
+        #[doc = #relations_doc]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
+        #vis struct #relations_type { #(#vis #relations: u64),* }
     }
 }

@@ -12,18 +12,33 @@ pub(super) fn name(view: &View<'_>) -> Ident {
     crate::facts::Model::type_name(view.ident, "Columns")
 }
 
+/// The entity, if it is one.
+pub(super) fn entity(view: &View<'_>) -> Ident {
+    let mut ident = crate::facts::Model::type_name(view.ident, "Entity");
+    ident.set_span(place(&view.of));
+    ident
+}
+
 pub(super) fn head(view: &View<'_>) -> TokenStream {
-    let (vis, of, head) = (at_call_site(view.vis), &view.of, name(view));
+    let (vis, given, of, head) = (at_call_site(view.vis), &view.of, entity(view), name(view));
     let (idents, types): (Vec<_>, Vec<_>) = view.columns.iter().map(|column| (column.ident, column.ty)).unzip();
     let impls = backends(view).into_iter().map(|backend| {
         let columns: Vec<_> = view.columns.iter().map(|column| column_of(view, &column.source)).collect();
         let build = view.columns.iter().zip(&columns).map(|(column, path)| {
-            let (ident, ty) = (column.ident, column.ty);
-            quote_spanned!(place(ty)=> #ident: row.column::<#backend, _, #ty>(#path)?)
+            let (ident, source) = (column.ident, &column.source);
+            // Apart from its use, or a value of another type would be an error of the question mark.
+            let value = Ident::new("value", place(ident));
+            quote_spanned! {place(ident)=>
+                #ident: {
+                    let #value = ::larder::__private::read::<#backend, #of, _, _, _>(row, #path, |row| row.#source)?;
+                    #value
+                }
+            }
         });
         let narrow = view.columns.iter().map(|column| {
             let (ident, source) = (column.ident, &column.source);
-            quote_spanned!(place(ident)=> #ident: row.#source)
+            let value = Ident::new("value", place(ident));
+            quote_spanned!(place(ident)=> #ident: { let #value = row.#source; #value })
         });
         quote! {
             #[automatically_derived]
@@ -45,7 +60,12 @@ pub(super) fn head(view: &View<'_>) -> TokenStream {
             }
         }
     });
+    let checked = quote_spanned! {place(given)=>
+        <#given as ::larder::__private::If<{ ::larder::__private::is_entity::<#given>() }>>::Type
+    };
     quote! {
+        type #of = #checked;
+
         #[derive(::core::clone::Clone)]
         #vis struct #head { #(#idents: #types),* }
 
@@ -55,15 +75,15 @@ pub(super) fn head(view: &View<'_>) -> TokenStream {
 
 /// A column of the entity, by its field.
 fn column_of(view: &View<'_>, field: &Ident) -> TokenStream {
-    let of = &view.of;
+    let of = entity(view);
     quote_spanned!(place(field)=> <#of as ::larder::__private::Entity>::COLUMNS.#field)
 }
 
 /// The back ends that a view is for.
 pub(super) fn backends(view: &View<'_>) -> Vec<TokenStream> {
-    let of = &view.of;
+    let of = entity(view);
     if view.backends.is_empty() {
-        return vec![quote_spanned!(place(of)=> <#of as ::larder::__private::Entity>::Backend)];
+        return vec![quote_spanned!(place(&of)=> <#of as ::larder::__private::Entity>::Backend)];
     }
     view.backends.iter().map(|backend| quote!(#backend)).collect()
 }

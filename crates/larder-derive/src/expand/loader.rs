@@ -1,10 +1,10 @@
 //! `impl Load` of a view: its columns, and then its relations, level by level.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{fingerprint, head, place, receiver};
+use super::{head, moved, place, receiver};
 use crate::facts::{View, ViewRelation};
 
 pub(super) fn loaders(view: &View<'_>) -> TokenStream {
@@ -13,7 +13,7 @@ pub(super) fn loaders(view: &View<'_>) -> TokenStream {
 }
 
 fn loader(view: &View<'_>, backend: &TokenStream) -> TokenStream {
-    let (ident, of, columns) = (view.ident, &view.of, head::name(view));
+    let (ident, of, columns) = (view.ident, head::entity(view), head::name(view));
     let own = view.columns.iter().map(|column| {
         let ident = column.ident;
         quote!(#ident: columns.#ident)
@@ -23,8 +23,12 @@ fn loader(view: &View<'_>, backend: &TokenStream) -> TokenStream {
     } else {
         let types: Vec<_> = view.relations.iter().map(|relation| relation_type(view, relation)).collect();
         let relations = quote!((#(#types,)*));
-        let names: Vec<Ident> = (0..types.len()).map(|at| format_ident!("r{at}")).collect();
-        let keys: Vec<Ident> = (0..types.len()).map(|at| format_ident!("k{at}")).collect();
+        // Named where the fields are: an error of the value is one of the field.
+        let named = |prefix: &str| -> Vec<Ident> {
+            let places = view.relations.iter().map(|relation| place(relation.ty));
+            places.enumerate().map(|(at, place)| Ident::new(&format!("{prefix}{at}"), place)).collect()
+        };
+        let (names, keys) = (named("r"), named("k"));
         let loads = view.relations.iter().zip(names.iter().zip(&keys)).map(|(relation, (name, keys))| {
             let value = value(view, relation);
             quote_spanned! {place(relation.ty)=>
@@ -34,7 +38,13 @@ fn loader(view: &View<'_>, backend: &TokenStream) -> TokenStream {
         });
         let fields = view.relations.iter().zip(&names).map(|(relation, name)| {
             let ident = relation.ident;
-            quote_spanned!(place(relation.ty)=> #ident: #name.next()?)
+            let value = if relation.counted {
+                quote!(#name)
+            } else {
+                let fills = fills(view, relation);
+                quote_spanned!(place(relation.ty)=> #fills::fill(#name))
+            };
+            quote_spanned!(place(relation.ty)=> #ident: { let #name = #name.next()?; #value })
         });
         let head = quote! {
             ::larder::__private::LinkedBy<
@@ -65,22 +75,47 @@ fn loader(view: &View<'_>, backend: &TokenStream) -> TokenStream {
                 #body
             }
         }
+
+        #[automatically_derived]
+        impl ::larder::__private::LoadOf<#backend, #of> for #ident {}
     }
 }
 
 /// The relation as the model declares it.
 fn declared(view: &View<'_>, relation: &ViewRelation<'_>) -> TokenStream {
-    let (of, name) = (&view.of, fingerprint([&relation.relation]));
-    quote_spanned!(place(&relation.relation)=> <#of as ::larder::__private::Related<#name>>)
+    // An unknown relation is a mistake of the name, not of the entity.
+    let place = place(&relation.relation);
+    let (of, name) = (moved(&head::entity(view), place), &relation.relation);
+    quote_spanned! {place=>
+        <#of as ::larder::__private::Related<{ <#of as ::larder::__private::Entity>::RELATIONS.#name }>>
+    }
 }
 
 fn relation_type(view: &View<'_>, relation: &ViewRelation<'_>) -> TokenStream {
     let declared = declared(view, relation);
     let place = place(&relation.relation);
     if relation.counted {
-        quote_spanned!(place=> <#declared::Relation as ::larder::__private::Count>::Counted)
+        let counted = counted(&declared, place);
+        quote_spanned!(place=> <#counted as ::larder::__private::Count>::Counted)
     } else {
         quote_spanned!(place=> #declared::Relation)
+    }
+}
+
+/// The relation's type, if its rows can be counted.
+fn counted(declared: &TokenStream, place: Span) -> TokenStream {
+    quote_spanned! {place=>
+        <#declared::Relation as ::larder::__private::If<{
+            ::larder::__private::is_counted::<#declared::Relation>()
+        }>>::Type
+    }
+}
+
+/// What makes the field of the relation's rows.
+fn fills(view: &View<'_>, relation: &ViewRelation<'_>) -> TokenStream {
+    let (declared, ty) = (declared(view, relation), relation.ty);
+    quote_spanned! {place(ty)=>
+        <<#declared::Relation as ::larder::__private::Leads>::Arity as ::larder::__private::Fills<#ty>>
     }
 }
 
@@ -90,30 +125,30 @@ fn value(view: &View<'_>, relation: &ViewRelation<'_>) -> TokenStream {
     let at = place(&relation.relation);
     let mut value = quote_spanned!(at=> #declared::relation());
     if !relation.counted {
-        value = quote_spanned!(at=> #value.select());
+        let fills = fills(view, relation);
+        value = quote_spanned!(place(relation.ty)=> #value.select::<#fills::Item>());
     }
     let child = quote_spanned! {at=>
         <<#declared::Relation as ::larder::__private::Leads>::Child as ::larder::__private::Entity>::COLUMNS
     };
-    let columns = format_ident!("columns", span = proc_macro2::Span::mixed_site());
+    let columns = format_ident!("columns", span = Span::mixed_site());
     let refined = &relation.refined;
-    let (filter, order) = (
-        refined.filter.clone().map(|filter| receiver::columns(filter, &columns)),
-        refined.order.clone().map(|order| receiver::columns(order, &columns)),
-    );
-    if let Some(filter) = &filter {
-        value = quote_spanned!(place(filter)=> #value.filter(#filter));
+    if let Some((keyword, filter)) = &refined.filter {
+        let filter = receiver::columns(filter.clone(), &columns);
+        value = quote_spanned!(place(keyword)=> #value.filter(#filter));
     }
-    if let Some(order) = &order {
-        value = quote_spanned!(place(order)=> #value.order(#order));
+    if let Some((keyword, order)) = &refined.order {
+        let order = receiver::columns(order.clone(), &columns);
+        value = quote_spanned!(place(keyword)=> #value.order(#order));
     }
-    if let Some(limit) = &refined.limit {
-        value = quote_spanned!(place(limit)=> #value.limit(#limit));
+    if let Some((keyword, limit)) = &refined.limit {
+        value = quote_spanned!(place(keyword)=> #value.limit(#limit));
     }
     if relation.counted {
-        value = quote_spanned!(at=> #value.count());
+        let counted = if refined.filter.is_some() { quote!(_) } else { counted(&declared, at) };
+        value = quote_spanned!(at=> <#counted as ::larder::__private::Count>::counted(#value));
     }
-    if filter.is_none() && order.is_none() {
+    if refined.filter.is_none() && refined.order.is_none() {
         return value;
     }
     quote! {{

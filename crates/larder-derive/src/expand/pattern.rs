@@ -1,10 +1,10 @@
 //! The types that stand for access patterns.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 
-use super::{fingerprint, place};
+use super::{fields_number, place};
 use crate::facts::{Kind, Model, Pattern, tuple};
 
 pub(super) fn patterns(model: &Model<'_>) -> TokenStream {
@@ -71,7 +71,16 @@ fn definition(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
 /// The type of a key, and how it is taken from a row.
 fn key(model: &Model<'_>, pattern: &Pattern) -> (TokenStream, TokenStream) {
     let fields = model.fields_of(pattern);
-    let parts: Vec<_> = fields.iter().map(|field| part(field.ty)).collect();
+    let parts: Vec<_> = fields
+        .iter()
+        .map(|field| {
+            let ty = field.ty;
+            let checked = quote_spanned! {place(ty)=>
+                <#ty as ::larder::__private::If<{ ::larder::__private::is_key_field::<#ty>() }>>::Type
+            };
+            part(&checked)
+        })
+        .collect();
     let values: Vec<_> = fields
         .iter()
         .map(|field| {
@@ -87,30 +96,32 @@ fn key(model: &Model<'_>, pattern: &Pattern) -> (TokenStream, TokenStream) {
 }
 
 /// The part of a key that a field holds.
-pub(super) fn part(ty: &Type) -> TokenStream {
-    quote_spanned!(place(ty)=> <#ty as ::larder::__private::KeyField>::Part)
+pub(super) fn part(ty: &impl ToTokens) -> TokenStream {
+    quote_spanned!(place(&ty)=> <#ty as ::larder::__private::KeyField>::Part)
 }
 
 fn on_backend(model: &Model<'_>, pattern: &Pattern, backend: &Type) -> TokenStream {
     let ident = &pattern.ident;
-    let columns: Vec<_> = model.fields_of(pattern).iter().filter_map(|field| field.column.as_ref()).collect();
+    let fields = model.fields_of(pattern);
+    let columns: Vec<_> = fields.iter().filter_map(|field| field.column.as_ref()).collect();
     let columns = tuple(&columns);
+    let key = quote_spanned!(place(fields[0].ty)=> <Self::Key as ::larder::__private::BindKey<#backend, #columns>>);
     quote! {
         #[automatically_derived]
         impl ::larder::__private::PatternOn<#backend> for #ident {
             fn select(list: &mut ::larder::__private::SelectList<#backend>) {
-                <Self::Key as ::larder::__private::BindKey<#backend, #columns>>::select(list);
+                #key::select(list);
             }
             fn matching<'q>(
                 keys: ::std::vec::Vec<Self::Key>,
                 statement: &mut ::larder::__private::Statement<'q, #backend>,
             ) {
-                <Self::Key as ::larder::__private::BindKey<#backend, #columns>>::matching(keys, statement);
+                #key::matching(keys, statement);
             }
             fn read<'r, R: ::larder::__private::diesel::row::Row<'r, #backend>>(
                 row: &mut ::larder::__private::RowReader<'_, R>,
             ) -> ::larder::__private::diesel::deserialize::Result<::core::option::Option<Self::Key>> {
-                <Self::Key as ::larder::__private::BindKey<#backend, #columns>>::read(row)
+                #key::read(row)
             }
         }
     }
@@ -119,7 +130,7 @@ fn on_backend(model: &Model<'_>, pattern: &Pattern, backend: &Type) -> TokenStre
 /// What relations of other models find the pattern by.
 fn listed(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
     let (entity, ident) = (model.ident, &pattern.ident);
-    let fields = fingerprint(model.fields_of(pattern).iter().map(|field| field.ident));
+    let fields = fields_number(entity, model.fields_of(pattern).iter().map(|field| field.ident));
     quote! {
         #[automatically_derived]
         impl ::larder::__private::ListedBy<#fields> for #entity {

@@ -1,10 +1,10 @@
 //! Relations: a type that says what is linked, and a function that gives it.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::{fingerprint, place};
+use super::{fields_number, place};
 use crate::{
     facts::{Leads, Model, Relation},
     names,
@@ -12,7 +12,8 @@ use crate::{
 
 pub(super) fn relations(model: &Model<'_>) -> TokenStream {
     let links = model.relations.iter().map(|relation| links(model, relation));
-    let (functions, related): (Vec<_>, Vec<_>) = model.relations.iter().map(|relation| entry(model, relation)).unzip();
+    let (functions, related): (Vec<_>, Vec<_>) =
+        model.relations.iter().zip(0..).map(|(relation, number)| entry(model, relation, number)).unzip();
     if functions.is_empty() {
         return TokenStream::new();
     }
@@ -59,7 +60,7 @@ fn links(model: &Model<'_>, relation: &Relation) -> TokenStream {
 }
 
 fn step(model: &Model<'_>, link: &Ident, from: TokenStream, to: TokenStream, arity: TokenStream) -> TokenStream {
-    let vis = model.vis();
+    let (vis, entity) = (model.vis(), model.ident);
     quote! {
         #[doc(hidden)]
         #[derive(::core::fmt::Debug)]
@@ -71,11 +72,19 @@ fn step(model: &Model<'_>, link: &Ident, from: TokenStream, to: TokenStream, ari
             type To = #to;
             type Arity = #arity;
         }
+
+        #[automatically_derived]
+        impl ::larder::__private::StartsFrom<#entity> for #link {
+            type Checked = Self;
+            fn checked(self) -> Self {
+                self
+            }
+        }
     }
 }
 
 fn listed(entity: &syn::Path, fields: &[Ident]) -> TokenStream {
-    let fields = fingerprint(fields);
+    let fields = fields_number(entity, fields);
     quote_spanned!(place(entity)=> <#entity as ::larder::__private::ListedBy<#fields>>::Pattern)
 }
 
@@ -84,9 +93,12 @@ fn primary_of(entity: &syn::Path) -> TokenStream {
 }
 
 /// The function that gives a relation, and what views find it by.
-fn entry(model: &Model<'_>, relation: &Relation) -> (TokenStream, TokenStream) {
+fn entry(model: &Model<'_>, relation: &Relation, number: u64) -> (TokenStream, TokenStream) {
     let Relation { name, link, target, leads } = relation;
     let (vis, entity) = (model.vis(), model.ident);
+    // A lint that looks at what users write would complain of a function that only a view has a use for.
+    let mut name = name.clone();
+    name.set_span(name.span().resolved_at(Span::call_site()));
     let ty = match leads {
         Leads::Through { second, .. } => quote_spanned! {place(target)=>
             ::larder::__private::Through<#link, #second, ::larder::__private::Of<#target>>
@@ -94,12 +106,11 @@ fn entry(model: &Model<'_>, relation: &Relation) -> (TokenStream, TokenStream) {
         _ => quote_spanned!(place(target)=> ::larder::__private::Rel<#link, ::larder::__private::Of<#target>>),
     };
     let constructor = match leads {
-        Leads::Through { .. } => quote!(::larder::__private::Through::new()),
-        _ => quote!(::larder::__private::Rel::new()),
+        Leads::Through { .. } => quote_spanned!(place(target)=> ::larder::__private::Through::new()),
+        _ => quote_spanned!(place(target)=> ::larder::__private::Rel::new()),
     };
     let docs = docs(model, relation);
-    let fingerprint = fingerprint([name]);
-    let function = quote_spanned! {place(name)=>
+    let function = quote! {
         #(#[doc = #docs])*
         #[must_use]
         #vis fn #name() -> #ty {
@@ -108,7 +119,7 @@ fn entry(model: &Model<'_>, relation: &Relation) -> (TokenStream, TokenStream) {
     };
     let related = quote! {
         #[automatically_derived]
-        impl ::larder::__private::Related<#fingerprint> for #entity {
+        impl ::larder::__private::Related<#number> for #entity {
             type Relation = #ty;
             fn relation() -> Self::Relation {
                 #constructor

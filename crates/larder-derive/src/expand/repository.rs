@@ -1,9 +1,8 @@
 //! The repository: a type of the user's module, and what every one of them has.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::quote;
 
-use super::place;
 use crate::facts::Model;
 
 /// The type. It is the only thing outside of the anonymous constant: users name it.
@@ -30,7 +29,7 @@ pub(super) fn repository(model: &Model<'_>) -> TokenStream {
 pub(super) fn methods(model: &Model<'_>) -> TokenStream {
     let (vis, ident, repository) = (model.vis(), model.ident, model.repository());
     let constructor_doc = format!("The repository of `{ident}` on the handle, or in a transaction.");
-    let constructor = quote_spanned! {place(ident)=>
+    let constructor = quote! {
         #[automatically_derived]
         impl #ident {
             #[doc = #constructor_doc]
@@ -38,12 +37,9 @@ pub(super) fn methods(model: &Model<'_>) -> TokenStream {
             #[doc = "On the handle its reads go through the caches and each write is a transaction; in a transaction reads \
                      see its own rows and no cache. Costs nothing by itself."]
             #[must_use]
-            #vis fn repository<S: ::larder::__private::Session>(
+            #vis fn repository<S: ::larder::__private::Session<Backend: ::larder::__private::Keeps<Self>>>(
                 session: &S,
-            ) -> #repository<'_, S::Backend, ::larder::__private::Of<Self>>
-            where
-                Self: ::larder::__private::Table<S::Backend>,
-            {
+            ) -> #repository<'_, S::Backend, ::larder::__private::Of<Self>> {
                 #repository { inner: ::larder::__private::Repository::new(session) }
             }
         }
@@ -59,7 +55,7 @@ pub(super) fn methods(model: &Model<'_>) -> TokenStream {
             #[must_use]
             #vis fn select<T>(self) -> #repository<'s, DB, ::larder::__private::Of<T>>
             where
-                T: ::larder::__private::Load<DB, Entity = #ident>,
+                T: ::larder::__private::LoadOf<DB, #ident>,
             {
                 #repository { inner: self.inner.select() }
             }
@@ -68,9 +64,10 @@ pub(super) fn methods(model: &Model<'_>) -> TokenStream {
             #[must_use]
             #vis fn with<R>(self, relation: R) -> #repository<'s, DB, S::Extended>
             where
-                S: ::larder::__private::Extend<R>,
+                R: ::larder::__private::StartsFrom<#ident>,
+                S: ::larder::__private::Extend<R::Checked>,
             {
-                #repository { inner: self.inner.with(relation) }
+                #repository { inner: self.inner.with(relation.checked()) }
             }
         }
 

@@ -15,14 +15,17 @@ fn errors(input: &DeriveInput, errors: &[Error]) -> (TokenStream, Ident) {
     let (first, rest) = errors.split_first().map_or((None, &[][..]), |(first, rest)| (Some(first), rest));
     let first = first.map(Error::to_compile_error);
     let rest = rest.iter().map(Error::to_compile_error);
-    (quote!(#(#rest)* type #broken = #first;), broken)
+    (quote!(type #broken = [::core::convert::Infallible; #first]; #(#rest)*), broken)
 }
 
 pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Ident]) -> TokenStream {
+    if !input.generics.params.is_empty() {
+        // What bounds the parameters would need is anybody's guess.
+        return found.iter().map(Error::to_compile_error).collect();
+    }
     let (errors, broken) = errors(input, found);
     let (vis, ident) = (&input.vis, &input.ident);
     let repository = format_ident!("{ident}Repository", span = proc_macro2::Span::call_site());
-    let (params, args, bounds) = input.generics.split_for_impl();
     let mut functions: Vec<&Ident> = Vec::new();
     for name in relations {
         let taken = functions.iter().any(|other| names::plain(other) == names::plain(name));
@@ -30,12 +33,6 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
             functions.push(name);
         }
     }
-    let one_of_many = {
-        let mut generics = input.generics.clone();
-        generics.params.push(syn::parse_quote!(const __NAME: u64));
-        let (params, ..) = generics.split_for_impl();
-        quote!(#params)
-    };
     quote! {
         #[doc(hidden)]
         #vis struct #repository<'s, DB: ::larder::Backend, S> {
@@ -45,9 +42,9 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
         const _: () = {
             #errors
 
-            impl #params #ident #args #bounds {
+            impl #ident {
                 #[doc(hidden)]
-                #vis fn repository<__S>(_: &__S) -> #broken {
+                #vis fn repository<S>(_: &S) -> #broken {
                     loop {}
                 }
                 #(
@@ -58,12 +55,14 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
                 )*
             }
 
-            impl #params ::larder::__private::Entity for #ident #args #bounds {
+            impl ::larder::__private::Entity for #ident {
                 type Key = #broken;
                 type Backend = #broken;
                 type Primary = #broken;
                 type Columns = #broken;
                 const COLUMNS: #broken = loop {};
+                type Relations = #broken;
+                const RELATIONS: #broken = loop {};
                 const NAME: &'static str = "";
                 const LAYOUT: ::larder::__private::Layout = ::larder::__private::layout("", &[]);
                 const TTL: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
@@ -79,10 +78,21 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
                 }
                 fn cells(&self, _: &mut ::larder::__private::Cells<'_, Self>) {}
             }
-            impl #one_of_many ::larder::__private::ListedBy<__NAME> for #ident #args #bounds {
+            impl<DB: ::larder::__private::Backend> ::larder::__private::Load<DB> for #ident {
+                type Entity = #broken;
+                type Head = #broken;
+                fn assemble(
+                    _: ::larder::__private::Access<'_, DB>,
+                    _: ::std::vec::Vec<Self::Head>,
+                ) -> ::larder::__private::Result<::std::vec::Vec<Self>> {
+                    loop {}
+                }
+            }
+            impl<DB: ::larder::__private::Backend, E> ::larder::__private::LoadOf<DB, E> for #ident {}
+            impl<const NAME: u64> ::larder::__private::ListedBy<NAME> for #ident {
                 type Pattern = #broken;
             }
-            impl #one_of_many ::larder::__private::Related<__NAME> for #ident #args #bounds {
+            impl<const NAME: u64> ::larder::__private::Related<NAME> for #ident {
                 type Relation = #broken;
                 fn relation() -> Self::Relation {
                     loop {}
@@ -93,29 +103,26 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
 }
 
 pub(super) fn view(input: &DeriveInput, found: &[Error]) -> TokenStream {
+    if !input.generics.params.is_empty() {
+        return found.iter().map(Error::to_compile_error).collect();
+    }
     let (errors, broken) = errors(input, found);
     let ident = &input.ident;
-    let (_, args, bounds) = input.generics.split_for_impl();
-    let on_any_backend = {
-        let mut generics = input.generics.clone();
-        generics.params.push(syn::parse_quote!(__DB: ::larder::__private::Backend));
-        let (params, ..) = generics.split_for_impl();
-        quote!(#params)
-    };
     quote! {
         const _: () = {
             #errors
 
-            impl #on_any_backend ::larder::__private::Load<__DB> for #ident #args #bounds {
+            impl<DB: ::larder::__private::Backend> ::larder::__private::Load<DB> for #ident {
                 type Entity = #broken;
                 type Head = #broken;
                 fn assemble(
-                    _: ::larder::__private::Access<'_, __DB>,
+                    _: ::larder::__private::Access<'_, DB>,
                     _: ::std::vec::Vec<Self::Head>,
                 ) -> ::larder::__private::Result<::std::vec::Vec<Self>> {
                     loop {}
                 }
             }
+            impl<DB: ::larder::__private::Backend, E> ::larder::__private::LoadOf<DB, E> for #ident {}
         };
     }
 }

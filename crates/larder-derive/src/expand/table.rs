@@ -108,5 +108,8 @@ fn load(model: &Model<'_>, backend: &Type) -> TokenStream {
                 ::larder::__private::whole(heads)
             }
         }
+
+        #[automatically_derived]
+        impl ::larder::__private::LoadOf<#backend, Self> for #ident {}
     }
 }

@@ -1,4 +1,6 @@
-use syn::{Expr, Ident, Path, Type, Visibility};
+use syn::{Ident, Path, Type, Visibility};
+
+use crate::attr::Refined;
 
 /// A view, as it will be expanded.
 pub(crate) struct View<'a> {
@@ -26,12 +28,4 @@ pub(crate) struct ViewRelation<'a> {
     pub(crate) relation: Ident,
     pub(crate) counted: bool,
     pub(crate) refined: Refined,
-}
-
-/// Which of a relation's rows, and in which order.
-#[derive(Default)]
-pub(crate) struct Refined {
-    pub(crate) filter: Option<Expr>,
-    pub(crate) order: Option<Expr>,
-    pub(crate) limit: Option<Expr>,
 }

@@ -18,6 +18,14 @@ pub struct Counted<L, F = All> {
     link: PhantomData<fn() -> L>,
 }
 
+impl<E, L: super::StartsFrom<E>, F> super::StartsFrom<E> for Counted<L, F> {
+    type Checked = Counted<L::Checked, F>;
+
+    fn checked(self) -> Self::Checked {
+        Counted::new(self.filter)
+    }
+}
+
 impl<L, F: Clone> Clone for Counted<L, F> {
     fn clone(&self) -> Self {
         Self { filter: self.filter.clone(), link: self.link }
@@ -26,12 +34,22 @@ impl<L, F: Clone> Clone for Counted<L, F> {
 
 /// The type that counting a relation has.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this relation can't be counted",
+    note = "relations through a join table have no count: count those to the rows of the join table"
+)]
 pub trait Count {
     type Counted;
+
+    fn counted(self) -> Self::Counted;
 }
 
-impl<L, S, F> Count for super::Rel<L, S, F> {
+impl<L: Link, S, F> Count for super::Rel<L, S, F> {
     type Counted = Counted<L, F>;
+
+    fn counted(self) -> Counted<L, F> {
+        self.count()
+    }
 }
 
 impl<L, F> Counted<L, F> {

@@ -8,14 +8,14 @@ use crate::{
     load::{self, Refined},
     payload::Rows,
     session::Access,
-    shape::Shape,
+    shape::ShapeOf,
 };
 
 impl<DB, L, S, F> Relation<DB> for Rel<L, S, F>
 where
     DB: Backend,
     L: Link<From: PatternOn<DB>, To: PatternOn<DB>>,
-    S: Shape<DB, Entity = <L::To as Pattern>::Entity>,
+    S: ShapeOf<DB, <L::To as Pattern>::Entity>,
     F: Filter<DB>,
 {
     type From = L::From;

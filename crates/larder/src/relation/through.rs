@@ -4,7 +4,7 @@ use crate::{
     entity::{Pattern, PatternOn},
     error::Result,
     session::Access,
-    shape::{Extend, Of, Shape, With},
+    shape::{Extend, Of, Shape, ShapeOf, With},
 };
 
 /// A many-to-many relation: over the rows of a join table to the rows behind them, in the order of the join table's list.
@@ -36,8 +36,17 @@ impl<A: Link, B: Link> Default for Through<A, B, Of<<B::To as Pattern>::Entity>>
     }
 }
 
+impl<E, A: super::StartsFrom<E>, B, S> super::StartsFrom<E> for Through<A, B, S> {
+    type Checked = Through<A::Checked, B, S>;
+
+    fn checked(self) -> Self::Checked {
+        Through { shape: self.shape, links: std::marker::PhantomData }
+    }
+}
+
 impl<A, B: Link, S> super::Leads for Through<A, B, S> {
     type Child = <B::To as Pattern>::Entity;
+    type Arity = Many;
 }
 
 impl<A, B, S> Through<A, B, S> {
@@ -51,7 +60,9 @@ impl<A, B, S> Through<A, B, S> {
     #[must_use]
     pub fn with<R>(self, relation: R) -> Through<A, B, S::Extended>
     where
+        B: Link,
         S: Extend<R>,
+        R: super::StartsFrom<<B::To as Pattern>::Entity>,
     {
         Through { shape: self.shape.extend(relation), links: self.links }
     }
@@ -73,7 +84,7 @@ where
     DB: Backend,
     A: Link<From: PatternOn<DB>, To: PatternOn<DB>, Arity = Many>,
     B: Link<From: PatternOn<DB, Entity = <A::To as Pattern>::Entity>, To: PatternOn<DB>>,
-    S: Shape<DB, Entity = <B::To as Pattern>::Entity> + Clone + 'static,
+    S: ShapeOf<DB, <B::To as Pattern>::Entity> + Clone + 'static,
     S::Head: 'static,
 {
     type From = A::From;
@@ -95,6 +106,8 @@ impl<A> Default for JoinRow<A> {
         Self(std::marker::PhantomData)
     }
 }
+
+impl<DB: Backend, A: Link<To: PatternOn<DB>>> ShapeOf<DB, <A::To as Pattern>::Entity> for JoinRow<A> {}
 
 impl<DB: Backend, A: Link<To: PatternOn<DB>>> Shape<DB> for JoinRow<A> {
     type Entity = <A::To as Pattern>::Entity;

@@ -1,0 +1,16 @@
+#[path = "../../schema.rs"]
+mod schema;
+
+use larder::Repository;
+
+#[derive(Clone, Repository)]
+#[diesel(table_name = schema::users, check_for_backend(diesel::sqlite::Sqlite))]
+struct Person {
+    id: i64,
+    #[larder(version = 2)]
+    email: String,
+    #[larder(sered)]
+    name: String,
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+#[path = "../../schema.rs"]
+mod schema;
+
+use larder::Repository;
+
+diesel::table! { points (id) { id -> BigInt, height -> Double, } }
+
+#[derive(Clone, Repository)]
+#[diesel(table_name = points, check_for_backend(diesel::sqlite::Sqlite))]
+#[larder(index(height))]
+struct Point {
+    id: i64,
+    height: f64,
+}
+
+fn main() {}

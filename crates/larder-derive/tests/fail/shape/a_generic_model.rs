@@ -1,0 +1,13 @@
+#[path = "../../schema.rs"]
+mod schema;
+
+use larder::Repository;
+
+#[derive(Clone, Repository)]
+#[diesel(table_name = schema::users, check_for_backend(diesel::sqlite::Sqlite))]
+struct Person<T> {
+    id: i64,
+    email: T,
+}
+
+fn main() {}

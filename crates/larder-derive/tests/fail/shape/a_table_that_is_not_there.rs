@@ -1,0 +1,14 @@
+#[path = "../../schema.rs"]
+mod schema;
+
+use larder::Repository;
+
+#[derive(Clone, Repository)]
+#[diesel(table_name = schema::people, check_for_backend(diesel::sqlite::Sqlite))]
+struct Person {
+    id: i64,
+    email: String,
+    name: String,
+}
+
+fn main() {}

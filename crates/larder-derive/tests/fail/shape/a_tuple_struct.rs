@@ -1,0 +1,10 @@
+#[path = "../../schema.rs"]
+mod schema;
+
+use larder::Repository;
+
+#[derive(Clone, Repository)]
+#[diesel(table_name = schema::users, check_for_backend(diesel::sqlite::Sqlite))]
+struct Person(i64, String);
+
+fn main() {}

@@ -1,0 +1,12 @@
+#[path = "../../schema.rs"]
+mod schema;
+
+use larder::Repository;
+
+#[derive(Clone, Repository)]
+#[diesel(table_name = schema::users, check_for_backend(diesel::sqlite::Sqlite))]
+enum Person {
+    Known,
+}
+
+fn main() {}
