@@ -111,6 +111,20 @@ fn place(of: &impl syn::spanned::Spanned) -> Span {
     of.span()
 }
 
+/// A variable of a generated function, or `self`. It is of the derive's own hygiene wherever it stands: a type that came out of
+/// a macro has another.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::call_site())
+}
+
+/// A name of the user's, as if the derive had thought of it: nobody needs to hear that a function which only a view has a use
+/// for is never called.
+fn quiet(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(name.span().resolved_at(Span::call_site()));
+    name
+}
+
 /// The same tokens, all of them at one place.
 fn moved(tokens: &impl quote::ToTokens, place: Span) -> TokenStream {
     let tokens = tokens.to_token_stream().into_iter();

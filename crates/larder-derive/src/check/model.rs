@@ -1,6 +1,6 @@
 use syn::{Ident, Path, ext::IdentExt};
 
-use super::{find_field, pattern, relation};
+use super::{find_column, pattern, relation};
 use crate::{
     ast::Struct,
     attr::{Diesel, FieldAttrs, ModelAttrs},
@@ -26,7 +26,7 @@ pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model
     }
     let table = diesel.table.clone().unwrap_or_else(|| default_table(input.ident));
     let fields = fields(&input, &table, errors);
-    let Some(primary) = primary(&input, &diesel, errors) else { return (None, broken) };
+    let Some(primary) = primary(&input, &fields, &diesel, errors) else { return (None, broken) };
 
     let mut patterns = pattern::Patterns::new(input.ident, &fields, primary, errors);
     patterns.declared(&attrs, errors);
@@ -76,22 +76,20 @@ fn fields<'a>(input: &Struct<'a>, table: &Path, errors: &mut Errors) -> Vec<Mode
     fields
 }
 
-fn primary(input: &Struct<'_>, diesel: &Diesel, errors: &mut Errors) -> Option<Vec<usize>> {
-    let known = input.fields.iter().map(|field| field.ident);
+fn primary(input: &Struct<'_>, fields: &[ModelField<'_>], diesel: &Diesel, errors: &mut Errors) -> Option<Vec<usize>> {
     let Some(written) = &diesel.primary_key else {
-        let id = known.clone().position(|field| field == "id");
+        let id = fields.iter().position(|field| field.column_name().is_some_and(|column| column == "id"));
         if id.is_none() {
             let model = input.ident;
             errors.at(
                 model,
                 format!(
-                    "`{model}` has no field `id`, by which rows are found: name the key, `#[diesel(primary_key(..))]`"
+                    "`{model}` has no column `id`, by which rows are found: name the key, `#[diesel(primary_key(..))]`"
                 ),
             );
         }
         return id.map(|id| vec![id]);
     };
-    let found: Vec<_> =
-        written.iter().filter_map(|name| find_field(input.ident, known.clone(), name, errors)).collect();
+    let found: Vec<_> = written.iter().filter_map(|name| find_column(input.ident, fields, name, errors)).collect();
     (found.len() == written.len() && !found.is_empty()).then_some(found)
 }

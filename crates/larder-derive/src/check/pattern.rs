@@ -42,7 +42,7 @@ impl<'m, 'a> Patterns<'m, 'a> {
     /// Takes what `unique(..)` and `index(..)` say.
     pub(super) fn declared(&mut self, attrs: &ModelAttrs, errors: &mut Errors) {
         for unique in &attrs.uniques {
-            if let Some(fields) = self.fields(&unique.keyword, &unique.fields, errors) {
+            if let Some(fields) = self.named(&unique.keyword, &unique.fields, errors) {
                 self.add_new(&unique.keyword, fields, Kind::Unique { deferrable: unique.deferrable }, errors);
             }
         }
@@ -56,7 +56,7 @@ impl<'m, 'a> Patterns<'m, 'a> {
                 }
                 order.push((at, term.descending));
             }
-            if let Some(fields) = self.fields(&index.keyword, &index.fields, errors) {
+            if let Some(fields) = self.named(&index.keyword, &index.fields, errors) {
                 let kind = Kind::List { order, head: index.head.unwrap_or(HEAD) };
                 self.add_new(&index.keyword, fields, kind, errors);
             }
@@ -65,12 +65,16 @@ impl<'m, 'a> Patterns<'m, 'a> {
 
     /// The pattern by a foreign key: the one that is declared by these columns, or one of its own.
     pub(super) fn of_foreign_key(&mut self, key: &[Ident], errors: &mut Errors) -> Option<usize> {
-        let fields = self.fields(key.first()?, key, errors)?;
+        let fields = self.named(key.first()?, key, errors)?;
         if let Some(declared) = self.found.iter().position(|pattern| pattern.fields == fields) {
             return Some(declared);
         }
         self.add(fields, Kind::List { order: Vec::new(), head: HEAD });
         Some(self.found.len() - 1)
+    }
+
+    pub(super) fn fields(&self) -> &'m [ModelField<'a>] {
+        self.fields
     }
 
     pub(super) fn primary(&self) -> &Pattern {
@@ -96,7 +100,7 @@ impl<'m, 'a> Patterns<'m, 'a> {
         names::listed(fields.iter().map(|at| self.fields[*at].ident), "and")
     }
 
-    fn fields(&self, keyword: &Ident, names: &[Ident], errors: &mut Errors) -> Option<Vec<usize>> {
+    fn named(&self, keyword: &Ident, names: &[Ident], errors: &mut Errors) -> Option<Vec<usize>> {
         let known = self.fields.iter().map(|field| field.ident);
         let mut fields = Vec::with_capacity(names.len());
         for name in names {

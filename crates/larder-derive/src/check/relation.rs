@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::{Ident, Path, spanned::Spanned};
 
-use super::pattern::Patterns;
+use super::{find_column, pattern::Patterns};
 use crate::{
     attr::{Diesel, Direction, Parent, RelationAttr},
     errors::Errors,
@@ -19,15 +19,20 @@ pub(super) fn relations(
     patterns: &mut Patterns<'_, '_>,
     errors: &mut Errors,
 ) -> Vec<Relation> {
-    let parents = diesel.parents.iter().map(|parent| RelationAttr {
-        direction: Direction::BelongsTo,
-        name: name_of_parent(parent),
-        target: parent.target.clone(),
-        foreign_key: Some(vec![key_of_parent(parent)]),
-        on_delete: None,
-    });
+    let mut attrs = Vec::with_capacity(diesel.parents.len() + declared.len());
+    for parent in &diesel.parents {
+        let Some(at) = find_column(model, patterns.fields(), &key_of_parent(parent), errors) else { continue };
+        attrs.push(RelationAttr {
+            direction: Direction::BelongsTo,
+            name: name_of_parent(parent),
+            target: parent.target.clone(),
+            foreign_key: Some(vec![patterns.fields()[at].ident.clone()]),
+            on_delete: None,
+        });
+    }
+    attrs.extend(declared);
     let mut relations: Vec<Relation> = Vec::new();
-    for attr in parents.chain(declared) {
+    for attr in attrs {
         let name = names::plain(&attr.name);
         if name == "repository" {
             errors.at(

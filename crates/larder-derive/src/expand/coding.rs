@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 use syn::Type;
 
-use super::place;
+use super::{local, place};
 use crate::attr::SerdeCoding;
 
 pub(super) fn fingerprint(ty: &Type, serde: Option<&SerdeCoding>) -> TokenStream {
@@ -21,16 +21,18 @@ pub(super) fn fingerprint(ty: &Type, serde: Option<&SerdeCoding>) -> TokenStream
 
 /// Appends `value`, a reference, to `out`.
 pub(super) fn encode(ty: &Type, serde: Option<&SerdeCoding>, value: TokenStream) -> TokenStream {
+    let out = local("out");
     match serde {
-        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::encode(#value, out)),
-        Some(_) => quote_spanned!(place(ty)=> ::larder::__private::Serde::encode::<#ty>(#value, out)),
+        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::encode(#value, #out)),
+        Some(_) => quote_spanned!(place(ty)=> ::larder::__private::Serde::encode::<#ty>(#value, #out)),
     }
 }
 
 /// Takes a value from `input`.
 pub(super) fn decode(ty: &Type, serde: Option<&SerdeCoding>) -> TokenStream {
+    let input = local("input");
     match serde {
-        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::decode(input)?),
-        Some(_) => quote_spanned!(place(ty)=> ::larder::__private::Serde::decode::<#ty>(input)?),
+        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::decode(#input)?),
+        Some(_) => quote_spanned!(place(ty)=> ::larder::__private::Serde::decode::<#ty>(#input)?),
     }
 }

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use super::{coding, place};
+use super::{coding, local, place, quiet};
 use crate::facts::{Model, tuple};
 
 pub(super) fn entity(model: &Model<'_>) -> TokenStream {
@@ -26,14 +26,14 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     let key_of: Vec<_> = key_fields
         .iter()
         .map(|field| {
-            let ident = field.ident;
-            quote_spanned!(place(field.ty)=> ::core::clone::Clone::clone(&self.#ident))
+            let (this, ident) = (local("self"), field.ident);
+            quote_spanned!(place(field.ty)=> ::core::clone::Clone::clone(&#this.#ident))
         })
         .collect();
     let key_of = tuple(&key_of);
 
     let (names, values): (Vec<_>, Vec<_>) =
-        model.fields.iter().filter_map(|field| Some((field.ident, field.column.as_ref()?))).unzip();
+        model.fields.iter().filter_map(|field| Some((quiet(field.ident), field.column.as_ref()?))).unzip();
     let layout = model.fields.iter().map(|field| {
         let fingerprint = coding::fingerprint(field.ty, field.serde.as_ref());
         let name = match &field.column {
@@ -62,7 +62,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     });
     let relations_type = Model::type_name(ident, "Relations");
     let (relations, numbers): (Vec<_>, Vec<_>) =
-        model.relations.iter().map(|relation| &relation.name).zip(0_u64..).unzip();
+        model.relations.iter().map(|relation| quiet(&relation.name)).zip(0_u64..).unzip();
     let patterns = model.patterns.iter().map(|pattern| &pattern.ident);
 
     quote! {
@@ -103,13 +103,13 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
 fn columns(model: &Model<'_>) -> TokenStream {
     let (vis, columns) = (model.vis(), model.columns());
     let fields = model.fields.iter().filter_map(|field| {
-        let (ident, column) = (field.ident, field.column.as_ref()?);
+        let (ident, column) = (quiet(field.ident), field.column.as_ref()?);
         Some(quote!(#vis #ident: #column))
     });
     let (doc, relations_doc) =
         (format!("The columns of `{}`.", model.ident), format!("The relations of `{}`, numbered.", model.ident));
     let relations_type = Model::type_name(model.ident, "Relations");
-    let relations = model.relations.iter().map(|relation| &relation.name);
+    let relations = model.relations.iter().map(|relation| quiet(&relation.name));
     quote! {
         #[doc = #doc]
         #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
-use syn::{Ident, Type};
+use syn::Ident;
 
 use super::pattern::part;
 use crate::{
@@ -15,22 +15,26 @@ pub(super) fn finders(model: &Model<'_>) -> TokenStream {
     if patterns.is_empty() {
         return TokenStream::new();
     }
-    let impls = model.backends.iter().map(|backend| of_backend(model, backend, &patterns));
-    quote!(#(#impls)*)
-}
-
-/// The finders on one back end. A bound on a back end known by name keeps messages short.
-fn of_backend(model: &Model<'_>, backend: &Type, patterns: &[&Pattern]) -> TokenStream {
     let (entity, repository) = (model.ident, model.repository());
+    // A bound on the only back end by its name keeps messages short; of several, each must find the same functions.
+    let (params, backend, bounds) = match &model.backends[..] {
+        [backend] => (quote!(), quote!(#backend), quote!()),
+        _ => {
+            let patterns = patterns.iter().map(|pattern| &pattern.ident);
+            let bounds = quote!(#(#patterns: ::larder::__private::PatternOn<DB>,)*);
+            (quote!(DB: ::larder::__private::Backend,), quote!(DB), bounds)
+        }
+    };
     let finders = patterns.iter().map(|pattern| {
         let finder = Finder::new(model, pattern);
-        if pattern.is_unique() { finder.unique(backend) } else { finder.list(backend) }
+        if pattern.is_unique() { finder.unique(&backend) } else { finder.list(&backend) }
     });
     quote! {
         #[automatically_derived]
-        impl<'s, S> #repository<'s, #backend, S>
+        impl<'s, #params S> #repository<'s, #backend, S>
         where
             S: ::larder::__private::Shape<#backend, Entity = #entity>,
+            #bounds
         {
             #(#finders)*
         }
@@ -97,7 +101,7 @@ impl<'m, 'a> Finder<'m, 'a> {
         (quote!(#(#bounds),*), tuple(&params), keys)
     }
 
-    fn unique(&self, backend: &Type) -> TokenStream {
+    fn unique(&self, backend: &TokenStream) -> TokenStream {
         let (vis, pattern, columns, entity) = (self.model.vis(), &self.pattern.ident, self.columns(), self.model.ident);
         let (one, many) = (self.called("find", ""), self.called("find", "_many"));
         let (arguments, key, (params, given, keys)) = (self.arguments(), self.key(), self.many());
@@ -127,7 +131,7 @@ impl<'m, 'a> Finder<'m, 'a> {
         }
     }
 
-    fn list(&self, backend: &Type) -> TokenStream {
+    fn list(&self, backend: &TokenStream) -> TokenStream {
         let (vis, pattern, columns, entity) = (self.model.vis(), &self.pattern.ident, self.columns(), self.model.ident);
         let (one, many, count) = (self.called("list", ""), self.called("list", "_many"), self.called("count", ""));
         let (arguments, key, (params, given, keys)) = (self.arguments(), self.key(), self.many());

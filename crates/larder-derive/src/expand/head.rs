@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::place;
+use super::{local, place};
 use crate::facts::{View, at_call_site};
 
 /// The type of the head. It has fields of the same names and types as the view's columns.
@@ -22,6 +22,7 @@ pub(super) fn entity(view: &View<'_>) -> Ident {
 pub(super) fn head(view: &View<'_>) -> TokenStream {
     let (vis, given, of, head) = (at_call_site(view.vis), &view.of, entity(view), name(view));
     let (idents, types): (Vec<_>, Vec<_>) = view.columns.iter().map(|column| (column.ident, column.ty)).unzip();
+    let row = local("row");
     let impls = backends(view).into_iter().map(|backend| {
         let columns: Vec<_> = view.columns.iter().map(|column| column_of(view, &column.source)).collect();
         let build = view.columns.iter().zip(&columns).map(|(column, path)| {
@@ -30,7 +31,7 @@ pub(super) fn head(view: &View<'_>) -> TokenStream {
             let value = Ident::new("value", place(ident));
             quote_spanned! {place(ident)=>
                 #ident: {
-                    let #value = ::larder::__private::read::<#backend, #of, _, _, _>(row, #path, |row| row.#source)?;
+                    let #value = ::larder::__private::read::<#backend, #of, _, _, _>(#row, #path, |row| row.#source)?;
                     #value
                 }
             }
@@ -38,7 +39,7 @@ pub(super) fn head(view: &View<'_>) -> TokenStream {
         let narrow = view.columns.iter().map(|column| {
             let (ident, source) = (column.ident, &column.source);
             let value = Ident::new("value", place(ident));
-            quote_spanned!(place(ident)=> #ident: { let #value = row.#source; #value })
+            quote_spanned!(place(ident)=> #ident: { let #value = #row.#source; #value })
         });
         quote! {
             #[automatically_derived]

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{head, moved, place, receiver};
+use super::{head, local, moved, place, receiver};
 use crate::facts::{View, ViewRelation};
 
 pub(super) fn loaders(view: &View<'_>) -> TokenStream {
@@ -29,11 +29,12 @@ fn loader(view: &View<'_>, backend: &TokenStream) -> TokenStream {
             places.enumerate().map(|(at, place)| Ident::new(&format!("{prefix}{at}"), place)).collect()
         };
         let (names, keys) = (named("r"), named("k"));
+        let access = local("access");
         let loads = view.relations.iter().zip(names.iter().zip(&keys)).map(|(relation, (name, keys))| {
             let value = value(view, relation);
             quote_spanned! {place(relation.ty)=>
                 let #name = #value;
-                let mut #name = ::larder::__private::Relation::<#backend>::load(&#name, access, #keys)?.into_iter();
+                let mut #name = ::larder::__private::Relation::<#backend>::load(&#name, #access, #keys)?.into_iter();
             }
         });
         let fields = view.relations.iter().zip(&names).map(|(relation, name)| {

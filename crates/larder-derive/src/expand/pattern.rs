@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 
-use super::{fields_number, place};
+use super::{fields_number, local, place};
 use crate::facts::{Kind, Model, Pattern, tuple};
 
 pub(super) fn patterns(model: &Model<'_>) -> TokenStream {
@@ -84,8 +84,8 @@ fn key(model: &Model<'_>, pattern: &Pattern) -> (TokenStream, TokenStream) {
     let values: Vec<_> = fields
         .iter()
         .map(|field| {
-            let (ident, ty) = (field.ident, field.ty);
-            quote_spanned!(place(ty)=> <#ty as ::larder::__private::KeyField>::part(&row.#ident))
+            let (row, ident, ty) = (local("row"), field.ident, field.ty);
+            quote_spanned!(place(ty)=> <#ty as ::larder::__private::KeyField>::part(&#row.#ident))
         })
         .collect();
     let value = match &values[..] {

@@ -1,10 +1,10 @@
 //! Relations: a type that says what is linked, and a function that gives it.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::Ident;
+use syn::{Ident, Path};
 
-use super::{fields_number, place};
+use super::{fields_number, place, quiet};
 use crate::{
     facts::{Leads, Model, Relation},
     names,
@@ -36,7 +36,7 @@ fn links(model: &Model<'_>, relation: &Relation) -> TokenStream {
         Leads::Children { by, many, .. } => {
             let to = listed(target, by);
             let arity = if *many { quote!(Many) } else { quote!(Maybe) };
-            step(model, link, quote!(#primary), to, quote!(::larder::__private::#arity))
+            step(model, link, target, quote!(#primary), to, quote!(::larder::__private::#arity))
         }
         Leads::Parent { from } => {
             let pattern = &model.patterns[*from];
@@ -49,18 +49,27 @@ fn links(model: &Model<'_>, relation: &Relation) -> TokenStream {
                 .reduce(|one, other| quote!(<(#one, #other) as ::larder::__private::Both>::Arity))
                 .unwrap_or_default();
             let from = &pattern.ident;
-            step(model, link, quote!(#from), primary_of(target), arity)
+            step(model, link, target, quote!(#from), primary_of(target), arity)
         }
         Leads::Through { join, by, to, second } => {
-            let first = step(model, link, quote!(#primary), listed(join, by), quote!(::larder::__private::Many));
-            let second = step(model, second, listed(join, to), primary_of(target), quote!(::larder::__private::One));
+            let first = step(model, link, join, quote!(#primary), listed(join, by), quote!(::larder::__private::Many));
+            let second =
+                step(model, second, target, listed(join, to), primary_of(target), quote!(::larder::__private::One));
             quote!(#first #second)
         }
     }
 }
 
-fn step(model: &Model<'_>, link: &Ident, from: TokenStream, to: TokenStream, arity: TokenStream) -> TokenStream {
+fn step(
+    model: &Model<'_>,
+    link: &Ident,
+    target: &Path,
+    from: TokenStream,
+    to: TokenStream,
+    arity: TokenStream,
+) -> TokenStream {
     let (vis, entity) = (model.vis(), model.ident);
+    let to = quote_spanned!(place(target)=> type To = #to;);
     quote! {
         #[doc(hidden)]
         #[derive(::core::fmt::Debug)]
@@ -69,7 +78,7 @@ fn step(model: &Model<'_>, link: &Ident, from: TokenStream, to: TokenStream, ari
         #[automatically_derived]
         impl ::larder::__private::Link for #link {
             type From = #from;
-            type To = #to;
+            #to
             type Arity = #arity;
         }
 
@@ -83,12 +92,12 @@ fn step(model: &Model<'_>, link: &Ident, from: TokenStream, to: TokenStream, ari
     }
 }
 
-fn listed(entity: &syn::Path, fields: &[Ident]) -> TokenStream {
+fn listed(entity: &Path, fields: &[Ident]) -> TokenStream {
     let fields = fields_number(entity, fields);
     quote_spanned!(place(entity)=> <#entity as ::larder::__private::ListedBy<#fields>>::Pattern)
 }
 
-fn primary_of(entity: &syn::Path) -> TokenStream {
+fn primary_of(entity: &Path) -> TokenStream {
     quote_spanned!(place(entity)=> <#entity as ::larder::__private::Entity>::Primary)
 }
 
@@ -96,9 +105,7 @@ fn primary_of(entity: &syn::Path) -> TokenStream {
 fn entry(model: &Model<'_>, relation: &Relation, number: u64) -> (TokenStream, TokenStream) {
     let Relation { name, link, target, leads } = relation;
     let (vis, entity) = (model.vis(), model.ident);
-    // A lint that looks at what users write would complain of a function that only a view has a use for.
-    let mut name = name.clone();
-    name.set_span(name.span().resolved_at(Span::call_site()));
+    let name = quiet(name);
     let ty = match leads {
         Leads::Through { second, .. } => quote_spanned! {place(target)=>
             ::larder::__private::Through<#link, #second, ::larder::__private::Of<#target>>
@@ -117,10 +124,11 @@ fn entry(model: &Model<'_>, relation: &Relation, number: u64) -> (TokenStream, T
             #constructor
         }
     };
+    let relation_type = quote_spanned!(place(target)=> type Relation = #ty;);
     let related = quote! {
         #[automatically_derived]
         impl ::larder::__private::Related<#number> for #entity {
-            type Relation = #ty;
+            #relation_type
             fn relation() -> Self::Relation {
                 #constructor
             }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Type;
 
-use super::place;
+use super::{local, place};
 use crate::{
     attr::OnDelete,
     facts::{Leads, Model},
@@ -19,18 +19,19 @@ pub(super) fn tables(model: &Model<'_>) -> TokenStream {
 fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
     let Model { ident, table, .. } = model;
     let primary = &model.primary().ident;
+    let (list, row) = (local("list"), local("row"));
     let columns = model.fields.iter().map(|field| match &field.column {
         Some(column) => quote!(list.column(#column)),
         None => {
             let ty = field.ty;
-            quote_spanned!(place(ty)=> list.embedded::<#ty>())
+            quote_spanned!(place(ty)=> #list.embedded::<#ty>())
         }
     });
     let build = model.fields.iter().map(|field| {
         let (ident, ty) = (field.ident, field.ty);
         match &field.column {
-            Some(column) => quote_spanned!(place(ty)=> #ident: row.column::<#backend, _, #ty>(#column)?),
-            None => quote_spanned!(place(ty)=> #ident: row.embedded::<#backend, #ty>()?),
+            Some(column) => quote_spanned!(place(ty)=> #ident: #row.column::<#backend, _, #ty>(#column)?),
+            None => quote_spanned!(place(ty)=> #ident: #row.embedded::<#backend, #ty>()?),
         }
     });
     let dependents = dependents(model, backend);
@@ -70,6 +71,7 @@ fn dependents(model: &Model<'_>, backend: &Type) -> TokenStream {
         .iter()
         .filter_map(|relation| {
             let Leads::Children { on_delete: Some(on_delete), .. } = relation.leads else { return None };
+            let parents = local("parents");
             let (link, method) = (
                 &relation.link,
                 match on_delete {
@@ -77,7 +79,7 @@ fn dependents(model: &Model<'_>, backend: &Type) -> TokenStream {
                     OnDelete::SetNull => quote!(set_null),
                 },
             );
-            Some(quote_spanned!(place(&relation.target)=> parents.#method::<#link>()?;))
+            Some(quote_spanned!(place(&relation.target)=> #parents.#method::<#link>()?;))
         })
         .collect();
     if steps.is_empty() {

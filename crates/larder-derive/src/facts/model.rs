@@ -91,6 +91,13 @@ impl<'a> Model<'a> {
     }
 }
 
+impl ModelField<'_> {
+    /// The column's name in the table's module.
+    pub(crate) fn column_name(&self) -> Option<&Ident> {
+        Some(&self.column.as_ref()?.segments.last()?.ident)
+    }
+}
+
 impl Pattern {
     /// `user_id_and_status`, as finders have it.
     pub(crate) fn name(fields: &[&Ident]) -> String {
