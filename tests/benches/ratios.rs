@@ -34,7 +34,11 @@ struct UserEmail {
 fn main() {
     let stock = Stock::new();
     let (by_hand, near) = (ByHand::new(&stock), by_hand::Near::new(&stock));
-    let redis = RedisStore::builder(&stock.redis_url).namespace("bench:").build().expect("the URL of Redis is one");
+    let redis = RedisStore::builder(&stock.redis_url)
+        .namespace("bench:")
+        .quarantine(Duration::ZERO)
+        .build()
+        .expect("the URL of Redis is one");
     let larder: Larder<Pg> = Larder::builder(stock.pool()).shared(redis).build();
     let embedded: Larder<Pg> = Larder::builder(stock.pool()).shared(MemoryStore::new()).build();
     let (users, near_users) = (User::repository(&larder), User::repository(&embedded));

@@ -8,12 +8,12 @@ use std::{
     iter,
     process::{self, ExitCode},
     sync::{Arc, atomic::AtomicBool},
-    time::{Instant, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use diesel::{Connection as _, PgConnection, pg::Pg};
 use larder::{Larder, MemoryStore};
-use larder_redis::RedisStore;
+use larder_redis::{RedisStore, RedisStoreBuilder};
 use shop_import::{
     batch::Batches,
     counters::Counters,
@@ -57,7 +57,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let expected = if options.verify_only {
         import::count(batches)?
     } else {
-        let larder = handle(options, &Counters::default(), "shop:")?;
+        let larder = handle(options, &Counters::default(), |redis| redis.namespace("shop:"))?;
         let imported = import(batches, n_bytes, &mut connection, &larder)?;
         if imported.was_stopped {
             return Ok(ExitCode::from(STOPPED));
@@ -70,12 +70,13 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// A handle on the database, with Redis or a store of this process in front of it.
-fn handle(options: &Options, counters: &Counters, namespace: &str) -> Result<Larder<Pg>, Box<dyn Error>> {
+fn handle(
+    options: &Options,
+    counters: &Counters,
+    redis: impl FnOnce(RedisStoreBuilder) -> RedisStoreBuilder,
+) -> Result<Larder<Pg>, Box<dyn Error>> {
     Ok(match &options.redis_url {
-        Some(url) => {
-            let store = RedisStore::builder(url).namespace(namespace).build()?;
-            counters.handle(&options.database_url, store)?
-        }
+        Some(url) => counters.handle(&options.database_url, redis(RedisStore::builder(url)).build()?)?,
         None => counters.handle(&options.database_url, MemoryStore::with_capacity_bytes(256 << 20))?,
     })
 }
@@ -86,7 +87,8 @@ fn handle(options: &Options, counters: &Counters, namespace: &str) -> Result<Lar
 fn read_back(options: &Options, expected: &Figures) -> Result<bool, Box<dyn Error>> {
     let namespace = format!("shop-import-{}-{}:", process::id(), UNIX_EPOCH.elapsed()?.as_millis());
     let counters = Counters::default();
-    let larder = handle(options, &counters, &namespace)?;
+    // Nobody else writes under these keys, so there is nothing that a Redis which was started just now could have forgotten.
+    let larder = handle(options, &counters, |redis| redis.namespace(namespace).quarantine(Duration::ZERO))?;
     let ids = read::imported_users(&larder)?;
     let cold = read::read_all(&larder, &counters, &ids)?;
     let warm = read::read_all(&larder, &counters, &ids)?;

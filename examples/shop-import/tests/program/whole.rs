@@ -19,7 +19,14 @@ fn an_import_is_exact_and_a_second_one_doubles_nothing() {
     assert_eq!(first.code, Some(0), "{first:?}");
     assert!(first.stdout.contains(" s: 23,570 users and 69,659 orders were new."), "{first:?}");
     assert!(first.stdout.contains("\nusers                     23,570          23,570\n"), "{first:?}");
-    assert!(first.stdout.ends_with("Its figures are as published.\n"), "{first:?}");
+    assert!(first.stdout.contains("Its figures are as published.\n"), "{first:?}");
+    assert!(first.stdout.ends_with("Both times exactly what the file has.\n"), "{first:?}");
+    // 48 batches of users: three statements each for three levels, and none when all is cached.
+    for (name, n_statements) in [("cold", "144"), ("warm", "0")] {
+        let pass = first.stdout.lines().find(|line| line.starts_with(name)).unwrap();
+        let columns: Vec<_> = pass.split_whitespace().collect();
+        assert_eq!((columns[1], columns[3], columns[4]), ("162,888", "48", n_statements), "{pass}");
+    }
     assert_eq!(verify::in_database(&mut database.connect()), Ok(Figures::published()));
 
     let second = run(&database, &history(), &["--batch", "5000"]);
