@@ -10,7 +10,7 @@ mod watch;
 use std::{error::Error, fs, path::PathBuf};
 
 use diesel::{
-    SqliteConnection,
+    QueryDsl as _, SqliteConnection,
     connection::SimpleConnection as _,
     r2d2::{ConnectionManager, Pool},
     sqlite::Sqlite,
@@ -18,7 +18,7 @@ use diesel::{
 use larder::{Larder, MemoryStore, store::Watched};
 
 use self::{
-    models::{Card, NewOrder, NewUser, Order, TABLES, User, UserChanges},
+    models::{Card, Name, NewOrder, NewUser, Order, TABLES, User, UserChanges, users},
     watch::{WatchedConnections, watch_store},
 };
 
@@ -33,18 +33,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     heading(&format!("a database in {}", file.name()));
     pool.get()?.batch_execute(TABLES)?;
 
-    let larder: Larder<Sqlite> = Larder::builder(pool).shared(Watched::new(MemoryStore::new(), watch_store)).build();
+    // By default a thread stores what was loaded; here the caller does, so that each line stands where it belongs.
+    let larder: Larder<Sqlite> =
+        Larder::builder(pool).shared(Watched::new(MemoryStore::new(), watch_store)).fill_in_background(false).build();
     let (ada, grace) = stock(&larder)?;
     let users = User::repository(&larder);
 
     heading("find, written through by the insertion: warm from the start");
     println!("    {:?}", users.find(ada)?);
+    heading("find of somebody who is not there, cold: a lease, one statement, a fill");
+    println!("    {:?}", users.find(99)?);
+    heading("the same, warm: that there is nobody is remembered, until somebody is inserted");
+    println!("    {:?}", users.find(99)?);
 
-    heading("list by an access pattern, cold: a lease, one statement, a fill");
-    let paid = Order::repository(&larder);
-    println!("    {:?}", paid.list_by_user_id_and_status(ada, "paid").limit(2).load()?);
+    let orders = Order::repository(&larder);
+    heading("a list by an access pattern, cold");
+    println!("    {:?}", orders.list_by_user_id_and_status(ada, "paid").limit(2).load()?);
     heading("the same, warm");
-    println!("    {:?}", paid.list_by_user_id_and_status(ada, "paid").limit(2).load()?);
+    println!("    {:?}", orders.list_by_user_id_and_status(ada, "paid").limit(2).load()?);
 
     heading("users with their orders, cold: one statement a level, however many users");
     let pages: Vec<Option<(User, Vec<Order>)>> = users.with(User::orders()).find_many(&[ada, grace, 99])?;
@@ -56,6 +62,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for card in User::repository(&larder).select::<Card>().find_many(&[ada, grace])?.into_iter().flatten() {
         println!("    {card:?}");
     }
+    heading("columns only: answered by narrowing cached rows, and where there are none by a SELECT of just these");
+    println!("    {:?}", User::repository(&larder).select::<Name>().find_many(&[ada, grace])?);
+    println!("    {:?}", User::repository(&larder).select::<Name>().query(|query| query.order(users::name))?);
 
     heading("an update: marked before COMMIT, written through after it");
     let users = User::repository(&larder);
@@ -75,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     heading("a deletion takes the orders along, in the caches too");
     users.delete(ada)?;
-    println!("    {:?}", Order::repository(&larder).list_by_user_id(ada).load()?);
+    println!("    {:?}", orders.list_by_user_id(ada).load()?);
     Ok(())
 }
 

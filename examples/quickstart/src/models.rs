@@ -55,7 +55,16 @@ pub(crate) struct Order {
     pub(crate) cents: i64,
 }
 
-/// Only these columns of a user, and what she spends most on.
+/// Only these columns of a user.
+#[derive(Debug, View)]
+#[larder(of = User)]
+#[expect(dead_code, reason = "printed with all of its fields")]
+pub(crate) struct Name {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+}
+
+/// A user's name, and what she spends most on.
 #[derive(Debug, View)]
 #[larder(of = User)]
 #[expect(dead_code, reason = "printed with all of its fields")]

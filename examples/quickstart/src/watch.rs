@@ -18,7 +18,8 @@ impl CustomizeConnection<SqliteConnection, Error> for WatchedConnections {
             .map_err(Error::QueryError)?;
         connection.set_instrumentation(|event: InstrumentationEvent<'_>| {
             if let InstrumentationEvent::StartQuery { query, .. } = event {
-                println!("    sql    {}", query.to_string().replace('\n', " "));
+                let text = query.to_string();
+                println!("    sql    {}", text.split_whitespace().collect::<Vec<_>>().join(" "));
             }
         });
         Ok(())
