@@ -40,9 +40,13 @@ pub trait Backend: diesel::backend::Backend + sealed::Sealed + Default + 'static
     #[doc(hidden)]
     const UNNESTS: bool;
 
-    /// What locks the rows of a SELECT until the transaction's end.
+    /// What keeps others from changing the rows of a SELECT until the transaction's end.
     #[doc(hidden)]
-    const FOR_UPDATE: &'static str;
+    const FOR_CHANGE: &'static str;
+
+    /// What also keeps others from referring to them.
+    #[doc(hidden)]
+    const FOR_DELETE: &'static str;
 
     /// The statement that keeps others from writing a table, if the back end needs one.
     #[doc(hidden)]
@@ -55,6 +59,10 @@ pub trait Backend: diesel::backend::Backend + sealed::Sealed + Default + 'static
     /// Sends COMMIT, in such a way that a transaction which already failed is not taken for a committed one.
     #[doc(hidden)]
     fn commit(connection: &mut Self::Connection) -> QueryResult<()>;
+
+    /// Appends a number of rows, as a value: the statement's text must not depend on it.
+    #[doc(hidden)]
+    fn bind_limit(n: usize, statement: &mut Statement<'_, Self>);
 
     #[doc(hidden)]
     fn read_count<'r>(row: &impl diesel::row::Row<'r, Self>, at: usize) -> diesel::deserialize::Result<i64>;
@@ -140,4 +148,9 @@ mod sealed {
 
 fn unwrap_rows<T>(rows: Vec<Built<T>>) -> Vec<T> {
     rows.into_iter().map(|Built(row)| row).collect()
+}
+
+/// A number of rows as SQL has it: what is larger than it can say is all.
+fn limit(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -65,8 +65,13 @@ impl Fingerprint {
     /// This one, followed by another.
     #[must_use]
     pub const fn then(self, next: Fingerprint) -> Self {
+        self.then_bytes(&next.0.to_le_bytes())
+    }
+
+    /// This one, followed by eight bytes.
+    #[must_use]
+    pub(crate) const fn then_bytes(self, bytes: &[u8; 8]) -> Self {
         let mut hash = self.0;
-        let bytes = next.0.to_le_bytes();
         let mut at = 0;
         while at < bytes.len() {
             hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);

@@ -6,7 +6,7 @@ use diesel::{deserialize, row::Row};
 
 use crate::{
     backend::Backend,
-    codec::{Corrupt, Input},
+    codec::{Corrupt, Fingerprint, Input},
     effect::Cells,
     error::Result,
     key::Key,
@@ -138,8 +138,24 @@ pub trait Pattern: 'static {
     /// How many rows of a list its cell holds at most.
     const HEAD: usize;
 
+    /// The layout of its cells. That of a list knows its order: what was the head of the list in another order is not its head.
+    const LAYOUT: Layout = layout_of(<Self::Entity as Entity>::LAYOUT, Self::UNIQUE, Self::ORDER);
+
     /// The row's key, unless one of the columns is NULL.
     fn key_of(row: &Self::Entity) -> Option<Self::Key>;
+}
+
+const fn layout_of(row: Layout, is_unique: bool, order: Ordering) -> Layout {
+    if is_unique {
+        return row;
+    }
+    let mut fingerprint = Fingerprint::of("list").then_bytes(row.as_bytes());
+    let mut at = 0;
+    while at < order.len() {
+        fingerprint = fingerprint.and(order[at].column).and(if order[at].descending { "desc" } else { "asc" });
+        at += 1;
+    }
+    Layout::new(fingerprint.bits())
 }
 
 /// A [`Pattern`] of one back end.

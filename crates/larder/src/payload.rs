@@ -42,7 +42,7 @@ fn write_key<P: Pattern>(key: &P::Key, bytes: &mut Vec<u8>) -> CellKey {
     }
     bytes.push(b':');
     key.write_key(bytes);
-    CellKey::new(&bytes[..], <P::Entity as Entity>::LAYOUT)
+    CellKey::new(&bytes[..], P::LAYOUT)
 }
 
 /// The value of a key that no row has.

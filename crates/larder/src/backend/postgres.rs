@@ -12,7 +12,7 @@ use diesel::{
     sql_types::{Array, BigInt, HasSqlType, SqlType, is_nullable::NotNull},
 };
 
-use super::{Backend, BindValues, InsertRows, Isolation, unwrap_rows};
+use super::{Backend, BindValues, InsertRows, Isolation, limit, unwrap_rows};
 use crate::{
     row::{Built, FromRow},
     statement::{Fragment, Statement},
@@ -24,7 +24,10 @@ impl Backend for Pg {
     const MAX_BINDS: usize = 65_535;
     const UPDATE_RETURNS_OLD: bool = true;
     const UNNESTS: bool = true;
-    const FOR_UPDATE: &'static str = " FOR UPDATE";
+    // An insertion of a child locks its parent's key against deletion. A change of the parent goes well with that, and must not
+    // wait for it; if it changes the key, PostgreSQL takes the stronger lock by itself.
+    const FOR_CHANGE: &'static str = " FOR NO KEY UPDATE";
+    const FOR_DELETE: &'static str = " FOR UPDATE";
 
     fn lock_table<'q>(table: Fragment<'q, Self>) -> Option<Statement<'q, Self>> {
         let mut statement = Statement::new();
@@ -48,6 +51,10 @@ impl Backend for Pg {
         // PostgreSQL answers the COMMIT of a failed transaction with success and rolls back. The SELECT fails in such a one, and
         // what follows it in the same message is not done.
         connection.batch_execute("SELECT; COMMIT")
+    }
+
+    fn bind_limit(n: usize, statement: &mut Statement<'_, Self>) {
+        statement.bind::<BigInt, i64>(limit(n));
     }
 
     fn read_count<'r>(row: &impl Row<'r, Self>, at: usize) -> deserialize::Result<i64> {

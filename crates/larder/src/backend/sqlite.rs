@@ -12,7 +12,7 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{Backend, BindValues, InsertRows, Isolation, Manager, unwrap_rows};
+use super::{Backend, BindValues, InsertRows, Isolation, Manager, limit, unwrap_rows};
 use crate::{
     row::{Built, FromRow},
     statement::{Fragment, Statement},
@@ -25,7 +25,8 @@ impl Backend for Sqlite {
     const UPDATE_RETURNS_OLD: bool = false;
     const UNNESTS: bool = false;
     // A write transaction has the database to itself.
-    const FOR_UPDATE: &'static str = "";
+    const FOR_CHANGE: &'static str = "";
+    const FOR_DELETE: &'static str = "";
 
     fn lock_table<'q>(_table: Fragment<'q, Self>) -> Option<Statement<'q, Self>> {
         None
@@ -39,6 +40,10 @@ impl Backend for Sqlite {
 
     fn commit(connection: &mut SqliteConnection) -> QueryResult<()> {
         Manager::<Self>::commit_transaction(connection)
+    }
+
+    fn bind_limit(n: usize, statement: &mut Statement<'_, Self>) {
+        statement.bind::<BigInt, i64>(limit(n));
     }
 
     fn read_count<'r>(row: &impl Row<'r, Self>, at: usize) -> deserialize::Result<i64> {

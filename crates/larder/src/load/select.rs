@@ -93,7 +93,9 @@ where
         push_order::<DB, P>(&refined.order, &mut statement);
         statement.sql(") AS larder_rank");
         push_from::<DB, P>(keys, refined.filter, &mut statement);
-        statement.sql(format!(") AS ranked WHERE larder_rank <= {} ORDER BY larder_rank", refined.limit));
+        statement.sql(") AS ranked WHERE larder_rank <= ");
+        DB::bind_limit(refined.limit, &mut statement);
+        statement.sql(" ORDER BY larder_rank");
     } else {
         statement.sql("SELECT ").separated(", ", list.items, |statement, item| {
             statement.fragment(item);
@@ -103,7 +105,8 @@ where
             push_order::<DB, P>(&refined.order, &mut statement);
         }
         if limited {
-            statement.sql(format!(" LIMIT {}", refined.limit));
+            statement.sql(" LIMIT ");
+            DB::bind_limit(refined.limit, &mut statement);
         }
     }
     statement

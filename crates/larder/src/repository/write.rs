@@ -298,7 +298,7 @@ fn insert_values<DB: Backend, E: Table<DB>>(
 }
 
 fn lock_key<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, key: &E::Key) -> Result<Option<E>> {
-    Ok(lock_rows::<DB, E>(tx, |statement| match_key::<DB, E>(key, statement))?.pop())
+    Ok(lock_rows::<DB, E>(tx, DB::FOR_CHANGE, |statement| match_key::<DB, E>(key, statement))?.pop())
 }
 
 fn update_key<DB: Backend, E: Table<DB>>(
@@ -320,7 +320,7 @@ fn update_rows<'q, DB: Backend, E: Table<DB>>(
             Access::Transaction(tx).load(update_returning_old::<DB, E>(changes, condition))?;
         rows.into_iter().map(|OldAndNew(old, new)| (Some(old), Some(new))).collect()
     } else {
-        let old: Vec<E> = lock_rows(tx, condition)?;
+        let old: Vec<E> = lock_rows(tx, DB::FOR_CHANGE, condition)?;
         if old.is_empty() {
             return Ok(Vec::new());
         }
@@ -357,7 +357,7 @@ fn update_returning_old<'q, DB: Backend, E: Table<DB>>(
     push_columns::<DB, E>(&mut statement);
     statement.sql(" FROM ").fragment(load::table::<DB, E>()).sql(" WHERE ");
     condition(&mut statement);
-    statement.sql(DB::FOR_UPDATE).sql(") AS larder_old(").separated(", ", 0..keys.len(), |statement, at| {
+    statement.sql(DB::FOR_CHANGE).sql(") AS larder_old(").separated(", ", 0..keys.len(), |statement, at| {
         statement.sql(format!("k{at}"));
     });
     statement.sql(", ").separated(", ", 0..n_columns, |statement, at| {
@@ -387,7 +387,7 @@ fn delete_rows<'q, DB: Backend, E: Table<DB>>(
     statement.sql("DELETE FROM ").fragment(load::table::<DB, E>()).sql(" WHERE ");
     if E::HAS_DEPENDENTS {
         // The rows are locked first, so that no new dependent can come between looking for them and the deletion.
-        let rows: Vec<E> = lock_rows(tx, condition)?;
+        let rows: Vec<E> = lock_rows(tx, DB::FOR_DELETE, condition)?;
         if rows.is_empty() {
             return Ok(rows);
         }

@@ -69,7 +69,7 @@ impl<DB: Backend, E: Entity> Dependents<'_, DB, E> {
     {
         let mut rows = Vec::new();
         for keys in self.keys.chunks(DB::MAX_BINDS / 4) {
-            rows.extend(lock_rows::<DB, <L::To as Pattern>::Entity>(self.tx, |statement| {
+            rows.extend(lock_rows::<DB, <L::To as Pattern>::Entity>(self.tx, DB::FOR_DELETE, |statement| {
                 L::To::matching(keys.to_vec(), statement);
             })?);
         }

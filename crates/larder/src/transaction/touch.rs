@@ -48,8 +48,11 @@ impl<DB: Backend> Tx<DB> {
         work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>,
     ) -> Result<T> {
         self.touched::<E>(keys)?;
-        let value = self.run(work)?;
-        self.touched::<E>(keys)?;
+        let done = self.run(work);
+        // Also after an error: the statement may have run, and what failed be something after it.
+        let touched = self.touched::<E>(keys);
+        let value = done?;
+        touched?;
         Ok(value)
     }
 
@@ -82,8 +85,10 @@ impl<DB: Backend> Tx<DB> {
     /// Those of [`Tx::run`] and [`Tx::touched_all`].
     pub fn touching_all<E: Table<DB>, T>(&self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
         self.touched_all::<E>()?;
-        let value = self.run(work)?;
-        self.touched_all::<E>()?;
+        let done = self.run(work);
+        let touched = self.touched_all::<E>();
+        let value = done?;
+        touched?;
         Ok(value)
     }
 }
@@ -92,22 +97,23 @@ impl<DB: Backend> Tx<DB> {
 fn lock_by_key<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, keys: &[E::Key]) -> Result<Vec<E>> {
     let mut rows = Vec::with_capacity(keys.len());
     for keys in keys.chunks(DB::MAX_BINDS / 4) {
-        rows.extend(lock_rows::<DB, E>(tx, |statement| {
+        rows.extend(lock_rows::<DB, E>(tx, DB::FOR_CHANGE, |statement| {
             E::ByKey::matching(keys.to_vec(), statement);
         })?);
     }
     Ok(rows)
 }
 
-/// The rows that meet a condition, locked until the end of the transaction.
+/// The rows that meet a condition, locked until the end of the transaction by [`Backend::FOR_CHANGE`] or [`Backend::FOR_DELETE`].
 pub(crate) fn lock_rows<'q, DB: Backend, E: Table<DB>>(
     tx: &Tx<DB>,
+    lock: &'static str,
     condition: impl FnOnce(&mut Statement<'q, DB>),
 ) -> Result<Vec<E>> {
     let mut statement = select_rows::<DB, E>();
     statement.sql(" WHERE ");
     condition(&mut statement);
-    statement.sql(DB::FOR_UPDATE);
+    statement.sql(lock);
     let rows: Vec<WholeRow<E>> = Access::Transaction(tx).load(statement)?;
     Ok(rows.into_iter().map(|WholeRow(row)| row).collect())
 }
