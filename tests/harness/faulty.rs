@@ -178,6 +178,10 @@ impl Place<'_> {
 }
 
 impl<S: Store> Store for Faulty<S> {
+    fn attach(&self, hold: Duration) {
+        self.store.attach(hold);
+    }
+
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         self.disturb(Operation::Read, |store| store.read(keys))
     }

@@ -18,7 +18,7 @@ pub struct RedisStoreBuilder {
     pool_size: u32,
     connect_timeout: Duration,
     io_timeout: Duration,
-    quarantine: Duration,
+    quarantine: Option<Duration>,
     clock: Arc<dyn Clock>,
     #[cfg(feature = "tls")]
     root_certificate: Option<Vec<u8>>,
@@ -32,7 +32,7 @@ impl RedisStoreBuilder {
             pool_size: 16,
             connect_timeout: Duration::from_secs(1),
             io_timeout: Duration::from_millis(500),
-            quarantine: Duration::from_secs(15),
+            quarantine: None,
             clock: Arc::new(SystemClock::default()),
             #[cfg(feature = "tls")]
             root_certificate: None,
@@ -85,13 +85,15 @@ impl RedisStoreBuilder {
     /// than this ago, or that replaces another one while this process runs. Until then reads of what is not cached go to the
     /// database and fill nothing; writes go on as ever.
     ///
-    /// It must not be shorter than the time for which writers hold their markers: with less, a restart of Redis in the
-    /// middle of a write can leave an old value in the cache. Tests that start a server of their own set it to zero.
+    /// It must not be shorter than the time for which writers of **any** process hold their markers, five times their
+    /// `commit_within`: with less, a restart of Redis in the middle of a write can leave an old value in the cache. A length that
+    /// is set here stays as it is; if a handle on this store holds markers for longer, a warning goes to `tracing`. Tests that
+    /// start a server of their own set it to zero.
     ///
-    /// Defaults to 15 s, the time for which `larder` holds markers.
+    /// Defaults to the longest time for which the handles on this store hold markers, and at least to 15 s.
     #[must_use]
     pub fn quarantine(mut self, length: Duration) -> Self {
-        self.quarantine = length;
+        self.quarantine = Some(length);
         self
     }
 
@@ -133,15 +135,16 @@ impl RedisStoreBuilder {
             }
         }
         let client = self.client()?;
+        let quarantine = Arc::new(Quarantine::new(self.quarantine));
         let manager = Manager {
             client,
             connect_timeout: self.connect_timeout,
             io_timeout: self.io_timeout,
-            quarantine: Quarantine::new(self.quarantine),
+            quarantine: Arc::clone(&quarantine),
             clock: Arc::clone(&self.clock),
             health: Arc::new(Health::default()),
         };
-        Ok(RedisStore::new(Pool::new(manager, self.pool_size), self.namespace, self.clock))
+        Ok(RedisStore::new(Pool::new(manager, self.pool_size), self.namespace, quarantine, self.clock))
     }
 
     fn client(&self) -> Result<Client, BuildError> {

@@ -9,19 +9,20 @@ use crate::{
     error::{asks_for_a_new_connection, from_connection, from_server, senseless},
     request::Request,
     scripts::Script,
+    server::Seen,
 };
 
 pub(crate) struct Link {
     connection: Connection,
     fence: Fence,
-    leases_from: Duration,
+    seen: Seen,
     era: u64,
     is_broken: bool,
 }
 
 impl Link {
     pub(crate) fn new(connection: Connection, era: u64) -> Self {
-        Self { connection, fence: Fence([0; 8]), leases_from: Duration::MAX, era, is_broken: false }
+        Self { connection, fence: Fence([0; 8]), seen: Seen::NEVER, era, is_broken: false }
     }
 
     /// How long it waits from now on, for a request to be taken or for the next part of an answer.
@@ -30,18 +31,18 @@ impl Link {
         self.connection.set_write_timeout(Some(timeout)).map_err(from_connection)
     }
 
-    /// Learns which server it leads to, and from when on leases may be taken there.
-    pub(crate) fn leads_to(&mut self, fence: Fence, leases_from: Duration) {
+    /// Learns which server it leads to, and when that was met.
+    pub(crate) fn leads_to(&mut self, fence: Fence, seen: Seen) {
         self.fence = fence;
-        self.leases_from = leases_from;
+        self.seen = seen;
     }
 
     pub(crate) fn fence(&self) -> Fence {
         self.fence
     }
 
-    pub(crate) fn may_lease(&self, now: Duration) -> bool {
-        now >= self.leases_from
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen
     }
 
     /// Which connections it was made with; see `Health`.

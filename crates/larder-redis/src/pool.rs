@@ -81,7 +81,7 @@ pub(crate) struct Manager {
     pub(crate) client: Client,
     pub(crate) connect_timeout: Duration,
     pub(crate) io_timeout: Duration,
-    pub(crate) quarantine: Quarantine,
+    pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) health: Arc<Health>,
 }
@@ -97,7 +97,7 @@ impl Manager {
         if !server.is_master() {
             return Err(StoreError::refused("the server is a replica, and a cache is read and written on its master"));
         }
-        link.leads_to(server.fence(), self.quarantine.end(&server, self.clock.now()));
+        link.leads_to(server.fence(), self.quarantine.meet(&server, self.clock.now()));
         Ok(link)
     }
 }

@@ -2,13 +2,20 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use larder::store::{Fence, StoreError};
 
 use crate::error::senseless;
+
+/// How long it lasts at least unless it is set by hand: for as long as handles with `larder`'s defaults hold markers, of which
+/// there may be some in other processes.
+const SHORTEST: Duration = Duration::from_secs(15);
 
 /// What a server says of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,29 +63,74 @@ impl Server {
     }
 }
 
-/// The lives of servers that this store has met, and since when each may be trusted.
+/// When this store met a life of a server, and how far that could be trusted then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    at: Duration,
+    /// For how long nothing can have been lost before: only before any other server was met. One that we are led to later
+    /// replaces one that may have had markers.
+    alone_for: Option<Duration>,
+}
+
+impl Seen {
+    /// A server that has not been met yet.
+    pub(crate) const NEVER: Self = Self { at: Duration::MAX, alone_for: None };
+}
+
+/// A length that was set by hand, and markers that are held for longer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooShort {
+    pub(crate) length: Duration,
+}
+
+/// The lives of servers that this store has met, and how long each is not trusted with leases.
 ///
 /// A server that has lost its memory has lost markers of writes that are still in doubt. After the quarantine all of those
 /// would have expired anyway.
 pub(crate) struct Quarantine {
-    length: Duration,
-    ends: Mutex<HashMap<String, Duration>>,
+    /// In nanoseconds. It may grow at any time: connections are made before the handles that say for how long they hold markers.
+    length: AtomicU64,
+    is_fixed: bool,
+    met: Mutex<HashMap<String, Seen>>,
 }
 
 impl Quarantine {
-    pub(crate) fn new(length: Duration) -> Self {
-        Self { length, ends: Mutex::default() }
+    /// One of a fixed length, or one that [covers](Self::cover) what it is told of.
+    pub(crate) fn new(fixed: Option<Duration>) -> Self {
+        let length = AtomicU64::new(nanoseconds(fixed.unwrap_or(SHORTEST)));
+        Self { length, is_fixed: fixed.is_some(), met: Mutex::default() }
     }
 
-    /// When leases may be taken on a connection to `server` that is made `now`.
-    pub(crate) fn end(&self, server: &Server, now: Duration) -> Duration {
-        // A panic elsewhere can't have left the map half changed.
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only before any other server was met: one that we are led to later replaces one that may have had markers.
-        let has_long_been_alone = ends.is_empty() && server.uptime > self.length && !server.was_promoted;
-        let end = if has_long_been_alone { Duration::ZERO } else { now.saturating_add(self.length) };
-        *ends.entry(server.run_id.clone()).or_insert(end)
+    /// Makes sure that it lasts for as long as markers are held.
+    pub(crate) fn cover(&self, hold: Duration) -> Result<(), TooShort> {
+        if !self.is_fixed {
+            self.length.fetch_max(nanoseconds(hold), Ordering::Relaxed);
+        }
+        let length = self.length();
+        if self.is_fixed && length < hold { Err(TooShort { length }) } else { Ok(()) }
     }
+
+    /// Notes that a connection to `server` is made `now`: when its life was met first.
+    pub(crate) fn meet(&self, server: &Server, now: Duration) -> Seen {
+        // A panic elsewhere can't have left the map half changed.
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone_for = (met.is_empty() && !server.was_promoted).then_some(server.uptime);
+        *met.entry(server.run_id.clone()).or_insert(Seen { at: now, alone_for })
+    }
+
+    /// Whether leases may be taken `now` on a server that was met then.
+    pub(crate) fn is_over(&self, seen: Seen, now: Duration) -> bool {
+        let length = self.length();
+        seen.alone_for.is_some_and(|time| time > length) || now >= seen.at.saturating_add(length)
+    }
+
+    fn length(&self) -> Duration {
+        Duration::from_nanos(self.length.load(Ordering::Relaxed))
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -118,28 +170,59 @@ mod tests {
         }
     }
 
+    /// Whether leases may be taken at these times.
+    fn is_over<const N: usize>(quarantine: &Quarantine, seen: Seen, times: [Duration; N]) -> [bool; N] {
+        times.map(|now| quarantine.is_over(seen, now))
+    }
+
     #[test]
     fn the_first_server_that_was_long_up_is_trusted_at_once() {
-        let quarantine = Quarantine::new(Q);
-        assert_eq!(quarantine.end(&server("aaaaaaaa", 16, -1), Q), Duration::ZERO);
-        assert_eq!(quarantine.end(&server("aaaaaaaa", 20, -1), 2 * Q), Duration::ZERO);
+        let quarantine = Quarantine::new(Some(Q));
+        let first = quarantine.meet(&server("aaaaaaaa", 16, -1), Q);
+        assert_eq!(quarantine.meet(&server("aaaaaaaa", 20, -1), 2 * Q), first);
+        assert_eq!(is_over(&quarantine, first, [Q, 2 * Q]), [true, true]);
     }
 
     #[test]
     fn a_server_that_was_started_or_promoted_lately_is_not() {
         for server in [server("aaaaaaaa", 15, -1), server("aaaaaaaa", 1_000, 42)] {
-            let quarantine = Quarantine::new(Q);
-            assert_eq!(quarantine.end(&server, Q), 2 * Q);
+            let quarantine = Quarantine::new(Some(Q));
+            let first = quarantine.meet(&server, Q);
             // The time counts from the first connection.
-            assert_eq!(quarantine.end(&server, 10 * Q), 2 * Q);
+            for seen in [first, quarantine.meet(&server, 10 * Q)] {
+                assert_eq!(
+                    is_over(&quarantine, seen, [Q, 2 * Q - Duration::from_nanos(1), 2 * Q]),
+                    [false, false, true]
+                );
+            }
         }
     }
 
     #[test]
     fn a_second_server_is_not_trusted_however_long_it_was_up() {
-        let quarantine = Quarantine::new(Q);
-        quarantine.end(&server("aaaaaaaa", 1_000, -1), Q);
-        assert_eq!(quarantine.end(&server("bbbbbbbb", 1_000, -1), Q), 2 * Q);
-        assert_eq!(quarantine.end(&server("aaaaaaaa", 1_000, -1), 5 * Q), Duration::ZERO, "the first one is");
+        let quarantine = Quarantine::new(Some(Q));
+        quarantine.meet(&server("aaaaaaaa", 1_000, -1), Q);
+        let second = quarantine.meet(&server("bbbbbbbb", 1_000, -1), Q);
+        assert_eq!(is_over(&quarantine, second, [Q, 2 * Q]), [false, true]);
+        let first = quarantine.meet(&server("aaaaaaaa", 1_000, -1), 5 * Q);
+        assert!(quarantine.is_over(first, Q), "the first one is");
+    }
+
+    #[test]
+    fn it_grows_with_the_time_for_which_markers_are_held_also_for_servers_that_were_met_before() {
+        let quarantine = Quarantine::new(None);
+        let seen = quarantine.meet(&server("aaaaaaaa", 20, -1), Q);
+        assert!(quarantine.is_over(seen, Q), "20 s are longer than 15 s");
+        assert_eq!([quarantine.cover(2 * Q), quarantine.cover(Duration::from_secs(1))], [Ok(()), Ok(())]);
+        assert_eq!(is_over(&quarantine, seen, [Q, 3 * Q - Duration::from_nanos(1), 3 * Q]), [false, false, true]);
+    }
+
+    #[test]
+    fn one_that_was_set_by_hand_stays_and_says_when_it_is_too_short() {
+        let quarantine = Quarantine::new(Some(Q));
+        assert_eq!(quarantine.cover(Q), Ok(()));
+        assert_eq!(quarantine.cover(2 * Q), Err(TooShort { length: Q }));
+        let seen = quarantine.meet(&server("aaaaaaaa", 1, -1), Q);
+        assert_eq!(is_over(&quarantine, seen, [Q, 2 * Q]), [false, true]);
     }
 }

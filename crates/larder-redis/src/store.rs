@@ -10,6 +10,7 @@ use crate::{
     pool::Pool,
     request::Request,
     scripts::{self, Script},
+    server::{Quarantine, TooShort},
 };
 
 /// A store on Redis 6.2 or later (or Valkey), shared by every process that uses the same server and namespace.
@@ -26,6 +27,7 @@ use crate::{
 pub struct RedisStore {
     pool: Pool,
     namespace: Box<[u8]>,
+    quarantine: Arc<Quarantine>,
     clock: Arc<dyn Clock>,
 }
 
@@ -48,8 +50,8 @@ impl RedisStore {
         RedisStoreBuilder::new(url)
     }
 
-    pub(crate) fn new(pool: Pool, namespace: String, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, namespace: namespace.into_bytes().into(), clock }
+    pub(crate) fn new(pool: Pool, namespace: String, quarantine: Arc<Quarantine>, clock: Arc<dyn Clock>) -> Self {
+        Self { pool, namespace: namespace.into_bytes().into(), quarantine, clock }
     }
 
     /// Does something with a connection, and lets the other connections know if it breaks.
@@ -80,6 +82,16 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
+    fn attach(&self, hold: Duration) {
+        if let Err(TooShort { length }) = self.quarantine.cover(hold) {
+            tracing::warn!(
+                ?length,
+                ?hold,
+                "the quarantine is shorter than markers are held: a restart of Redis in the middle of a write may leave an old value"
+            );
+        }
+    }
+
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -109,7 +121,7 @@ impl Store for RedisStore {
         }
         let script = &*scripts::LEASE;
         self.with_link(|link| {
-            if !link.may_lease(self.clock.now()) {
+            if !self.quarantine.is_over(link.seen(), self.clock.now()) {
                 return Ok(vec![None; keys.len()]);
             }
             let lease = Lease { token: Nonce::fresh(), fence: link.fence() };

@@ -184,10 +184,14 @@ impl<DB: Backend> Builder<DB> {
         self
     }
 
-    /// How long after its last statement a transaction may still be committed. Defaults to 3 seconds.
+    /// How long after its last statement a transaction may still be committed. Less than 10 milliseconds counts as 10. Defaults
+    /// to 3 seconds.
     ///
-    /// PostgreSQL is told to end a transaction that idles for longer. Cells of a transaction whose fate is not known stay out
-    /// of use for five times as long.
+    /// PostgreSQL is told to end a transaction that idles for longer. Writes hold their markers for five times as long: so long
+    /// do the cells of a transaction whose fate is not known stay out of use. The store is told of that time
+    /// ([`Store::attach`]), since for as long it may grant no leases after it has lost markers: a `RedisStore` lengthens its
+    /// quarantine, unless that was set by hand. Where processes that share a store have different values, set the quarantine by
+    /// hand, to five times the longest.
     #[must_use]
     pub fn commit_within(mut self, within: Duration) -> Self {
         self.commit_within = Some(within);
@@ -214,10 +218,75 @@ impl<DB: Backend> Builder<DB> {
             absent_ttl: self.absent_ttl.unwrap_or(Duration::from_secs(30)),
             lease: self.lease.unwrap_or(Duration::from_secs(4)),
             commit_within,
-            hold: commit_within * 5,
+            hold: commit_within.saturating_mul(5),
         };
+        if let Some(store) = &self.store {
+            store.attach(times.hold);
+        }
         let events = self.events.unwrap_or_else(|| Arc::new(NoEvents));
         let layers = self.store.map(|store| Layers::new(store, times, events, self.fill_in_background));
         Larder { inner: Arc::new(Inner { pool: self.pool, layers, times }) }
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use std::sync::Mutex;
+
+    use diesel::{SqliteConnection, sqlite::Sqlite};
+
+    use super::*;
+    use crate::store::{Cell, CellKey, Ending, Fill, Lease, MemoryStore, Nonce, StoreError, Vacancy, Watched};
+
+    /// A store in process that remembers for how long it was told that markers are held.
+    struct Told {
+        store: MemoryStore,
+        holds: Arc<Mutex<Vec<Duration>>>,
+    }
+
+    impl Store for Told {
+        fn attach(&self, hold: Duration) {
+            self.holds.lock().unwrap().push(hold);
+        }
+
+        fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
+            self.store.read(keys)
+        }
+
+        fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
+            self.store.lease(keys, ttl)
+        }
+
+        fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+            self.store.fill(fills)
+        }
+
+        fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
+            self.store.begin(nonce, keys, hold)
+        }
+
+        fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
+            self.store.finish(nonce, endings)
+        }
+
+        fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
+            self.store.settle(nonce, keys)
+        }
+    }
+
+    #[test]
+    fn the_store_is_told_for_how_long_markers_are_held() {
+        let holds = Arc::new(Mutex::new(Vec::new()));
+        let manager = ConnectionManager::<SqliteConnection>::new(":memory:");
+        let pool = Pool::builder().max_size(1).build(manager).unwrap();
+        let build = |within: Option<Duration>| {
+            let store = Told { store: MemoryStore::new(), holds: Arc::clone(&holds) };
+            let builder = Larder::<Sqlite>::builder(pool.clone()).shared(Watched::new(store, |_, _| ()));
+            within.into_iter().fold(builder, Builder::commit_within).build()
+        };
+        let (_default, _long) = (build(None), build(Some(Duration::from_secs(60))));
+        let (_short, _endless) = (build(Some(Duration::ZERO)), build(Some(Duration::MAX)));
+        let expected = [15_000, 300_000, 50].map(Duration::from_millis).into_iter().chain([Duration::MAX]);
+        assert_eq!(*holds.lock().unwrap(), expected.collect::<Vec<_>>());
     }
 }

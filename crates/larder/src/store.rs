@@ -89,6 +89,16 @@ pub const BATCH: usize = 512;
 ///
 /// No error of a store reaches a reader: a read that fails is a miss that nobody may fill. Errors of `begin` do reach the writer.
 pub trait Store: Send + Sync + 'static {
+    /// Is told by each handle that is built on the store, before the handle's first operation, for how long the handle's writes
+    /// hold their markers.
+    ///
+    /// A store that can lose markers must grant no leases after such a loss until the longest `hold` is over, or a write that
+    /// was in doubt then leaves an old value behind. One that wraps another passes it on. Defaults to doing nothing, which is
+    /// right where markers are lost only together with the process.
+    fn attach(&self, hold: Duration) {
+        let _ = hold;
+    }
+
     /// Reads cells, in the order of `keys`.
     ///
     /// # Errors

@@ -29,6 +29,10 @@ impl<S: Store> Metered<S> {
 }
 
 impl<S: Store> Store for Metered<S> {
+    fn attach(&self, hold: Duration) {
+        self.store.attach(hold);
+    }
+
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         self.note(Operation::Read, keys.iter());
         self.store.read(keys)

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use larder::store::{Cell, CellKey, ManualClock, StoreError};
+use larder::store::{Cell, CellKey, ManualClock, Store, StoreError};
 use larder_redis::RedisStore;
 
 use crate::{
@@ -74,6 +74,36 @@ fn a_server_that_has_just_started_gives_no_leases_until_the_quarantine_ends() {
         // The new life of the server is a server that was never seen before.
         restart(&mut server, &store);
     }
+}
+
+#[test]
+fn the_quarantine_lasts_for_as_long_as_the_handles_hold_markers() {
+    let server = Server::private(&[]);
+    let clock = ManualClock::default();
+    let unset = || RedisStore::builder(server.url()).clock(clock.clone()).build().unwrap();
+    let (attached, alone) = (unset(), unset());
+    // The first connection was made before the handle is: what it knows of the server is not cast in stone.
+    attached.attach(2 * Q);
+    let (tick, key) = (Duration::from_millis(1), key("a"));
+    clock.advance(Q);
+    assert!(lease(&alone, &key).unwrap().is_some(), "nobody holds markers for longer");
+    let other = CellKey::new(*b"b", key.layout());
+    assert_eq!(lease(&attached, &other).unwrap(), None);
+    clock.advance(Q - tick);
+    assert_eq!(lease(&attached, &other).unwrap(), None);
+    clock.advance(tick);
+    assert!(lease(&attached, &other).unwrap().is_some());
+}
+
+#[test]
+fn a_quarantine_that_was_set_by_hand_stays() {
+    let server = Server::private(&[]);
+    let clock = ManualClock::default();
+    let store = server.builder().quarantine(Q).clock(clock.clone()).build().unwrap();
+    store.attach(2 * Q);
+    assert_eq!(lease(&store, &key("a")).unwrap(), None);
+    clock.advance(Q);
+    assert!(lease(&store, &key("a")).unwrap().is_some());
 }
 
 #[test]

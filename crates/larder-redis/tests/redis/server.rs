@@ -45,6 +45,10 @@ impl Server {
         RedisStore::builder(&self.url).namespace(namespace()).quarantine(Duration::ZERO)
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn store(&self) -> RedisStore {
         self.builder().build().unwrap()
     }

@@ -72,6 +72,10 @@ where
     S: Store,
     W: Fn(Operation, &[&CellKey]) + Send + Sync + 'static,
 {
+    fn attach(&self, hold: Duration) {
+        self.store.attach(hold);
+    }
+
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         (self.watch)(Operation::Read, &keys.iter().collect::<Vec<_>>());
         self.store.read(keys)
