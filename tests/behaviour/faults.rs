@@ -78,7 +78,9 @@ fn a_finish_that_is_lost_is_made_up_for() {
 
 #[test]
 fn a_begin_whose_outcome_is_unknown_is_tried_once_more_under_another_name() {
-    let shop = Shop::built(|builder| builder.commit_within(Duration::from_millis(400)));
+    let shop = Shop::built(|builder| {
+        builder.commit_within(Duration::from_millis(400)).commit_takes(Duration::from_millis(1600))
+    });
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     shop.faults.after(Operation::Begin).nth(1).fail(Failure::TimedOut);
     let changed = users.update(ada.id, &renamed("new@example.com")).unwrap();
@@ -95,7 +97,9 @@ fn a_begin_whose_outcome_is_unknown_is_tried_once_more_under_another_name() {
 
 #[test]
 fn two_failed_begins_roll_the_write_back_and_their_markers_expire() {
-    let shop = Shop::built(|builder| builder.commit_within(Duration::from_millis(400)));
+    let shop = Shop::built(|builder| {
+        builder.commit_within(Duration::from_millis(400)).commit_takes(Duration::from_millis(1600))
+    });
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     users.get(ada.id).unwrap();
     shop.faults.after(Operation::Begin).fail(Failure::TimedOut);
@@ -145,7 +149,9 @@ fn postgres_ends_a_transaction_that_idles_too_long() {
 
 #[test]
 fn a_connection_lost_at_commit_is_unknown_and_its_cells_stay_in_doubt_until_it_is_certain() {
-    let shop = Shop::built(|builder| builder.commit_within(Duration::from_millis(400)));
+    let shop = Shop::built(|builder| {
+        builder.commit_within(Duration::from_millis(400)).commit_takes(Duration::from_millis(1600))
+    });
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     users.get(ada.id).unwrap();
     let url = shop.database.url().to_owned();

@@ -85,8 +85,8 @@ impl RedisStoreBuilder {
     /// than this ago, or that replaces another one while this process runs. Until then reads of what is not cached go to the
     /// database and fill nothing; writes go on as ever.
     ///
-    /// It must not be shorter than the time for which writers of **any** process hold their markers, five times their
-    /// `commit_within`: with less, a restart of Redis in the middle of a write can leave an old value in the cache. A length that
+    /// It must not be shorter than the time for which writers of **any** process hold their markers, their `commit_within` and
+    /// `commit_takes` together: with less, a restart of Redis in the middle of a write can leave an old value in the cache. A length that
     /// is set here stays as it is; if a handle on this store holds markers for longer, a warning goes to `tracing`. Tests that
     /// start a server of their own set it to zero.
     ///

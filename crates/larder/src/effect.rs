@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct Effects {
     /// In the order of their keys, so that the same write sends the same commands.
     cells: BTreeMap<CellKey, Effect>,
+    /// Whether something was changed that is not among them.
+    is_doomed: bool,
 }
 
 /// What a cell will hold.
@@ -31,6 +33,14 @@ impl Effects {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.cells.is_empty()
+    }
+
+    pub(crate) fn doom(&mut self) {
+        self.is_doomed = true;
+    }
+
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.is_doomed
     }
 
     pub(crate) fn keys(&self) -> Vec<&CellKey> {
@@ -62,6 +72,7 @@ impl Effects {
     /// A later part of the same transaction.
     pub(crate) fn merge(&mut self, later: Effects) {
         self.cells.extend(later.cells);
+        self.is_doomed |= later.is_doomed;
     }
 
     /// How each cell ends after COMMIT.

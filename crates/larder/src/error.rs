@@ -47,6 +47,10 @@ pub enum Error {
         /// How many are allowed.
         limit: usize,
     },
+    /// A statement had changed rows that could not be read back, or a transaction was opened by hand and left open; `work` did not
+    /// return that error, so the transaction was rolled back in its place.
+    #[error("the transaction was rolled back, since not all that it changed is known")]
+    Doomed,
     /// The connection was lost while COMMIT was under way: whether it happened is not known. What it changed is kept out of the
     /// caches until it is certain.
     #[error("the connection was lost at COMMIT, so it is not known whether the transaction happened")]

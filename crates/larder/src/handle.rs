@@ -53,6 +53,7 @@ impl<DB: Backend> Larder<DB> {
             absent_ttl: None,
             lease: None,
             commit_within: None,
+            commit_takes: None,
             fill_in_background: true,
         }
     }
@@ -121,6 +122,9 @@ pub struct TransactionOptions {
     pub retries: u32,
 }
 
+/// The longest that a COMMIT may be waited for.
+const HOUR: Duration = Duration::from_secs(3_600);
+
 /// Builds a [`Larder`].
 pub struct Builder<DB: Backend> {
     pool: Pool<ConnectionManager<DB::Connection>>,
@@ -130,6 +134,7 @@ pub struct Builder<DB: Backend> {
     absent_ttl: Option<Duration>,
     lease: Option<Duration>,
     commit_within: Option<Duration>,
+    commit_takes: Option<Duration>,
     fill_in_background: bool,
 }
 
@@ -184,17 +189,26 @@ impl<DB: Backend> Builder<DB> {
         self
     }
 
-    /// How long after its last statement a transaction may still be committed. Less than 10 milliseconds counts as 10. Defaults
-    /// to 3 seconds.
+    /// How long after its last statement COMMIT may still be sent. From 10 milliseconds to an hour; what is beyond counts as that.
+    /// Defaults to 3 seconds.
     ///
-    /// PostgreSQL is told to end a transaction that idles for longer. Writes hold their markers for five times as long: so long
-    /// do the cells of a transaction whose fate is not known stay out of use. The store is told of that time
-    /// ([`Store::attach`]), since for as long it may grant no leases after it has lost markers: a `RedisStore` lengthens its
-    /// quarantine, unless that was set by hand. Where processes that share a store have different values, set the quarantine by
-    /// hand, to five times the longest.
+    /// PostgreSQL is told to end a transaction that idles for longer.
     #[must_use]
     pub fn commit_within(mut self, within: Duration) -> Self {
         self.commit_within = Some(within);
+        self
+    }
+
+    /// How long a COMMIT may take once it is sent: the disk, and a replica that it waits for. An hour at most. Defaults to 12 seconds.
+    ///
+    /// Writes hold their markers for this and [`commit_within`](Self::commit_within) together, 15 seconds by default: so long do the cells
+    /// of a transaction whose fate is not known stay out of use. A COMMIT that takes longer can leave old values in the caches. The
+    /// store is told of that time ([`Store::attach`]), since for as long it may grant no leases after it has lost markers: a
+    /// `RedisStore` lengthens its quarantine, unless that was set by hand. Where processes that share a store have different values,
+    /// set the quarantine by hand, to the longest.
+    #[must_use]
+    pub fn commit_takes(mut self, at_most: Duration) -> Self {
+        self.commit_takes = Some(at_most);
         self
     }
 
@@ -212,13 +226,14 @@ impl<DB: Backend> Builder<DB> {
     /// The handle. Opens no connection.
     #[must_use]
     pub fn build(self) -> Larder<DB> {
-        let commit_within = self.commit_within.unwrap_or(Duration::from_secs(3)).max(Duration::from_millis(10));
+        let commit_within = self.commit_within.unwrap_or(Duration::from_secs(3)).clamp(Duration::from_millis(10), HOUR);
+        let commit_takes = self.commit_takes.unwrap_or(Duration::from_secs(12)).min(HOUR);
         let times = Times {
             ttl: self.ttl.unwrap_or(Duration::from_secs(600)),
             absent_ttl: self.absent_ttl.unwrap_or(Duration::from_secs(30)),
             lease: self.lease.unwrap_or(Duration::from_secs(4)),
             commit_within,
-            hold: commit_within.saturating_mul(5),
+            hold: commit_within + commit_takes,
         };
         if let Some(store) = &self.store {
             store.attach(times.hold);
@@ -286,7 +301,6 @@ mod tests {
         };
         let (_default, _long) = (build(None), build(Some(Duration::from_secs(60))));
         let (_short, _endless) = (build(Some(Duration::ZERO)), build(Some(Duration::MAX)));
-        let expected = [15_000, 300_000, 50].map(Duration::from_millis).into_iter().chain([Duration::MAX]);
-        assert_eq!(*holds.lock().unwrap(), expected.collect::<Vec<_>>());
+        assert_eq!(*holds.lock().unwrap(), [15_000, 72_000, 12_010, 3_612_000].map(Duration::from_millis));
     }
 }

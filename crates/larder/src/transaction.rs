@@ -1,6 +1,10 @@
 //! A transaction, and what it does to the cells when it commits.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    num::NonZeroU32,
+    panic::{self, AssertUnwindSafe},
+};
 
 use diesel::{
     connection::TransactionManager,
@@ -13,6 +17,9 @@ use crate::{
     effect::Effects,
     error::{Error, Result},
     handle::Larder,
+    row::FromRow,
+    session::Access,
+    statement::Statement,
 };
 
 mod dependents;
@@ -49,26 +56,54 @@ impl<DB: Backend> Tx<DB> {
         self.with_connection(work)
     }
 
-    /// Runs `work` in a savepoint. If it fails, what it did is rolled back, and the caches hear nothing of it.
+    /// Runs `work` in a savepoint. If it fails or panics, what it did is rolled back, and the caches hear nothing of it.
     ///
     /// # Errors
     /// Those of `work`, and [`Error::Database`] if the savepoint can't be set or released.
     pub fn savepoint<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         self.with_connection(Manager::<DB>::begin_transaction)?;
         self.frames.borrow_mut().push(Effects::default());
-        let result = work(self);
+        let result = panic::catch_unwind(AssertUnwindSafe(|| work(self)));
         let frame = self.frames.borrow_mut().pop().unwrap_or_default();
         match result {
-            Ok(value) => {
+            Ok(Ok(value)) if !frame.is_doomed() => {
                 self.with_connection(Manager::<DB>::commit_transaction)?;
                 self.register(|effects| effects.merge(frame));
                 Ok(value)
             }
-            Err(error) => {
-                self.with_connection(Manager::<DB>::rollback_transaction)?;
-                Err(error)
+            Ok(result) => {
+                self.roll_back_savepoint()?;
+                result.and(Err(Error::Doomed))
+            }
+            Err(panic) => {
+                // If this fails, the transaction can't be committed any more.
+                let _ = self.roll_back_savepoint();
+                panic::resume_unwind(panic)
             }
         }
+    }
+
+    fn roll_back_savepoint(&self) -> Result<()> {
+        let rolled_back = self.with_connection(Manager::<DB>::rollback_transaction);
+        if rolled_back.is_err() {
+            self.doom();
+        }
+        rolled_back
+    }
+
+    /// Takes down that the database may have done something of which the caches will not hear: it must not be committed.
+    pub(crate) fn doom(&self) {
+        self.register(Effects::doom);
+    }
+
+    /// Runs a statement that changes rows and returns them.
+    pub(crate) fn returning<T: FromRow<DB> + 'static>(&self, statement: Statement<'_, DB>) -> Result<Vec<T>> {
+        let rows = Access::Transaction(self).load(statement);
+        // The rows are changed, and which they are can't be read.
+        if matches!(rows, Err(Error::Database(diesel::result::Error::DeserializationError(_)))) {
+            self.doom();
+        }
+        rows
     }
 
     pub(crate) fn with_connection<T>(&self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
@@ -92,20 +127,29 @@ impl<DB: Backend> Tx<DB> {
         let mut connection = larder.connection()?;
         DB::begin(&mut connection, isolation, larder.commit_within())?;
         let tx = Self { connection: RefCell::new(connection), frames: RefCell::new(vec![Effects::default()]) };
-        match work(&tx) {
-            Ok(value) => tx.commit(larder).map(|()| value),
-            Err(error) => {
+        match panic::catch_unwind(AssertUnwindSafe(|| work(&tx))) {
+            Ok(Ok(value)) => tx.commit(larder).map(|()| value),
+            Ok(Err(error)) => {
                 tx.roll_back();
                 Err(error)
+            }
+            Err(panic) => {
+                tx.roll_back();
+                panic::resume_unwind(panic)
             }
         }
     }
 
     /// Marks, commits, and ends the marks: `docs/architecture.md`, "One write".
     fn commit(self, larder: &Larder<DB>) -> Result<()> {
-        let mut effects = Effects::default();
-        for frame in self.frames.take() {
-            effects.merge(frame);
+        let mut frames = self.frames.take();
+        let effects = frames.pop().unwrap_or_default();
+        // Whoever opens and closes transactions by hand in `run` may have left one open: COMMIT would not be one.
+        let is_outermost =
+            frames.is_empty() && self.with_connection(|connection| Ok(depth::<DB>(connection)))? == Some(1);
+        if effects.is_doomed() || !is_outermost {
+            self.roll_back();
+            return Err(Error::Doomed);
         }
         let Some(layers) = larder.layers().filter(|_| !effects.is_empty()) else {
             return self.send_commit().map_err(|failure| failure.error);
@@ -164,6 +208,12 @@ impl<DB: Backend> Tx<DB> {
 struct Failure {
     error: Error,
     certain: bool,
+}
+
+/// How many transactions are open in each other: `None` if that is not known any more.
+fn depth<DB: Backend>(connection: &mut DB::Connection) -> Option<u32> {
+    let status = Manager::<DB>::transaction_manager_status_mut(connection).transaction_depth().ok()?;
+    Some(status.map_or(0, NonZeroU32::get))
 }
 
 /// Rolls back what may still be open. A connection on which that fails is thrown away by its pool, and the server rolls back.

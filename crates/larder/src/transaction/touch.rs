@@ -114,7 +114,7 @@ pub(crate) fn lock_rows<'q, DB: Backend, E: Table<DB>>(
     statement.sql(" WHERE ");
     condition(&mut statement);
     statement.sql(lock);
-    let rows: Vec<WholeRow<E>> = Access::Transaction(tx).load(statement)?;
+    let rows: Vec<WholeRow<E>> = tx.returning(statement)?;
     Ok(rows.into_iter().map(|WholeRow(row)| row).collect())
 }
 
