@@ -36,6 +36,10 @@ pub trait Backend: diesel::backend::Backend + sealed::Sealed + Default + 'static
     #[doc(hidden)]
     const UPDATE_RETURNS_OLD: bool;
 
+    /// Whether instants come back with their nanoseconds.
+    #[doc(hidden)]
+    const KEEPS_NANOSECONDS: bool;
+
     /// Whether arrays can be bound and unnested.
     #[doc(hidden)]
     const UNNESTS: bool;

@@ -132,14 +132,17 @@ impl Layers {
         self.courier.flush(at_most)
     }
 
-    /// Empties a cell whose bytes can't be read, so that it can be filled again.
-    pub(crate) fn discard(&self, key: &CellKey) -> Found {
-        self.tell(Event::Corrupt { key });
-        match self.store.settle(None, &[key]) {
-            Ok(()) => Found::Miss(Vacancy::Nothing),
+    /// Empties cells whose bytes can't be read, so that they can be filled again: what they are then.
+    pub(crate) fn discard(&self, keys: &[&CellKey]) -> Option<Vacancy> {
+        if keys.is_empty() {
+            return None;
+        }
+        keys.iter().for_each(|key| self.tell(Event::Corrupt { key }));
+        match self.store.settle(None, keys) {
+            Ok(()) => Some(Vacancy::Nothing),
             Err(error) => {
                 self.failed("settle", &error);
-                Found::Bypass
+                None
             }
         }
     }

@@ -43,14 +43,18 @@ where
     let mut missing: Vec<Missing<'_>> = Vec::new();
     if let Some(layers) = access.layers() {
         cells = payload::cell_keys::<P>(keys);
+        let mut corrupt = Vec::new();
         for (at, found) in layers.read(&cells).into_iter().enumerate() {
-            match look::<P>(layers, &cells[at], found, limit) {
+            match look::<P>(found, limit) {
                 Looked::Rows(rows) => groups[at] = rows.into_iter().map(H::narrow).collect(),
                 Looked::Lacking(vacancy) => {
-                    missing.push(Missing { at, cell: Some((&cells[at], vacancy)), lease: None })
+                    missing.push(Missing { at, cell: Some((&cells[at], vacancy)), lease: None });
                 }
+                Looked::Corrupt => corrupt.push(at),
             }
         }
+        let vacancy = layers.discard(&corrupt.iter().map(|at| &cells[*at]).collect::<Vec<_>>());
+        missing.extend(corrupt.into_iter().map(|at| Missing { at, cell: Some((&cells[at], vacancy)), lease: None }));
         if H::WHOLE {
             take_leases(layers, &mut missing);
         }
@@ -96,20 +100,19 @@ enum Looked<E> {
     Rows(Rows<E>),
     /// To be loaded, and filled in where the cell is vacant.
     Lacking(Option<Vacancy>),
+    /// To be emptied, and then loaded.
+    Corrupt,
 }
 
-fn look<P: Pattern>(layers: &Layers, cell: &CellKey, found: Found, limit: usize) -> Looked<P::Entity> {
-    let lacking = |found| match found {
-        Found::Miss(vacancy) => Looked::Lacking(Some(vacancy)),
-        Found::Hit(_) | Found::Bypass => Looked::Lacking(None),
-    };
+fn look<P: Pattern>(found: Found, limit: usize) -> Looked<P::Entity> {
     match found {
         Found::Hit(bytes) => match payload::decode::<P>(&bytes, limit) {
             Ok(Some(rows)) => Looked::Rows(rows),
             Ok(None) => Looked::Lacking(None),
-            Err(_) => lacking(layers.discard(cell)),
+            Err(_) => Looked::Corrupt,
         },
-        other => lacking(other),
+        Found::Miss(vacancy) => Looked::Lacking(Some(vacancy)),
+        Found::Bypass => Looked::Lacking(None),
     }
 }
 

@@ -23,6 +23,7 @@ impl Backend for Pg {
 
     const MAX_BINDS: usize = 65_535;
     const UPDATE_RETURNS_OLD: bool = true;
+    const KEEPS_NANOSECONDS: bool = false;
     const UNNESTS: bool = true;
     // An insertion of a child locks its parent's key against deletion. A change of the parent goes well with that, and must not
     // wait for it; if it changes the key, PostgreSQL takes the stronger lock by itself.

@@ -23,6 +23,7 @@ impl Backend for Sqlite {
 
     const MAX_BINDS: usize = 32_766;
     const UPDATE_RETURNS_OLD: bool = false;
+    const KEEPS_NANOSECONDS: bool = true;
     const UNNESTS: bool = false;
     // A write transaction has the database to itself.
     const FOR_CHANGE: &'static str = "";

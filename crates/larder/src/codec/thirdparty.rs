@@ -45,7 +45,7 @@ mod bigdecimal {
             out.extend_from_slice(self.normalized().to_plain_string().as_bytes());
         }
 
-        fn canonical(self) -> Self {
+        fn canonical(self, _keeps_nanoseconds: bool) -> Self {
             Self::from_str(&self.normalized().to_plain_string()).unwrap_or(self)
         }
     }
@@ -123,18 +123,22 @@ mod chrono {
             self.and_utc().write_part(out);
         }
 
-        fn canonical(self) -> Self {
-            self.and_utc().canonical().naive_utc()
+        fn canonical(self, keeps_nanoseconds: bool) -> Self {
+            self.and_utc().canonical(keeps_nanoseconds).naive_utc()
         }
     }
 
     impl KeyPart for DateTime<Utc> {
         fn write_part(&self, out: &mut Vec<u8>) {
-            out.extend_from_slice(self.canonical().timestamp_micros().to_string().as_bytes());
+            let text = format!("{}.{:09}", self.timestamp(), self.timestamp_subsec_nanos());
+            out.extend_from_slice(text.as_bytes());
         }
 
-        // Databases keep microseconds; libpq is sent as many, the rest cut off.
-        fn canonical(self) -> Self {
+        // PostgreSQL keeps microseconds, and cuts off the rest. SQLite has the text as it was sent.
+        fn canonical(self, keeps_nanoseconds: bool) -> Self {
+            if keeps_nanoseconds {
+                return self;
+            }
             DateTime::from_timestamp_micros(self.timestamp_micros()).unwrap_or(self)
         }
     }

@@ -18,8 +18,10 @@ use crate::{
     store::{CellKey, Fill, Lease, Nonce, Store},
 };
 
-/// How many loads may wait; with more, callers carry theirs themselves, which slows them down to what the store can take.
+/// How many loads may wait, and how many bytes of values; with more, callers carry theirs themselves, which slows them down to what
+/// the store can take.
 const QUEUE: usize = 256;
+const QUEUE_BYTES: usize = 64 << 20;
 
 /// A value to be stored under a lease.
 #[derive(Debug, Clone)]
@@ -42,14 +44,24 @@ pub(super) struct Courier {
 struct Desk {
     store: Arc<dyn Store>,
     events: Arc<dyn HandleEvent>,
-    /// What was loaded and is not stored yet.
-    waiting: Mutex<HashMap<CellKey, (Nonce, Bytes)>>,
-    cleared: Condvar,
+    shelf: Mutex<Shelf>,
+    /// Told of each delivery.
+    delivered: Condvar,
+}
+
+/// What was loaded and is not stored yet.
+#[derive(Default)]
+struct Shelf {
+    values: HashMap<CellKey, (Nonce, Bytes)>,
+    n_bytes: usize,
+    /// How many loads were sent, and how many of them are delivered. They are delivered in the order in which they were sent.
+    n_sent: u64,
+    n_delivered: u64,
 }
 
 impl Courier {
     pub(super) fn new(store: Arc<dyn Store>, events: Arc<dyn HandleEvent>, in_background: bool) -> Self {
-        let desk = Desk { store, events, waiting: Mutex::default(), cleared: Condvar::new() };
+        let desk = Desk { store, events, shelf: Mutex::default(), delivered: Condvar::new() };
         Self { desk: Arc::new(desk), queue: OnceLock::new(), in_background }
     }
 
@@ -60,14 +72,25 @@ impl Courier {
             self.desk.deliver(&parcels);
             return;
         };
-        {
-            let mut waiting = self.desk.waiting();
-            for Parcel { key, lease, value, .. } in &parcels {
-                waiting.insert(key.clone(), (lease.token, value.clone()));
-            }
-        }
-        if let Err(TrySendError::Full(parcels) | TrySendError::Disconnected(parcels)) = queue.try_send(parcels) {
+        let n_bytes = parcels.iter().map(|parcel| parcel.value.len()).sum::<usize>();
+        let mut shelf = self.desk.shelf();
+        if shelf.n_bytes.saturating_add(n_bytes) > QUEUE_BYTES {
+            drop(shelf);
             self.desk.deliver(&parcels);
+            return;
+        }
+        // Sent under the lock, so that the numbers are in the order of the queue; sending does not wait.
+        let shelved: Vec<_> = parcels.iter().map(|p| (p.key.clone(), (p.lease.token, p.value.clone()))).collect();
+        match queue.try_send(parcels) {
+            Ok(()) => {
+                shelf.n_sent += 1;
+                shelf.n_bytes += n_bytes;
+                shelf.values.extend(shelved);
+            }
+            Err(TrySendError::Full(parcels) | TrySendError::Disconnected(parcels)) => {
+                drop(shelf);
+                self.desk.deliver(&parcels);
+            }
         }
     }
 
@@ -79,14 +102,15 @@ impl Courier {
         if !self.in_background {
             return None;
         }
-        self.desk.waiting().get(key).filter(|(theirs, _)| *theirs == token).map(|(_, value)| value.clone())
+        self.desk.shelf().values.get(key).filter(|(theirs, _)| *theirs == token).map(|(_, value)| value.clone())
     }
 
-    /// Waits until everything that was sent has been delivered, for `at_most` that long: whether it was.
+    /// Waits until everything that was sent before has been delivered, for `at_most` that long: whether it was.
     pub(super) fn flush(&self, at_most: Duration) -> bool {
-        let waiting = self.desk.waiting();
-        let waited = self.desk.cleared.wait_timeout_while(waiting, at_most, |waiting| !waiting.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_empty()
+        let shelf = self.desk.shelf();
+        let n_sent = shelf.n_sent;
+        let waited = self.desk.delivered.wait_timeout_while(shelf, at_most, |shelf| shelf.n_delivered < n_sent);
+        waited.unwrap_or_else(PoisonError::into_inner).0.n_delivered >= n_sent
     }
 }
 
@@ -95,14 +119,15 @@ impl Desk {
     fn open(desk: &Arc<Self>) -> Option<SyncSender<Vec<Parcel>>> {
         let (sender, parcels) = mpsc::sync_channel(QUEUE);
         let desk = Arc::clone(desk);
-        let run = move |parcels: Receiver<Vec<Parcel>>| parcels.iter().for_each(|parcels| desk.deliver(&parcels));
+        let run =
+            move |parcels: Receiver<Vec<Parcel>>| parcels.iter().for_each(|parcels| desk.deliver_and_clear(&parcels));
         let started = thread::Builder::new().name("larder-courier".to_owned()).spawn(move || run(parcels));
         started.ok().map(|_| sender)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<CellKey, (Nonce, Bytes)>> {
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
         // Nothing that can panic halfway through a change runs under this lock.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn deliver(&self, parcels: &[Parcel]) {
@@ -118,14 +143,18 @@ impl Desk {
             }
             Err(error) => tell(self.events.as_ref(), Event::StoreFailed { operation: "fill", error: &error }),
         }
-        let mut waiting = self.waiting();
-        for Parcel { key, lease, .. } in parcels {
-            if waiting.get(key).is_some_and(|(token, _)| *token == lease.token) {
-                waiting.remove(key);
+    }
+
+    fn deliver_and_clear(&self, parcels: &[Parcel]) {
+        self.deliver(parcels);
+        let mut shelf = self.shelf();
+        for Parcel { key, lease, value, .. } in parcels {
+            shelf.n_bytes -= value.len();
+            if shelf.values.get(key).is_some_and(|(token, _)| *token == lease.token) {
+                shelf.values.remove(key);
             }
         }
-        if waiting.is_empty() {
-            self.cleared.notify_all();
-        }
+        shelf.n_delivered += 1;
+        self.delivered.notify_all();
     }
 }

@@ -33,19 +33,19 @@ where
     if let (Some(layers), None) = (access.layers(), filter()) {
         let cells = payload::cell_keys::<P>(keys);
         missing.clear();
+        let mut corrupt = Vec::new();
         for (at, found) in layers.read(&cells).into_iter().enumerate() {
             match found {
                 Found::Hit(bytes) => match payload::count::<P>(&bytes) {
                     Ok(Some(count)) => counts[at] = count,
                     Ok(None) => missing.push(at),
-                    Err(_) => {
-                        layers.discard(&cells[at]);
-                        missing.push(at);
-                    }
+                    Err(_) => corrupt.push(at),
                 },
                 Found::Miss(_) | Found::Bypass => missing.push(at),
             }
         }
+        layers.discard(&corrupt.iter().map(|at| &cells[*at]).collect::<Vec<_>>());
+        missing.extend(corrupt);
     }
     for missing in missing.chunks(chunk_of::<DB, P>()) {
         let wanted: Vec<P::Key> = missing.iter().map(|at| keys[*at].clone()).collect();

@@ -68,7 +68,7 @@ where
     type Output = i64;
 
     fn load(&self, access: Access<'_, DB>, keys: Vec<Option<<L::From as Pattern>::Key>>) -> Result<Vec<i64>> {
-        let Distinct { keys, places, .. } = Distinct::of(keys);
+        let Distinct { keys, places, .. } = Distinct::of::<DB>(keys);
         let counts = load::count_by::<DB, L::To>(access, &keys, || self.filter.fragment())?;
         Ok(places.into_iter().map(|place| place.map_or(0, |at| counts[at])).collect())
     }

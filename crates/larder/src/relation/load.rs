@@ -22,7 +22,7 @@ where
     type Output = <L::Arity as Arity>::Of<S::Output>;
 
     fn load(&self, access: Access<'_, DB>, keys: Vec<Option<<L::From as Pattern>::Key>>) -> Result<Vec<Self::Output>> {
-        let distinct = Distinct::of(keys);
+        let distinct = Distinct::of::<DB>(keys);
         let keys = &distinct.keys;
         let limit = self.limit.unwrap_or(load::ALL).min(L::Arity::LIMIT);
         let groups: Vec<Rows<S::Head>> = if self.is_plain() && self.filter.fragment().is_none() {
@@ -48,13 +48,13 @@ pub(crate) struct Distinct<K> {
 }
 
 impl<K: crate::key::Key> Distinct<K> {
-    pub(crate) fn of(given: Vec<Option<K>>) -> Self {
-        let mut seen = HashMap::with_capacity(given.len());
-        let (mut keys, mut uses) = (Vec::with_capacity(given.len()), Vec::with_capacity(given.len()));
+    pub(crate) fn of<DB: Backend>(given: impl IntoIterator<Item = Option<K>>) -> Self {
+        let given = given.into_iter();
+        let mut seen = HashMap::with_capacity(given.size_hint().0);
+        let (mut keys, mut uses) = (Vec::with_capacity(given.size_hint().0), Vec::with_capacity(given.size_hint().0));
         let places = given
-            .into_iter()
             .map(|key| {
-                let key = key?.canonical();
+                let key = key?.canonical(DB::KEEPS_NANOSECONDS);
                 let at = *seen.entry(key.clone()).or_insert_with(|| {
                     keys.push(key);
                     uses.push(0);

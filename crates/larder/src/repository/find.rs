@@ -3,6 +3,7 @@ use crate::{
     backend::Backend,
     entity::{Entity, Pattern, PatternOn, Table},
     error::{Error, Result},
+    key::Key,
     load,
     relation::Distinct,
     row::SelectList,
@@ -57,8 +58,11 @@ where
     /// # Errors
     /// Those of [`Repository::find`].
     pub fn exists(&self, key: impl Into<KeyOf<S, DB>>) -> Result<bool> {
-        let found =
-            load::rows_by::<DB, PrimaryOf<S, DB>, Presence<S::Entity>>(self.access, &[canonical(key.into())], 1)?;
+        let found = load::rows_by::<DB, PrimaryOf<S, DB>, Presence<S::Entity>>(
+            self.access,
+            &[canonical::<DB, _>(key.into())],
+            1,
+        )?;
         Ok(found.first().is_some_and(|rows| !rows.is_empty()))
     }
 
@@ -92,7 +96,7 @@ where
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let mut groups = load::rows_by::<DB, P, S::Head>(self.access, &[canonical(key)], 1)?;
+        let mut groups = load::rows_by::<DB, P, S::Head>(self.access, &[canonical::<DB, _>(key)], 1)?;
         let heads = groups.pop().unwrap_or_default();
         Ok(self.shape.assemble(self.access, heads.into_vec())?.pop())
     }
@@ -114,7 +118,7 @@ where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
         S: Clone,
     {
-        List::new(self.access, self.shape.clone(), canonical(key))
+        List::new(self.access, self.shape.clone(), canonical::<DB, _>(key))
     }
 
     /// The rows of several lists, in the order of `keys`.
@@ -133,7 +137,7 @@ where
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let counts = load::count_by::<DB, P>(self.access, &[canonical(key)], || None)?;
+        let counts = load::count_by::<DB, P>(self.access, &[canonical::<DB, _>(key)], || None)?;
         Ok(counts.first().copied().unwrap_or_default())
     }
 
@@ -146,13 +150,13 @@ where
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let distinct = Distinct::of(keys.into_iter().map(Some).collect());
+        let distinct = Distinct::of::<DB>(keys.into_iter().map(Some));
         let groups = load::rows_by::<DB, P, S::Head>(self.access, &distinct.keys, limit)?;
         let (heads, counts) = distinct.spread(groups);
         Ok((self.shape.assemble(self.access, heads)?.into_iter(), counts))
     }
 }
 
-fn canonical<K: crate::key::Key>(key: K) -> K {
-    key.canonical()
+fn canonical<DB: Backend, K: Key>(key: K) -> K {
+    key.canonical(DB::KEEPS_NANOSECONDS)
 }
