@@ -1,7 +1,8 @@
 //! The tokens.
 //!
-//! Paths are absolute and there are no glob imports, since nothing is known of what the user's module has in scope. All items
-//! but the repository stand in an anonymous constant, where no name of theirs can be in anybody's way.
+//! All items but the repository stand in an anonymous constant, where no name of theirs can be in anybody's way. Every path
+//! starts at a crate's root or at `__larder`, which that constant imports, and there are no glob imports: nothing is known of
+//! what the user's module has in scope.
 
 mod codec;
 mod coding;
@@ -12,6 +13,7 @@ mod key_part;
 mod loader;
 mod pattern;
 mod receiver;
+mod refined;
 mod relation;
 mod repository;
 mod stub;
@@ -45,10 +47,8 @@ pub(crate) fn repository(input: &DeriveInput) -> TokenStream {
                 repository::methods(&model),
                 finder::finders(&model),
             ];
-            quote! {
-                #repository
-                const _: () = { #(#items)* };
-            }
+            let hidden = hidden(quote!(#(#items)*));
+            quote!(#repository #hidden)
         }
         (Err(errors), _) => stub::repository(input, &errors, &relations),
         (Ok(()), None) => TokenStream::new(),
@@ -62,7 +62,7 @@ pub(crate) fn view(input: &DeriveInput) -> TokenStream {
     match (errors.finish(), view) {
         (Ok(()), Some(view)) => {
             let items = [head::head(&view), loader::loaders(&view)];
-            quote!(const _: () = { #(#items)* };)
+            hidden(quote!(#(#items)*))
         }
         (Err(errors), _) => stub::view(input, &errors),
         (Ok(()), None) => TokenStream::new(),
@@ -74,7 +74,7 @@ pub(crate) fn codec(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::default();
     let implementation = codec::codec(input, &mut errors);
     match errors.finish() {
-        Ok(()) => quote!(const _: () = { #implementation };),
+        Ok(()) => hidden(implementation),
         Err(errors) => stub::codec(input, &errors),
     }
 }
@@ -84,9 +84,20 @@ pub(crate) fn key_part(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::default();
     let words = Words::of(input, &mut errors);
     match (errors.finish(), words) {
-        (Ok(()), Some(words)) => key_part::key_part(&input.ident, &words.variants),
+        (Ok(()), Some(words)) => hidden(key_part::key_part(&input.ident, &words.variants)),
         (Err(errors), _) => stub::key_part(input, &errors),
         (Ok(()), None) => TokenStream::new(),
+    }
+}
+
+/// Items that nobody can name.
+fn hidden(items: TokenStream) -> TokenStream {
+    quote! {
+        const _: () = {
+            use ::larder::__private as __larder;
+
+            #items
+        };
     }
 }
 
@@ -96,11 +107,10 @@ fn fields_number<'a>(entity: &impl quote::ToTokens, fields: impl IntoIterator<It
     let fields: Vec<&Ident> = fields.into_iter().collect();
     let names = fields.iter().map(|field| crate::names::plain(field));
     let (first, rest) = (names.clone().next(), names.skip(1));
-    let columns = fields
-        .iter()
-        .map(|field| quote::quote_spanned!(place(field)=> <#entity as ::larder::__private::Entity>::COLUMNS.#field));
+    let columns =
+        fields.iter().map(|field| quote::quote_spanned!(place(field)=> <#entity as __larder::Entity>::COLUMNS.#field));
     quote! {{
-        ::larder::__private::fields(::larder::__private::Fingerprint::of(#first) #(.and(#rest))*, (#(#columns,)*))
+        __larder::fields(__larder::Fingerprint::of(#first) #(.and(#rest))*, (#(#columns,)*))
     }}
 }
 

@@ -192,9 +192,6 @@ pub trait ListedBy<const FIELDS: u64>: Entity {
 
 /// A relation of an entity, by its number in [`Entity::RELATIONS`].
 pub trait Related<const NUMBER: u64>: Entity {
-    /// The relation.
+    /// The relation, of which there is a default value.
     type Relation;
-
-    /// Its value.
-    fn relation() -> Self::Relation;
 }

@@ -58,8 +58,8 @@ pub mod __private {
         entity::{Entity, ListedBy, Pattern, PatternOn, Related, Table},
         error::Result,
         generated::{
-            Both, Fills, If, Keeps, Tied, fields, is_counted, is_entity, is_key_field, is_key_part, layout, read, tied,
-            viewed, viewed_with, whole,
+            Both, Embedded, Fills, If, Keeps, Taken, Tied, fields, is_counted, is_entity, is_key_field, is_key_part,
+            layout, read, tied, viewed, viewed_with, whole,
         },
         key::{Key, KeyField, KeyPart},
         relation::{

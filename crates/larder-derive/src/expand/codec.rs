@@ -15,7 +15,7 @@ pub(super) fn codec(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
     let (fingerprint, encode, decode) = match &input.data {
         Data::Struct(data) => {
             let parts = parts(&data.fields, errors);
-            let fingerprint = fingerprint(quote!(::larder::__private::Fingerprint::of("struct")), &parts);
+            let fingerprint = fingerprint(quote!(__larder::Fingerprint::of("struct")), &parts);
             let (members, bound) = (parts.iter().map(|part| &part.member), parts.iter().map(|part| &part.bound));
             let (encode, decode) = (encode(&parts), decode(&parts));
             let encode = quote!(let Self { #(#members: #bound),* } = self; #encode);
@@ -34,19 +34,19 @@ pub(super) fn codec(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
     let ident = &input.ident;
     let mut generics = input.generics.clone();
     for param in generics.type_params_mut() {
-        param.bounds.push(parse_quote!(::larder::__private::Codec));
+        param.bounds.push(parse_quote!(__larder::Codec));
     }
     let (params, args, bounds) = generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        impl #params ::larder::__private::Codec for #ident #args #bounds {
-            const FINGERPRINT: ::larder::__private::Fingerprint = #fingerprint;
+        impl #params __larder::Codec for #ident #args #bounds {
+            const FINGERPRINT: __larder::Fingerprint = #fingerprint;
             fn encode(&self, out: &mut ::std::vec::Vec<u8>) {
                 #encode
             }
             fn decode(
-                input: &mut ::larder::__private::Input<'_>,
-            ) -> ::core::result::Result<Self, ::larder::__private::Corrupt> {
+                input: &mut __larder::Input<'_>,
+            ) -> ::core::result::Result<Self, __larder::Corrupt> {
                 #decode
             }
         }
@@ -104,7 +104,7 @@ fn decode(parts: &[Part<'_>]) -> TokenStream {
 
 /// A variant is its place in the enum, and then its fields.
 fn of_enum(variants: &[(&Ident, Vec<Part<'_>>)]) -> (TokenStream, TokenStream, TokenStream) {
-    let mut print = quote!(::larder::__private::Fingerprint::of("enum"));
+    let mut print = quote!(__larder::Fingerprint::of("enum"));
     let (mut encoders, mut decoders) = (Vec::new(), Vec::new());
     for (at, (ident, parts)) in variants.iter().enumerate() {
         let (name, at) = (names::plain(ident), at as u64);
@@ -113,7 +113,7 @@ fn of_enum(variants: &[(&Ident, Vec<Part<'_>>)]) -> (TokenStream, TokenStream, T
         let (encode, decode) = (encode(parts), decode(parts));
         encoders.push(quote! {
             Self::#ident { #(#members: #bound),* } => {
-                ::larder::__private::put_varint(#at, out);
+                __larder::put_varint(#at, out);
                 #encode
             }
         });
@@ -123,7 +123,7 @@ fn of_enum(variants: &[(&Ident, Vec<Part<'_>>)]) -> (TokenStream, TokenStream, T
     let decode = quote! {
         match input.varint()? {
             #(#decoders,)*
-            _ => ::core::result::Result::Err(::larder::__private::Corrupt),
+            _ => ::core::result::Result::Err(__larder::Corrupt),
         }
     };
     (print, encode, decode)

@@ -9,12 +9,12 @@ use crate::attr::SerdeCoding;
 
 pub(super) fn fingerprint(ty: &Type, serde: Option<&SerdeCoding>) -> TokenStream {
     match serde {
-        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::FINGERPRINT),
+        None => quote_spanned!(place(ty)=> <#ty as __larder::Codec>::FINGERPRINT),
         Some(serde) => {
             // Compilers differ in the spaces that they put between tokens.
             let name = ty.to_token_stream().to_string().replace(char::is_whitespace, "");
             let version = serde.version.unwrap_or(1).to_string();
-            quote_spanned!(place(ty)=> ::larder::__private::Serde::fingerprint(#name, #version))
+            quote_spanned!(place(ty)=> __larder::Serde::fingerprint(#name, #version))
         }
     }
 }
@@ -23,8 +23,8 @@ pub(super) fn fingerprint(ty: &Type, serde: Option<&SerdeCoding>) -> TokenStream
 pub(super) fn encode(ty: &Type, serde: Option<&SerdeCoding>, value: TokenStream) -> TokenStream {
     let out = local("out");
     match serde {
-        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::encode(#value, #out)),
-        Some(_) => quote_spanned!(place(ty)=> ::larder::__private::Serde::encode::<#ty>(#value, #out)),
+        None => quote_spanned!(place(ty)=> <#ty as __larder::Codec>::encode(#value, #out)),
+        Some(_) => quote_spanned!(place(ty)=> __larder::Serde::encode::<#ty>(#value, #out)),
     }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn encode(ty: &Type, serde: Option<&SerdeCoding>, value: TokenStream)
 pub(super) fn decode(ty: &Type, serde: Option<&SerdeCoding>) -> TokenStream {
     let input = local("input");
     match serde {
-        None => quote_spanned!(place(ty)=> <#ty as ::larder::__private::Codec>::decode(#input)?),
-        Some(_) => quote_spanned!(place(ty)=> ::larder::__private::Serde::decode::<#ty>(#input)?),
+        None => quote_spanned!(place(ty)=> <#ty as __larder::Codec>::decode(#input)?),
+        Some(_) => quote_spanned!(place(ty)=> __larder::Serde::decode::<#ty>(#input)?),
     }
 }

@@ -1,10 +1,10 @@
 //! `impl Entity`, and the struct of columns that views and filters name.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::{coding, local, place, quiet};
-use crate::facts::{Model, tuple};
+use crate::facts::{Model, ModelField, tuple};
 
 pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     let Model { ident, name, write_through, .. } = model;
@@ -18,7 +18,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
         .map(|field| {
             let ty = field.ty;
             quote_spanned! {place(ty)=>
-                <#ty as ::larder::__private::If<{ ::larder::__private::is_key_part::<#ty>() }>>::Type
+                <#ty as __larder::If<{ __larder::is_key_part::<#ty>() }>>::Type
             }
         })
         .collect();
@@ -33,11 +33,11 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     let key_of = tuple(&key_of);
 
     let (names, values): (Vec<_>, Vec<_>) =
-        model.fields.iter().filter_map(|field| Some((quiet(field.ident), field.column.as_ref()?))).unzip();
+        model.fields.iter().map(|field| (quiet(field.ident), column_value(field))).unzip();
     let layout = model.fields.iter().map(|field| {
         let fingerprint = coding::fingerprint(field.ty, field.serde.as_ref());
         let name = match &field.column {
-            Some(column) => quote!(<#column as ::larder::__private::diesel::Column>::NAME),
+            Some(column) => quote!(<#column as __larder::diesel::Column>::NAME),
             None => {
                 let name = crate::names::plain(field.ident);
                 quote!(#name)
@@ -62,14 +62,14 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     });
     let relations_type = Model::type_name(ident, "Relations");
     let (relations, numbers): (Vec<_>, Vec<_>) =
-        model.relations.iter().map(|relation| quiet(&relation.name)).zip(0_u64..).unzip();
+        model.relations.iter().map(|relation| quiet(&relation.name)).zip((0..).map(Literal::u64_unsuffixed)).unzip();
     let patterns = model.patterns.iter().map(|pattern| &pattern.ident);
 
     quote! {
         #columns
 
         #[automatically_derived]
-        impl ::larder::__private::Entity for #ident {
+        impl __larder::Entity for #ident {
             type Key = #key;
             type Backend = #backend;
             type Primary = #primary;
@@ -78,7 +78,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
             type Relations = #relations_type;
             const RELATIONS: Self::Relations = #relations_type { #(#relations: #numbers),* };
             const NAME: &'static str = #name;
-            const LAYOUT: ::larder::__private::Layout = ::larder::__private::layout(#name, &[#(#layout),*]);
+            const LAYOUT: __larder::Layout = __larder::layout(#name, &[#(#layout),*]);
             const TTL: ::core::option::Option<::core::time::Duration> = #ttl;
             const WRITE_THROUGH: bool = #write_through;
             fn key(&self) -> Self::Key {
@@ -88,11 +88,11 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
                 #(#encode;)*
             }
             fn decode(
-                input: &mut ::larder::__private::Input<'_>,
-            ) -> ::core::result::Result<Self, ::larder::__private::Corrupt> {
+                input: &mut __larder::Input<'_>,
+            ) -> ::core::result::Result<Self, __larder::Corrupt> {
                 ::core::result::Result::Ok(Self { #(#decode),* })
             }
-            fn cells(&self, cells: &mut ::larder::__private::Cells<'_, Self>) {
+            fn cells(&self, cells: &mut __larder::Cells<'_, Self>) {
                 #(cells.add::<#patterns>(self);)*
             }
         }
@@ -102,12 +102,12 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
 /// The columns by the names of their fields, and the relations by theirs.
 fn columns(model: &Model<'_>) -> TokenStream {
     let (vis, columns) = (model.vis(), model.columns());
-    let fields = model.fields.iter().filter_map(|field| {
-        let (ident, column) = (quiet(field.ident), field.column.as_ref()?);
-        Some(quote!(#vis #ident: #column))
+    let fields = model.fields.iter().map(|field| {
+        let (ident, column) = (quiet(field.ident), column_type(field));
+        quote!(#vis #ident: #column)
     });
     let (doc, relations_doc) =
-        (format!("The columns of `{}`.", model.ident), format!("The relations of `{}`, numbered.", model.ident));
+        (format!(" The columns of `{}`.", model.ident), format!(" The relations of `{}`, numbered.", model.ident));
     let relations_type = Model::type_name(model.ident, "Relations");
     let relations = model.relations.iter().map(|relation| quiet(&relation.name));
     quote! {
@@ -119,4 +119,13 @@ fn columns(model: &Model<'_>) -> TokenStream {
         #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
         #vis struct #relations_type { #(#vis #relations: u64),* }
     }
+}
+
+fn column_type(field: &ModelField<'_>) -> TokenStream {
+    let (column, ty) = (&field.column, field.ty);
+    column.as_ref().map_or_else(|| quote!(__larder::Embedded<#ty>), |column| quote!(#column))
+}
+
+fn column_value(field: &ModelField<'_>) -> TokenStream {
+    field.column.as_ref().map_or_else(|| quote!(__larder::Embedded::new()), |column| quote!(#column))
 }

@@ -21,8 +21,8 @@ pub(super) fn finders(model: &Model<'_>) -> TokenStream {
         [backend] => (quote!(), quote!(#backend), quote!()),
         _ => {
             let patterns = patterns.iter().map(|pattern| &pattern.ident);
-            let bounds = quote!(#(#patterns: ::larder::__private::PatternOn<DB>,)*);
-            (quote!(DB: ::larder::__private::Backend,), quote!(DB), bounds)
+            let bounds = quote!(#(#patterns: __larder::PatternOn<DB>,)*);
+            (quote!(DB: __larder::Backend,), quote!(DB), bounds)
         }
     };
     let finders = patterns.iter().map(|pattern| {
@@ -33,7 +33,7 @@ pub(super) fn finders(model: &Model<'_>) -> TokenStream {
         #[automatically_derived]
         impl<'s, #params S> #repository<'s, #backend, S>
         where
-            S: ::larder::__private::Shape<#backend, Entity = #entity>,
+            S: __larder::Shape<#backend, Entity = #entity>,
             #bounds
         {
             #(#finders)*
@@ -105,7 +105,7 @@ impl<'m, 'a> Finder<'m, 'a> {
         let (vis, pattern, columns, entity) = (self.model.vis(), &self.pattern.ident, self.columns(), self.model.ident);
         let (one, many) = (self.called("find", ""), self.called("find", "_many"));
         let (arguments, key, (params, given, keys)) = (self.arguments(), self.key(), self.many());
-        let output = quote!(<S as ::larder::__private::Shape<#backend>>::Output);
+        let output = quote!(<S as __larder::Shape<#backend>>::Output);
         let docs = docs([
             format!("The `{entity}` with this {columns}, or `None`."),
             COST_OF_ONE.to_owned(),
@@ -117,7 +117,7 @@ impl<'m, 'a> Finder<'m, 'a> {
         );
         quote! {
             #docs
-            #vis fn #one(&self, #arguments) -> ::larder::__private::Result<::core::option::Option<#output>> {
+            #vis fn #one(&self, #arguments) -> __larder::Result<::core::option::Option<#output>> {
                 self.inner.find_by::<#pattern>(#key)
             }
 
@@ -125,7 +125,7 @@ impl<'m, 'a> Finder<'m, 'a> {
             #vis fn #many<#params>(
                 &self,
                 keys: &[#given],
-            ) -> ::larder::__private::Result<::std::vec::Vec<::core::option::Option<#output>>> {
+            ) -> __larder::Result<::std::vec::Vec<::core::option::Option<#output>>> {
                 self.inner.find_by_many::<#pattern>(#keys)
             }
         }
@@ -135,7 +135,7 @@ impl<'m, 'a> Finder<'m, 'a> {
         let (vis, pattern, columns, entity) = (self.model.vis(), &self.pattern.ident, self.columns(), self.model.ident);
         let (one, many, count) = (self.called("list", ""), self.called("list", "_many"), self.called("count", ""));
         let (arguments, key, (params, given, keys)) = (self.arguments(), self.key(), self.many());
-        let output = quote!(<S as ::larder::__private::Shape<#backend>>::Output);
+        let output = quote!(<S as __larder::Shape<#backend>>::Output);
         let order = self.order();
         let docs_one = docs([
             format!("The `{entity}` rows with this {columns}, still to be limited and loaded: {order}."),
@@ -153,7 +153,7 @@ impl<'m, 'a> Finder<'m, 'a> {
         ]);
         quote! {
             #docs_one
-            #vis fn #one(&self, #arguments) -> ::larder::__private::List<'s, #backend, S, #pattern>
+            #vis fn #one(&self, #arguments) -> __larder::List<'s, #backend, S, #pattern>
             where
                 S: ::core::clone::Clone,
             {
@@ -164,12 +164,12 @@ impl<'m, 'a> Finder<'m, 'a> {
             #vis fn #many<#params>(
                 &self,
                 keys: &[#given],
-            ) -> ::larder::__private::Result<::std::vec::Vec<::std::vec::Vec<#output>>> {
+            ) -> __larder::Result<::std::vec::Vec<::std::vec::Vec<#output>>> {
                 self.inner.list_by_many::<#pattern>(#keys)
             }
 
             #docs_count
-            #vis fn #count(&self, #arguments) -> ::larder::__private::Result<i64> {
+            #vis fn #count(&self, #arguments) -> __larder::Result<i64> {
                 self.inner.count_by::<#pattern>(#key)
             }
         }
@@ -178,7 +178,6 @@ impl<'m, 'a> Finder<'m, 'a> {
     /// The pattern's order in words.
     fn order(&self) -> String {
         let Kind::List { order, .. } = &self.pattern.kind else { return String::new() };
-        let key = names::listed(self.model.fields_of(self.model.primary()).iter().map(|field| field.ident), "and");
         let mut terms: Vec<String> = order
             .iter()
             .map(|(at, descending)| {
@@ -186,7 +185,9 @@ impl<'m, 'a> Finder<'m, 'a> {
                 if *descending { format!("`{field}`, largest first") } else { format!("`{field}`") }
             })
             .collect();
-        terms.push(key);
+        // What is left equal is ordered by the rest of the primary key.
+        let ties = self.model.primary().fields.iter().filter(|at| !order.iter().any(|(named, _)| named == *at));
+        terms.extend(ties.map(|at| format!("`{}`", self.model.fields[*at].ident)));
         format!("ordered by {}", terms.join(", then by "))
     }
 }
@@ -219,6 +220,7 @@ fn docs(paragraphs: impl IntoIterator<Item = String>) -> TokenStream {
             quote!(#[doc = ""]).to_tokens(&mut docs);
         }
         for line in paragraph.lines() {
+            let line = format!(" {line}");
             quote!(#[doc = #line]).to_tokens(&mut docs);
         }
     }

@@ -15,7 +15,7 @@ pub(super) fn key_part(ident: &Ident, variants: &[&Ident]) -> TokenStream {
     };
     quote! {
         #[automatically_derived]
-        impl ::larder::__private::KeyPart for #ident {
+        impl __larder::KeyPart for #ident {
             fn write_part(&self, out: &mut ::std::vec::Vec<u8>) {
                 let word: &str = #word;
                 out.extend_from_slice(word.as_bytes());

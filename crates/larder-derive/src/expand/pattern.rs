@@ -1,6 +1,6 @@
 //! The types that stand for access patterns.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 
@@ -23,8 +23,8 @@ fn definition(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
     let columns: Vec<_> = fields.iter().filter_map(|field| field.column.as_ref()).collect();
     let (key, key_of) = match pattern.kind {
         Kind::Primary => (
-            quote!(<#entity as ::larder::__private::Entity>::Key),
-            quote!(::core::option::Option::Some(::larder::__private::Entity::key(row))),
+            quote!(<#entity as __larder::Entity>::Key),
+            quote!(::core::option::Option::Some(__larder::Entity::key(row))),
         ),
         _ => key(model, pattern),
     };
@@ -34,17 +34,18 @@ fn definition(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
         Kind::List { order, head } => (order.as_slice(), *head),
         _ => (&[][..], 1),
     };
+    let head = Literal::usize_unsuffixed(head);
     let order = order.iter().map(|(at, descending)| {
         let column = &model.fields[*at].column;
         quote! {
-            ::larder::__private::Term {
-                column: <#column as ::larder::__private::diesel::Column>::NAME,
+            __larder::Term {
+                column: <#column as __larder::diesel::Column>::NAME,
                 descending: #descending,
             }
         }
     });
     let names: Vec<_> = fields.iter().map(|field| field.ident).collect();
-    let doc = format!("Rows of `{entity}` by {}.", crate::names::listed(&names, "and"));
+    let doc = format!(" Rows of `{entity}` by {}.", crate::names::listed(&names, "and"));
 
     quote! {
         #[doc = #doc]
@@ -52,14 +53,14 @@ fn definition(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
         #vis enum #ident {}
 
         #[automatically_derived]
-        impl ::larder::__private::Pattern for #ident {
+        impl __larder::Pattern for #ident {
             type Entity = #entity;
             type Key = #key;
             const COLUMNS: &'static [&'static str] =
-                &[#(<#columns as ::larder::__private::diesel::Column>::NAME),*];
+                &[#(<#columns as __larder::diesel::Column>::NAME),*];
             const UNIQUE: bool = #unique;
             const WRITE_THROUGH: bool = #write_through;
-            const ORDER: ::larder::__private::Ordering = &[#(#order),*];
+            const ORDER: __larder::Ordering = &[#(#order),*];
             const HEAD: usize = #head;
             fn key_of(row: &#entity) -> ::core::option::Option<Self::Key> {
                 #key_of
@@ -76,7 +77,7 @@ fn key(model: &Model<'_>, pattern: &Pattern) -> (TokenStream, TokenStream) {
         .map(|field| {
             let ty = field.ty;
             let checked = quote_spanned! {place(ty)=>
-                <#ty as ::larder::__private::If<{ ::larder::__private::is_key_field::<#ty>() }>>::Type
+                <#ty as __larder::If<{ __larder::is_key_field::<#ty>() }>>::Type
             };
             part(&checked)
         })
@@ -85,7 +86,7 @@ fn key(model: &Model<'_>, pattern: &Pattern) -> (TokenStream, TokenStream) {
         .iter()
         .map(|field| {
             let (row, ident, ty) = (local("row"), field.ident, field.ty);
-            quote_spanned!(place(ty)=> <#ty as ::larder::__private::KeyField>::part(&#row.#ident))
+            quote_spanned!(place(ty)=> <#ty as __larder::KeyField>::part(&#row.#ident))
         })
         .collect();
     let value = match &values[..] {
@@ -97,7 +98,7 @@ fn key(model: &Model<'_>, pattern: &Pattern) -> (TokenStream, TokenStream) {
 
 /// The part of a key that a field holds.
 pub(super) fn part(ty: &impl ToTokens) -> TokenStream {
-    quote_spanned!(place(&ty)=> <#ty as ::larder::__private::KeyField>::Part)
+    quote_spanned!(place(&ty)=> <#ty as __larder::KeyField>::Part)
 }
 
 fn on_backend(model: &Model<'_>, pattern: &Pattern, backend: &Type) -> TokenStream {
@@ -105,22 +106,22 @@ fn on_backend(model: &Model<'_>, pattern: &Pattern, backend: &Type) -> TokenStre
     let fields = model.fields_of(pattern);
     let columns: Vec<_> = fields.iter().filter_map(|field| field.column.as_ref()).collect();
     let columns = tuple(&columns);
-    let key = quote_spanned!(place(fields[0].ty)=> <Self::Key as ::larder::__private::BindKey<#backend, #columns>>);
+    let key = quote_spanned!(place(fields[0].ty)=> <Self::Key as __larder::BindKey<#backend, #columns>>);
     quote! {
         #[automatically_derived]
-        impl ::larder::__private::PatternOn<#backend> for #ident {
-            fn select(list: &mut ::larder::__private::SelectList<#backend>) {
+        impl __larder::PatternOn<#backend> for #ident {
+            fn select(list: &mut __larder::SelectList<#backend>) {
                 #key::select(list);
             }
             fn matching<'q>(
                 keys: ::std::vec::Vec<Self::Key>,
-                statement: &mut ::larder::__private::Statement<'q, #backend>,
+                statement: &mut __larder::Statement<'q, #backend>,
             ) {
                 #key::matching(keys, statement);
             }
-            fn read<'r, R: ::larder::__private::diesel::row::Row<'r, #backend>>(
-                row: &mut ::larder::__private::RowReader<'_, R>,
-            ) -> ::larder::__private::diesel::deserialize::Result<::core::option::Option<Self::Key>> {
+            fn read<'r, R: __larder::diesel::row::Row<'r, #backend>>(
+                row: &mut __larder::RowReader<'_, R>,
+            ) -> __larder::diesel::deserialize::Result<::core::option::Option<Self::Key>> {
                 #key::read(row)
             }
         }
@@ -133,7 +134,7 @@ fn listed(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
     let fields = fields_number(entity, model.fields_of(pattern).iter().map(|field| field.ident));
     quote! {
         #[automatically_derived]
-        impl ::larder::__private::ListedBy<#fields> for #entity {
+        impl __larder::ListedBy<#fields> for #entity {
             type Pattern = #ident;
         }
     }

@@ -1,6 +1,6 @@
 //! Relations: a type that says what is linked, and a function that gives it.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Ident, Path};
 
@@ -36,25 +36,23 @@ fn links(model: &Model<'_>, relation: &Relation) -> TokenStream {
         Leads::Children { by, many, .. } => {
             let to = listed(target, by);
             let arity = if *many { quote!(Many) } else { quote!(Maybe) };
-            step(model, link, target, quote!(#primary), to, quote!(::larder::__private::#arity))
+            step(model, link, target, quote!(#primary), to, quote!(__larder::#arity))
         }
         Leads::Parent { from } => {
             let pattern = &model.patterns[*from];
             let arities = model.fields_of(pattern).into_iter().map(|field| {
                 let ty = field.ty;
-                quote_spanned!(place(ty)=> <#ty as ::larder::__private::KeyField>::Arity)
+                quote_spanned!(place(ty)=> <#ty as __larder::KeyField>::Arity)
             });
             // One column that may be NULL is enough for there to be no parent.
-            let arity = arities
-                .reduce(|one, other| quote!(<(#one, #other) as ::larder::__private::Both>::Arity))
-                .unwrap_or_default();
+            let arity =
+                arities.reduce(|one, other| quote!(<(#one, #other) as __larder::Both>::Arity)).unwrap_or_default();
             let from = &pattern.ident;
             step(model, link, target, quote!(#from), primary_of(target), arity)
         }
         Leads::Through { join, by, to, second } => {
-            let first = step(model, link, join, quote!(#primary), listed(join, by), quote!(::larder::__private::Many));
-            let second =
-                step(model, second, target, listed(join, to), primary_of(target), quote!(::larder::__private::One));
+            let first = step(model, link, join, quote!(#primary), listed(join, by), quote!(__larder::Many));
+            let second = step(model, second, target, listed(join, to), primary_of(target), quote!(__larder::One));
             quote!(#first #second)
         }
     }
@@ -76,14 +74,14 @@ fn step(
         #vis enum #link {}
 
         #[automatically_derived]
-        impl ::larder::__private::Link for #link {
+        impl __larder::Link for #link {
             type From = #from;
             #to
             type Arity = #arity;
         }
 
         #[automatically_derived]
-        impl ::larder::__private::StartsFrom<#entity> for #link {
+        impl __larder::StartsFrom<#entity> for #link {
             type Checked = Self;
             fn checked(self) -> Self {
                 self
@@ -94,11 +92,11 @@ fn step(
 
 fn listed(entity: &Path, fields: &[Ident]) -> TokenStream {
     let fields = fields_number(entity, fields);
-    quote_spanned!(place(entity)=> <#entity as ::larder::__private::ListedBy<#fields>>::Pattern)
+    quote_spanned!(place(entity)=> <#entity as __larder::ListedBy<#fields>>::Pattern)
 }
 
 fn primary_of(entity: &Path) -> TokenStream {
-    quote_spanned!(place(entity)=> <#entity as ::larder::__private::Entity>::Primary)
+    quote_spanned!(place(entity)=> <#entity as __larder::Entity>::Primary)
 }
 
 /// The function that gives a relation, and what views find it by.
@@ -108,15 +106,16 @@ fn entry(model: &Model<'_>, relation: &Relation, number: u64) -> (TokenStream, T
     let name = quiet(name);
     let ty = match leads {
         Leads::Through { second, .. } => quote_spanned! {place(target)=>
-            ::larder::__private::Through<#link, #second, ::larder::__private::Of<#target>>
+            __larder::Through<#link, #second, __larder::Of<#target>>
         },
-        _ => quote_spanned!(place(target)=> ::larder::__private::Rel<#link, ::larder::__private::Of<#target>>),
+        _ => quote_spanned!(place(target)=> __larder::Rel<#link, __larder::Of<#target>>),
     };
     let constructor = match leads {
-        Leads::Through { .. } => quote_spanned!(place(target)=> ::larder::__private::Through::new()),
-        _ => quote_spanned!(place(target)=> ::larder::__private::Rel::new()),
+        Leads::Through { .. } => quote_spanned!(place(target)=> __larder::Through::new()),
+        _ => quote_spanned!(place(target)=> __larder::Rel::new()),
     };
-    let docs = docs(model, relation);
+    let docs = docs(model, relation).into_iter().map(|line| if line.is_empty() { line } else { format!(" {line}") });
+    let number = Literal::u64_unsuffixed(number);
     let function = quote! {
         #(#[doc = #docs])*
         #[must_use]
@@ -127,11 +126,8 @@ fn entry(model: &Model<'_>, relation: &Relation, number: u64) -> (TokenStream, T
     let relation_type = quote_spanned!(place(target)=> type Relation = #ty;);
     let related = quote! {
         #[automatically_derived]
-        impl ::larder::__private::Related<#number> for #entity {
+        impl __larder::Related<#number> for #entity {
             #relation_type
-            fn relation() -> Self::Relation {
-                #constructor
-            }
         }
     };
     (function, related)
@@ -145,7 +141,7 @@ fn docs(model: &Model<'_>, relation: &Relation) -> Vec<String> {
             let by = names::listed(by, "and");
             if *many {
                 (
-                    format!("The `{target}` rows whose {by} is this row's {own}."),
+                    format!("The `{target}` rows that hold this row's {own} in {by}."),
                     format!(
                         "A `Vec` for each row, in the order of the pattern of `{target}` by {by}; `select`, `with`, `filter`, \
                          `order` and `limit` refine it, and the limit is one for each row."
@@ -154,7 +150,7 @@ fn docs(model: &Model<'_>, relation: &Relation) -> Vec<String> {
                 )
             } else {
                 (
-                    format!("The `{target}` row whose {by} is this row's {own}."),
+                    format!("The `{target}` row that holds this row's {own} in {by}."),
                     "An `Option` for each row: `None` if there is none.".to_owned(),
                     "one level",
                 )
@@ -164,9 +160,9 @@ fn docs(model: &Model<'_>, relation: &Relation) -> Vec<String> {
             let fields = model.fields_of(&model.patterns[*from]);
             let by = names::listed(fields.iter().map(|field| field.ident), "and");
             (
-                format!("The `{target}` row that {by} refers to."),
-                "One for each row, or an `Option` if the reference may be NULL. A row that refers to nothing although it must \
-                 is an error, `Orphan`."
+                format!("The `{target}` row to which {by} refer{}.", if fields.len() == 1 { "s" } else { "" }),
+                "One for each row, or an `Option` if the reference may be NULL. A row that refers to none although it must is an \
+                 error, `Error::Orphan`."
                     .to_owned(),
                 "one level",
             )

@@ -9,11 +9,11 @@ use crate::facts::Model;
 pub(super) fn repository(model: &Model<'_>) -> TokenStream {
     let (vis, ident, repository) = (model.vis(), model.ident, model.repository());
     let doc = format!(
-        "Finds and writes rows of [`{ident}`] on a session, and gives each in a shape: the row, a view of it, or a tuple with \
+        " Finds and writes rows of [`{ident}`] on a session, and gives each in a shape: the row, a view of it, or a tuple with \
          its relations."
     );
     let more = format!(
-        "Made by [`{ident}::repository`]. Beside its own finders it has those of [`Repository`](::larder::Repository), to which \
+        " Made by [`{ident}::repository`]. Beside its own finders it has those of [`Repository`](::larder::Repository), to which \
          it dereferences."
     );
     quote! {
@@ -28,19 +28,19 @@ pub(super) fn repository(model: &Model<'_>) -> TokenStream {
 
 pub(super) fn methods(model: &Model<'_>) -> TokenStream {
     let (vis, ident, repository) = (model.vis(), model.ident, model.repository());
-    let constructor_doc = format!("The repository of `{ident}` on the handle, or in a transaction.");
+    let constructor_doc = format!(" The repository of `{ident}` on the handle, or in a transaction.");
     let constructor = quote! {
         #[automatically_derived]
         impl #ident {
             #[doc = #constructor_doc]
             #[doc = ""]
-            #[doc = "On the handle its reads go through the caches and each write is a transaction; in a transaction reads \
+            #[doc = " On the handle its reads go through the caches and each write is a transaction; in a transaction reads \
                      see its own rows and no cache. Costs nothing by itself."]
             #[must_use]
-            #vis fn repository<S: ::larder::__private::Session<Backend: ::larder::__private::Keeps<Self>>>(
+            #vis fn repository<S: __larder::Session<Backend: __larder::Keeps<Self>>>(
                 session: &S,
-            ) -> #repository<'_, S::Backend, ::larder::__private::Of<Self>> {
-                #repository { inner: ::larder::__private::Repository::new(session) }
+            ) -> #repository<'_, S::Backend, __larder::Of<Self>> {
+                #repository { inner: __larder::Repository::new(session) }
             }
         }
     };
@@ -48,14 +48,14 @@ pub(super) fn methods(model: &Model<'_>) -> TokenStream {
         #constructor
 
         #[automatically_derived]
-        impl<'s, DB: ::larder::__private::Backend, S> #repository<'s, DB, S> {
+        impl<'s, DB: __larder::Backend, S> #repository<'s, DB, S> {
             /// The same rows, of which only `T` is loaded: a view.
             ///
             /// What was asked for `with` before is dropped: select first.
             #[must_use]
-            #vis fn select<T>(self) -> #repository<'s, DB, ::larder::__private::Of<T>>
+            #vis fn select<T>(self) -> #repository<'s, DB, __larder::Of<T>>
             where
-                T: ::larder::__private::LoadOf<DB, #ident>,
+                T: __larder::LoadOf<DB, #ident>,
             {
                 #repository { inner: self.inner.select() }
             }
@@ -64,23 +64,23 @@ pub(super) fn methods(model: &Model<'_>) -> TokenStream {
             #[must_use]
             #vis fn with<R>(self, relation: R) -> #repository<'s, DB, S::Extended>
             where
-                R: ::larder::__private::StartsFrom<#ident>,
-                S: ::larder::__private::Extend<R::Checked>,
+                R: __larder::StartsFrom<#ident>,
+                S: __larder::Extend<R::Checked>,
             {
                 #repository { inner: self.inner.with(relation.checked()) }
             }
         }
 
         #[automatically_derived]
-        impl<'s, DB: ::larder::__private::Backend, S> ::core::ops::Deref for #repository<'s, DB, S> {
-            type Target = ::larder::__private::Repository<'s, DB, S>;
+        impl<'s, DB: __larder::Backend, S> ::core::ops::Deref for #repository<'s, DB, S> {
+            type Target = __larder::Repository<'s, DB, S>;
             fn deref(&self) -> &Self::Target {
                 &self.inner
             }
         }
 
         #[automatically_derived]
-        impl<DB: ::larder::__private::Backend, S: ::core::clone::Clone> ::core::clone::Clone for #repository<'_, DB, S> {
+        impl<DB: __larder::Backend, S: ::core::clone::Clone> ::core::clone::Clone for #repository<'_, DB, S> {
             fn clone(&self) -> Self {
                 #repository { inner: ::core::clone::Clone::clone(&self.inner) }
             }

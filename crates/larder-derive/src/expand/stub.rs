@@ -40,6 +40,7 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
         }
 
         const _: () = {
+            use ::larder::__private as __larder;
             #errors
 
             impl #ident {
@@ -55,7 +56,7 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
                 )*
             }
 
-            impl ::larder::__private::Entity for #ident {
+            impl __larder::Entity for #ident {
                 type Key = #broken;
                 type Backend = #broken;
                 type Primary = #broken;
@@ -64,7 +65,7 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
                 type Relations = #broken;
                 const RELATIONS: #broken = loop {};
                 const NAME: &'static str = "";
-                const LAYOUT: ::larder::__private::Layout = ::larder::__private::layout("", &[]);
+                const LAYOUT: __larder::Layout = __larder::layout("", &[]);
                 const TTL: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
                 const WRITE_THROUGH: bool = false;
                 fn key(&self) -> Self::Key {
@@ -72,31 +73,28 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
                 }
                 fn encode(&self, _: &mut ::std::vec::Vec<u8>) {}
                 fn decode(
-                    _: &mut ::larder::__private::Input<'_>,
-                ) -> ::core::result::Result<Self, ::larder::__private::Corrupt> {
-                    ::core::result::Result::Err(::larder::__private::Corrupt)
+                    _: &mut __larder::Input<'_>,
+                ) -> ::core::result::Result<Self, __larder::Corrupt> {
+                    ::core::result::Result::Err(__larder::Corrupt)
                 }
-                fn cells(&self, _: &mut ::larder::__private::Cells<'_, Self>) {}
+                fn cells(&self, _: &mut __larder::Cells<'_, Self>) {}
             }
-            impl<DB: ::larder::__private::Backend> ::larder::__private::Load<DB> for #ident {
+            impl<DB: __larder::Backend> __larder::Load<DB> for #ident {
                 type Entity = #broken;
                 type Head = #broken;
                 fn assemble(
-                    _: ::larder::__private::Access<'_, DB>,
+                    _: __larder::Access<'_, DB>,
                     _: ::std::vec::Vec<Self::Head>,
-                ) -> ::larder::__private::Result<::std::vec::Vec<Self>> {
+                ) -> __larder::Result<::std::vec::Vec<Self>> {
                     loop {}
                 }
             }
-            impl<DB: ::larder::__private::Backend, E> ::larder::__private::LoadOf<DB, E> for #ident {}
-            impl<const NAME: u64> ::larder::__private::ListedBy<NAME> for #ident {
+            impl<DB: __larder::Backend, E> __larder::LoadOf<DB, E> for #ident {}
+            impl<const NAME: u64> __larder::ListedBy<NAME> for #ident {
                 type Pattern = #broken;
             }
-            impl<const NAME: u64> ::larder::__private::Related<NAME> for #ident {
+            impl<const NAME: u64> __larder::Related<NAME> for #ident {
                 type Relation = #broken;
-                fn relation() -> Self::Relation {
-                    loop {}
-                }
             }
         };
     }
@@ -110,19 +108,20 @@ pub(super) fn view(input: &DeriveInput, found: &[Error]) -> TokenStream {
     let ident = &input.ident;
     quote! {
         const _: () = {
+            use ::larder::__private as __larder;
             #errors
 
-            impl<DB: ::larder::__private::Backend> ::larder::__private::Load<DB> for #ident {
+            impl<DB: __larder::Backend> __larder::Load<DB> for #ident {
                 type Entity = #broken;
                 type Head = #broken;
                 fn assemble(
-                    _: ::larder::__private::Access<'_, DB>,
+                    _: __larder::Access<'_, DB>,
                     _: ::std::vec::Vec<Self::Head>,
-                ) -> ::larder::__private::Result<::std::vec::Vec<Self>> {
+                ) -> __larder::Result<::std::vec::Vec<Self>> {
                     loop {}
                 }
             }
-            impl<DB: ::larder::__private::Backend, E> ::larder::__private::LoadOf<DB, E> for #ident {}
+            impl<DB: __larder::Backend, E> __larder::LoadOf<DB, E> for #ident {}
         };
     }
 }
@@ -133,15 +132,16 @@ pub(super) fn codec(input: &DeriveInput, found: &[Error]) -> TokenStream {
     let (params, args, bounds) = input.generics.split_for_impl();
     quote! {
         const _: () = {
+            use ::larder::__private as __larder;
             #errors
 
-            impl #params ::larder::__private::Codec for #ident #args #bounds {
-                const FINGERPRINT: ::larder::__private::Fingerprint = ::larder::__private::Fingerprint::of("");
+            impl #params __larder::Codec for #ident #args #bounds {
+                const FINGERPRINT: __larder::Fingerprint = __larder::Fingerprint::of("");
                 fn encode(&self, _: &mut ::std::vec::Vec<u8>) {}
                 fn decode(
-                    _: &mut ::larder::__private::Input<'_>,
-                ) -> ::core::result::Result<Self, ::larder::__private::Corrupt> {
-                    ::core::result::Result::Err(::larder::__private::Corrupt)
+                    _: &mut __larder::Input<'_>,
+                ) -> ::core::result::Result<Self, __larder::Corrupt> {
+                    ::core::result::Result::Err(__larder::Corrupt)
                 }
             }
         };
@@ -154,9 +154,10 @@ pub(super) fn key_part(input: &DeriveInput, found: &[Error]) -> TokenStream {
     let (params, args, bounds) = input.generics.split_for_impl();
     quote! {
         const _: () = {
+            use ::larder::__private as __larder;
             #errors
 
-            impl #params ::larder::__private::KeyPart for #ident #args #bounds {
+            impl #params __larder::KeyPart for #ident #args #bounds {
                 fn write_part(&self, _: &mut ::std::vec::Vec<u8>) {}
             }
         };

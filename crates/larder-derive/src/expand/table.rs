@@ -38,26 +38,26 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
 
     quote! {
         #[automatically_derived]
-        impl ::larder::__private::Table<#backend> for #ident {
+        impl __larder::Table<#backend> for #ident {
             type ByKey = #primary;
             type Table = #table::table;
             type Query<'q> = #table::BoxedQuery<'q, #backend>;
             #dependents
             fn query<'q>() -> Self::Query<'q> {
-                ::larder::__private::diesel::QueryDsl::into_boxed(#table::table)
+                __larder::diesel::QueryDsl::into_boxed(#table::table)
             }
             fn select<'q>(
                 query: Self::Query<'q>,
-                list: ::larder::__private::SelectList<#backend>,
-            ) -> ::larder::__private::Fragment<'q, #backend> {
+                list: __larder::SelectList<#backend>,
+            ) -> __larder::Fragment<'q, #backend> {
                 list.of(query)
             }
-            fn columns(list: &mut ::larder::__private::SelectList<#backend>) {
+            fn columns(list: &mut __larder::SelectList<#backend>) {
                 #(#columns;)*
             }
-            fn build<'r, R: ::larder::__private::diesel::row::Row<'r, #backend>>(
-                row: &mut ::larder::__private::RowReader<'_, R>,
-            ) -> ::larder::__private::diesel::deserialize::Result<Self> {
+            fn build<'r, R: __larder::diesel::row::Row<'r, #backend>>(
+                row: &mut __larder::RowReader<'_, R>,
+            ) -> __larder::diesel::deserialize::Result<Self> {
                 ::core::result::Result::Ok(Self { #(#build),* })
             }
         }
@@ -88,8 +88,8 @@ fn dependents(model: &Model<'_>, backend: &Type) -> TokenStream {
     quote! {
         const HAS_DEPENDENTS: bool = true;
         fn dependents(
-            parents: &mut ::larder::__private::Dependents<'_, #backend, Self>,
-        ) -> ::larder::__private::Result<()> {
+            parents: &mut __larder::Dependents<'_, #backend, Self>,
+        ) -> __larder::Result<()> {
             #(#steps)*
             ::core::result::Result::Ok(())
         }
@@ -100,18 +100,18 @@ fn load(model: &Model<'_>, backend: &Type) -> TokenStream {
     let ident = model.ident;
     quote! {
         #[automatically_derived]
-        impl ::larder::__private::Load<#backend> for #ident {
+        impl __larder::Load<#backend> for #ident {
             type Entity = Self;
-            type Head = ::larder::__private::Whole<Self>;
+            type Head = __larder::Whole<Self>;
             fn assemble(
-                _: ::larder::__private::Access<'_, #backend>,
+                _: __larder::Access<'_, #backend>,
                 heads: ::std::vec::Vec<Self::Head>,
-            ) -> ::larder::__private::Result<::std::vec::Vec<Self>> {
-                ::larder::__private::whole(heads)
+            ) -> __larder::Result<::std::vec::Vec<Self>> {
+                __larder::whole(heads)
             }
         }
 
         #[automatically_derived]
-        impl ::larder::__private::LoadOf<#backend, Self> for #ident {}
+        impl __larder::LoadOf<#backend, Self> for #ident {}
     }
 }

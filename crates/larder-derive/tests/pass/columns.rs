@@ -135,6 +135,24 @@ fn a_view_is_narrowed_from_a_cell_and_read_by_its_columns() {
     assert_eq!(database.costs(0, signs), sign);
 }
 
+#[derive(Debug, PartialEq, View)]
+#[larder(of = House)]
+struct Envelope {
+    #[larder(field = address)]
+    to: Address,
+    number: i32,
+}
+
+#[test]
+fn a_view_takes_an_embedded_struct_whole() {
+    let database = Database::new(TABLES);
+    let envelope = |larder: &_| House::repository(larder).select::<Envelope>().get(1);
+    let expected = Envelope { to: castle().address, number: 1 };
+    assert_eq!(database.costs(1, envelope), expected);
+    database.costs(1, |larder| House::repository(larder).find(1));
+    assert_eq!(database.costs(0, envelope), expected);
+}
+
 #[test]
 fn a_write_changes_the_renamed_column() {
     let database = Database::new(TABLES);

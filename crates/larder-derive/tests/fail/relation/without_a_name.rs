@@ -1,4 +1,4 @@
-#[path = "../../schema.rs"]
+#[path = "../schema.rs"]
 mod schema;
 
 use larder::Repository;

@@ -1,5 +1,5 @@
 //! The tables of the cases, and a model of each that has no mistakes.
-#![allow(unused, missing_docs)]
+#![allow(unused, missing_docs, reason = "a case uses what it needs")]
 
 use diesel::prelude::*;
 use larder::Repository;
