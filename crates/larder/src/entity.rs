@@ -113,6 +113,19 @@ pub trait Table<DB: Backend>: Entity {
     const HAS_DEPENDENTS: bool = false;
 }
 
+/// Diesel's table of an entity, on whatever back end.
+#[doc(hidden)]
+pub trait Tabled: Entity {
+    type Table: diesel::Table;
+}
+
+impl<E> Tabled for E
+where
+    E: Entity + Table<<E as Entity>::Backend>,
+{
+    type Table = <E as Table<<E as Entity>::Backend>>::Table;
+}
+
 /// An access pattern: the columns by which rows are looked up together, and how they are ordered.
 ///
 /// The derive makes one type of each `unique(..)`, `index(..)`, foreign key and primary key.

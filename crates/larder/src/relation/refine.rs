@@ -1,11 +1,16 @@
 //! Filters, orders and limits of a relation.
 
 use diesel::{
-    Column, Expression, expression::NonAggregate, query_builder::QueryFragment, sql_types::BoolOrNullableBool,
+    AppearsOnTable, Column, Expression, expression::NonAggregate, query_builder::QueryFragment,
+    sql_types::BoolOrNullableBool,
 };
 
 use super::{Link, Rel, Term};
-use crate::{backend::Backend, entity::Pattern, statement::Fragment};
+use crate::{
+    backend::Backend,
+    entity::{Pattern, Tabled},
+    statement::Fragment,
+};
 
 /// The condition that a relation's rows must meet, beside belonging to their parent.
 pub trait Filter<DB: Backend>: 'static {
@@ -40,7 +45,9 @@ impl<L: Link, S> Rel<L, S> {
     #[must_use]
     pub fn filter<P>(self, condition: P) -> Rel<L, S, Where<P>>
     where
+        <L::To as Pattern>::Entity: Tabled,
         P: Expression<SqlType: BoolOrNullableBool> + NonAggregate + 'static,
+        P: AppearsOnTable<<<L::To as Pattern>::Entity as Tabled>::Table>,
     {
         let Self { shape, order, limit, link, .. } = self;
         Rel { shape, filter: Where(condition), order, limit, link }
@@ -51,7 +58,11 @@ impl<L: Link, S, F> Rel<L, S, F> {
     /// Orders each parent's rows by columns of theirs: `orders::created_at.desc()`, or a tuple of such. Rows that this leaves
     /// equal are ordered by primary key.
     #[must_use]
-    pub fn order(mut self, order: impl IntoOrder) -> Self {
+    pub fn order<O>(mut self, order: O) -> Self
+    where
+        <L::To as Pattern>::Entity: Tabled,
+        O: IntoOrder<<<L::To as Pattern>::Entity as Tabled>::Table>,
+    {
         self.order = Some(order.terms());
         self
     }
@@ -71,33 +82,33 @@ impl<L: Link, S, F> Rel<L, S, F> {
 
 /// Columns to order by: `created_at.asc()`, `created_at.desc()`, or a tuple of up to three of those.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no order of columns",
+    message = "`{Self}` is no order of columns of `{T}`",
     note = "write `column.asc()`, `column.desc()`, or a tuple of those"
 )]
-pub trait IntoOrder {
+pub trait IntoOrder<T> {
     /// The columns, the most significant first.
     fn terms(self) -> Vec<Term>;
 }
 
-impl<C: Column> IntoOrder for diesel::dsl::Asc<C> {
+impl<C: Column> IntoOrder<C::Table> for diesel::dsl::Asc<C> {
     fn terms(self) -> Vec<Term> {
         vec![Term { column: C::NAME, descending: false }]
     }
 }
 
-impl<C: Column> IntoOrder for diesel::dsl::Desc<C> {
+impl<C: Column> IntoOrder<C::Table> for diesel::dsl::Desc<C> {
     fn terms(self) -> Vec<Term> {
         vec![Term { column: C::NAME, descending: true }]
     }
 }
 
-impl<A: IntoOrder, B: IntoOrder> IntoOrder for (A, B) {
+impl<T, A: IntoOrder<T>, B: IntoOrder<T>> IntoOrder<T> for (A, B) {
     fn terms(self) -> Vec<Term> {
         [self.0.terms(), self.1.terms()].concat()
     }
 }
 
-impl<A: IntoOrder, B: IntoOrder, C: IntoOrder> IntoOrder for (A, B, C) {
+impl<T, A: IntoOrder<T>, B: IntoOrder<T>, C: IntoOrder<T>> IntoOrder<T> for (A, B, C) {
     fn terms(self) -> Vec<Term> {
         [self.0.terms(), self.1.terms(), self.2.terms()].concat()
     }

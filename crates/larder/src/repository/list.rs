@@ -2,7 +2,7 @@ use std::{borrow::Cow, marker::PhantomData};
 
 use crate::{
     backend::Backend,
-    entity::{Pattern, PatternOn},
+    entity::{Pattern, PatternOn, Table},
     error::Result,
     load::{self, Refined},
     relation::{IntoOrder, Term},
@@ -39,7 +39,7 @@ where
 
     /// Orders by other columns than the pattern does: `orders::total_amount.desc()`. Such a list comes from the database each
     /// time.
-    pub fn order(mut self, order: impl IntoOrder) -> Self {
+    pub fn order(mut self, order: impl IntoOrder<<S::Entity as Table<DB>>::Table>) -> Self {
         self.order = Some(order.terms());
         self
     }
