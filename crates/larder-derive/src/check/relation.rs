@@ -77,10 +77,10 @@ fn relation(
             let by = foreign_key.unwrap_or_else(|| vec![of_model(through.span())]);
             holds_key(model, &by, patterns, errors)?;
             let to = target_key.unwrap_or_else(|| vec![named(&default_key(&target), through.span())]);
-            Leads::Through { join: through, by, to, second: Model::type_name(model, &format!("{camel}Target")) }
+            Leads::Through { join: through, by, to, second: Model::type_name(model, &format!("Through{camel}")) }
         }
     };
-    let link = Model::type_name(model, &camel);
+    let link = Model::type_name(model, &format!("To{camel}"));
     Some(Relation { name, link, target, leads })
 }
 

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::place;
+use super::{place, quiet};
 use crate::facts::{Model, View, at_call_site};
 
 /// The type of the head. It has fields of the same names and types as the view's columns.
@@ -26,8 +26,9 @@ pub(super) fn head(view: &View<'_>) -> TokenStream {
     let checked = quote_spanned! {place(given)=>
         <#given as __larder::If<{ __larder::is_entity::<#given>() }>>::Type
     };
+    let alias = quiet(&of);
     quote! {
-        type #of = #checked;
+        type #alias = #checked;
 
         #[derive(::core::clone::Clone)]
         #vis struct #head { #(#idents: #types),* }

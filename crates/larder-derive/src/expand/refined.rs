@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::{head, moved, place, receiver};
+use super::{head, moved, place, quiet, receiver};
 use crate::{
     facts::{Model, View, ViewRelation},
     names,
@@ -24,6 +24,7 @@ pub(super) fn aliases(view: &View<'_>) -> TokenStream {
         } else {
             declared
         };
+        let alias = quiet(&alias);
         quote_spanned!(at=> type #alias = #checked;)
     });
     quote!(#(#aliases)*)
@@ -31,7 +32,7 @@ pub(super) fn aliases(view: &View<'_>) -> TokenStream {
 
 /// The name of a relation's type.
 fn alias(view: &View<'_>, relation: &ViewRelation<'_>) -> Ident {
-    let mut alias = Model::type_name(view.ident, &names::camel_case(&names::plain(relation.ident)));
+    let mut alias = Model::type_name(view.ident, &format!("To{}", names::camel_case(&names::plain(relation.ident))));
     alias.set_span(place(&relation.relation));
     alias
 }
