@@ -22,6 +22,7 @@ impl Backend for Pg {
     type Connection = PgConnection;
 
     const MAX_BINDS: usize = 65_535;
+    const PLACEHOLDER: char = '$';
     const UPDATE_RETURNS_OLD: bool = true;
     const UNNESTS: bool = true;
     const FOR_UPDATE: &'static str = " FOR UPDATE";

@@ -22,6 +22,7 @@ impl Backend for Sqlite {
     type Connection = SqliteConnection;
 
     const MAX_BINDS: usize = 32_766;
+    const PLACEHOLDER: char = '?';
     const UPDATE_RETURNS_OLD: bool = false;
     const UNNESTS: bool = false;
     // A write transaction has the database to itself.
