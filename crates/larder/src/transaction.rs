@@ -49,25 +49,15 @@ impl<DB: Backend> Tx<DB> {
         self.with_connection(work)
     }
 
-    /// Runs `work` in a savepoint. If it fails, what it did is rolled back, and the caches hear nothing of it.
+    /// Runs `work` in a savepoint. If it fails or panics, what it did is rolled back, and the caches hear nothing of it.
     ///
     /// # Errors
     /// Those of `work`, and [`Error::Database`] if the savepoint can't be set or released.
     pub fn savepoint<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        self.with_connection(Manager::<DB>::begin_transaction)?;
-        self.frames.borrow_mut().push(Effects::default());
-        let result = work(self);
-        let frame = self.frames.borrow_mut().pop().unwrap_or_default();
-        match result {
-            Ok(value) => {
-                self.with_connection(Manager::<DB>::commit_transaction)?;
-                self.register(|effects| effects.merge(frame));
-                Ok(value)
-            }
-            Err(error) => {
-                self.with_connection(Manager::<DB>::rollback_transaction)?;
-                Err(error)
-            }
+        let savepoint = Savepoint::set(self)?;
+        match work(self) {
+            Ok(value) => savepoint.release().map(|()| value),
+            Err(error) => savepoint.roll_back().and(Err(error)),
         }
     }
 
@@ -91,6 +81,8 @@ impl<DB: Backend> Tx<DB> {
     ) -> Result<T> {
         let mut connection = larder.connection()?;
         DB::begin(&mut connection, isolation, larder.commit_within())?;
+        // A panic in `work` drops the connection, since Diesel's pool takes none back from a thread that panics: the database
+        // rolls back, and no cell has been marked yet.
         let tx = Self { connection: RefCell::new(connection), frames: RefCell::new(vec![Effects::default()]) };
         match work(&tx) {
             Ok(value) => tx.commit(larder).map(|()| value),
@@ -103,6 +95,10 @@ impl<DB: Backend> Tx<DB> {
 
     /// Marks, commits, and ends the marks: `docs/architecture.md`, "One write".
     fn commit(self, larder: &Larder<DB>) -> Result<()> {
+        if self.is_in_savepoint() {
+            self.roll_back();
+            return Err(Error::Database(diesel::result::Error::BrokenTransactionManager));
+        }
         let mut effects = Effects::default();
         for frame in self.frames.take() {
             effects.merge(frame);
@@ -145,6 +141,12 @@ impl<DB: Backend> Tx<DB> {
         }
     }
 
+    /// Whether a savepoint is open that nobody is going to end: COMMIT would end that alone, and the rest would never happen.
+    fn is_in_savepoint(&self) -> bool {
+        let depth = |connection: &mut _| Manager::<DB>::transaction_manager_status_mut(connection).transaction_depth();
+        self.with_connection(depth).is_ok_and(|depth| depth.is_some_and(|depth| depth.get() > 1))
+    }
+
     /// Sends COMMIT and gives the connection back.
     fn send_commit(self) -> Result<(), Failure> {
         let mut connection = self.connection.into_inner();
@@ -157,6 +159,47 @@ impl<DB: Backend> Tx<DB> {
 
     fn roll_back(self) {
         roll_back::<DB>(&mut self.connection.into_inner());
+    }
+}
+
+/// An open savepoint. It is rolled back when it goes away by a panic, which the closure further up may catch.
+struct Savepoint<'t, DB: Backend> {
+    tx: &'t Tx<DB>,
+    is_open: bool,
+}
+
+impl<'t, DB: Backend> Savepoint<'t, DB> {
+    fn set(tx: &'t Tx<DB>) -> Result<Self> {
+        tx.with_connection(Manager::<DB>::begin_transaction)?;
+        tx.frames.borrow_mut().push(Effects::default());
+        Ok(Self { tx, is_open: true })
+    }
+
+    fn release(mut self) -> Result<()> {
+        let frame = self.close();
+        self.tx.with_connection(Manager::<DB>::commit_transaction)?;
+        self.tx.register(|effects| effects.merge(frame));
+        Ok(())
+    }
+
+    fn roll_back(mut self) -> Result<()> {
+        self.close();
+        self.tx.with_connection(Manager::<DB>::rollback_transaction)
+    }
+
+    fn close(&mut self) -> Effects {
+        self.is_open = false;
+        self.tx.frames.borrow_mut().pop().unwrap_or_default()
+    }
+}
+
+impl<DB: Backend> Drop for Savepoint<'_, DB> {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.close();
+            // If that fails, the savepoint is still open at the end, and the transaction is not committed.
+            let _ = self.tx.with_connection(Manager::<DB>::rollback_transaction);
+        }
     }
 }
 
