@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use diesel::{
     connection::{LoadConnection, TransactionManager},
+    query_builder::{QueryBuilder, QueryFragment},
     r2d2::R2D2Connection,
     result::QueryResult,
 };
@@ -24,13 +25,25 @@ use crate::{
     message = "larder has no back end for `{Self}`",
     note = "turn on larder's feature of that name: `postgres` or `sqlite`"
 )]
-pub trait Backend: diesel::backend::Backend + sealed::Sealed + Default + 'static {
+pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sealed + Default + 'static {
     /// Diesel's connection to it.
     type Connection: LoadConnection<Backend = Self> + R2D2Connection + Send + 'static;
 
     /// How many values one statement may have.
     #[doc(hidden)]
     const MAX_BINDS: usize;
+
+    /// What a value's place in a statement begins with.
+    #[doc(hidden)]
+    const PLACEHOLDER: char;
+
+    /// How many values a piece of SQL binds. It counts the places for them, and so too many where a name has that character.
+    #[doc(hidden)]
+    fn n_binds(fragment: &impl QueryFragment<Self>) -> QueryResult<usize> {
+        let mut sql = Self::QueryBuilder::default();
+        fragment.to_sql(&mut sql, &Self::default())?;
+        Ok(sql.finish().matches(Self::PLACEHOLDER).count())
+    }
 
     /// Whether an UPDATE can return the old row beside the new one.
     #[doc(hidden)]
@@ -39,6 +52,10 @@ pub trait Backend: diesel::backend::Backend + sealed::Sealed + Default + 'static
     /// Whether instants come back with their nanoseconds.
     #[doc(hidden)]
     const KEEPS_NANOSECONDS: bool;
+
+    /// Whether several rows are inserted by as many statements.
+    #[doc(hidden)]
+    const INSERTS_ROW_BY_ROW: bool;
 
     /// Whether arrays can be bound and unnested.
     #[doc(hidden)]

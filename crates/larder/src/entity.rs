@@ -49,8 +49,15 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     const RELATIONS: Self::Relations;
 
-    /// The table's name, as it stands in the cells' keys.
+    /// What the model's table is called in messages.
     const NAME: &'static str;
+
+    /// What the keys of its cells begin with: the table as the database knows it, its schema included, unless the model says
+    /// otherwise.
+    #[doc(hidden)]
+    fn cells_name() -> &'static str {
+        Self::NAME
+    }
 
     /// The layout of its cells.
     const LAYOUT: Layout;

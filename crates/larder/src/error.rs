@@ -69,14 +69,51 @@ impl Error {
         Self::Other(reason.into())
     }
 
-    /// Whether the same transaction may succeed if it is tried again: a serialization failure or a deadlock.
+    /// Whether the same transaction may succeed if it is tried again: a serialization failure, a deadlock, or on SQLite a
+    /// database that somebody else kept locked for longer than the connection's `busy_timeout`.
+    ///
+    /// Diesel gives no code for a deadlock, so it is known by PostgreSQL's message, `deadlock detected`. That is English only if the
+    /// server's `lc_messages` is (`C` or `en_..`): with another, deadlocks are not seen as retryable.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error as Diesel};
         match self {
             Self::Database(Diesel::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
-            Self::Database(Diesel::DatabaseError(_, info)) => info.message() == "deadlock detected",
+            Self::Database(Diesel::DatabaseError(_, info)) => {
+                matches!(info.message(), "deadlock detected" | "database is locked")
+            }
             _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
+
+    use super::*;
+
+    fn refused(kind: Kind, message: &str) -> Error {
+        Error::Database(Diesel::DatabaseError(kind, Box::new(message.to_owned())))
+    }
+
+    #[test]
+    fn what_failed_only_because_of_others_may_be_tried_again() {
+        for error in [
+            refused(Kind::SerializationFailure, "could not serialize access due to concurrent update"),
+            refused(Kind::Unknown, "deadlock detected"),
+            refused(Kind::Unknown, "database is locked"),
+        ] {
+            assert!(error.is_retryable(), "{error:?}");
+        }
+        for error in [
+            refused(Kind::UniqueViolation, "deadlock detected in a message of somebody else's"),
+            refused(Kind::Unknown, "out of shared memory"),
+            Error::Database(Diesel::NotFound),
+            Error::CommitUnknown(Diesel::BrokenTransactionManager),
+            Error::other("deadlock detected"),
+        ] {
+            assert!(!error.is_retryable(), "{error:?}");
         }
     }
 }

@@ -3,6 +3,10 @@
 mod condition;
 mod view;
 
+use std::sync::OnceLock;
+
+use diesel::query_builder::{QueryBuilder as _, QueryFragment};
+
 pub use self::{
     condition::{If, Tied, fields, is_counted, is_entity, is_key_field, is_key_part, tied},
     view::{Embedded, Fills, Taken, read},
@@ -31,6 +35,22 @@ pub const fn layout(name: &str, columns: &[(&str, Fingerprint)]) -> Layout {
         at += 1;
     }
     Layout::new(fingerprint.bits())
+}
+
+/// The name of a table as the database knows it, with its schema and without quotes: two tables that have one name in two schemas
+/// share no cells, and one table has the same cells by whatever path it is named. Made once.
+pub fn table_name<DB, T>(name: &'static OnceLock<String>, fallback: &'static str) -> &'static str
+where
+    DB: Backend,
+    T: QueryFragment<DB> + Default,
+{
+    name.get_or_init(|| {
+        let mut written = DB::QueryBuilder::default();
+        match T::default().to_sql(&mut written, &DB::default()) {
+            Ok(()) => written.finish().chars().filter(|char| !"\"`".contains(*char)).collect(),
+            Err(_) => fallback.to_owned(),
+        }
+    })
 }
 
 /// Entities of whole rows.

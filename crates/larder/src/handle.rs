@@ -1,6 +1,6 @@
 //! The handle that an application keeps.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, thread, time::Duration};
 
 use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
 
@@ -66,7 +66,7 @@ impl<DB: Backend> Larder<DB> {
     /// On PostgreSQL `work` may not let the connection idle for longer than [`Builder::commit_within`] between two statements.
     ///
     /// # Errors
-    /// Whatever `work` returns: then all is rolled back. [`Error::Database`] if COMMIT fails, [`Error::Store`],
+    /// Whatever `work` returns: then all is rolled back, as it is if `work` panics. [`Error::Database`] if COMMIT fails, [`Error::Store`],
     /// [`Error::TooSlow`] or [`Error::TooManyCells`] if the changed cells could not be marked: rolled back too.
     /// [`Error::CommitUnknown`] if the connection was lost during COMMIT.
     pub fn transaction<T>(&self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
@@ -75,7 +75,9 @@ impl<DB: Backend> Larder<DB> {
 
     /// As [`Larder::transaction`], with an isolation level, and trying again what failed only because of others.
     ///
-    /// `work` is run up to `1 + options.retries` times, from the start, while [`Error::is_retryable`] says so.
+    /// `work` is run up to `1 + options.retries` times, from the start, while [`Error::is_retryable`] says so. Between two tries
+    /// the thread sleeps for a random time, of up to 2 ms at first and then twice as long each time, but no longer than 128 ms: two
+    /// that have just got into each other's way would do so again.
     ///
     /// # Errors
     /// As [`Larder::transaction`], of the last try.
@@ -84,12 +86,13 @@ impl<DB: Backend> Larder<DB> {
         options: TransactionOptions,
         mut work: impl FnMut(&Tx<DB>) -> Result<T>,
     ) -> Result<T> {
-        let mut retries = options.retries;
+        let mut n_tries = 0;
         loop {
             match Tx::run_to_end(self, options.isolation, &mut work) {
-                Err(error) if error.is_retryable() && retries > 0 => retries -= 1,
+                Err(error) if error.is_retryable() && n_tries < options.retries => thread::sleep(pause_after(n_tries)),
                 result => return result,
             }
+            n_tries += 1;
         }
     }
 
@@ -118,12 +121,21 @@ impl<DB: Backend> Larder<DB> {
 pub struct TransactionOptions {
     /// How much it is kept apart from others. Defaults to READ COMMITTED.
     pub isolation: Isolation,
-    /// How often it is tried again after a serialization failure or a deadlock. Defaults to 0.
+    /// How often it is tried again after a serialization failure, a deadlock, or on SQLite a locked database. Defaults to 0.
+    ///
+    /// On PostgreSQL, deadlocks are seen only where the server's `lc_messages` is English: see [`Error::is_retryable`].
     pub retries: u32,
 }
 
 /// The longest that a COMMIT may be waited for.
 const HOUR: Duration = Duration::from_secs(3_600);
+
+/// How long to wait after so many tries that failed before this one.
+fn pause_after(n_tries: u32) -> Duration {
+    let at_most = Duration::from_millis(2 << n_tries.min(6));
+    // Without randomness it is only longer than it might be.
+    at_most.mul_f64(getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX)))
+}
 
 /// Builds a [`Larder`].
 pub struct Builder<DB: Backend> {
@@ -244,7 +256,8 @@ impl<DB: Backend> Builder<DB> {
     }
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod tests {
     use std::sync::Mutex;
 
@@ -286,6 +299,13 @@ mod tests {
 
         fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
             self.store.settle(nonce, keys)
+        }
+    }
+
+    #[test]
+    fn pauses_grow_to_an_end() {
+        for (n_tries, at_most) in [(0, 2), (1, 4), (5, 64), (6, 128), (u32::MAX, 128)] {
+            assert!(pause_after(n_tries) <= Duration::from_millis(at_most));
         }
     }
 

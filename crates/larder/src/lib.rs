@@ -18,11 +18,11 @@ mod key;
 mod layers;
 mod load;
 mod payload;
-mod relation;
+pub mod relation;
 mod repository;
 mod row;
 mod session;
-mod shape;
+pub mod shape;
 mod statement;
 pub mod store;
 mod transaction;
@@ -59,7 +59,7 @@ pub mod __private {
         error::Result,
         generated::{
             Both, Embedded, Fills, If, Keeps, Taken, Tied, fields, is_counted, is_entity, is_key_field, is_key_part,
-            layout, read, tied, viewed, viewed_with, whole,
+            layout, read, table_name, tied, viewed, viewed_with, whole,
         },
         key::{Key, KeyField, KeyPart},
         relation::{

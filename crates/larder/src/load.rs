@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 pub(crate) use self::{
     count::count_by,
-    select::{Loaded, Refined, select_by, table},
+    select::{Loaded, Refined, chunk_of, select_by, table},
 };
 use crate::{
     backend::Backend,

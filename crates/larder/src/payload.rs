@@ -33,7 +33,7 @@ pub(crate) fn cell_keys<P: Pattern>(keys: &[P::Key]) -> Vec<CellKey> {
 
 fn write_key<P: Pattern>(key: &P::Key, bytes: &mut Vec<u8>) -> CellKey {
     bytes.clear();
-    bytes.extend_from_slice(<P::Entity as Entity>::NAME.as_bytes());
+    bytes.extend_from_slice(P::Entity::cells_name().as_bytes());
     let mut before = b':';
     for column in P::COLUMNS {
         bytes.push(before);

@@ -1,4 +1,9 @@
-//! How the rows of one model lead to those of another.
+//! How the rows of one model lead to those of another: the types of `User::orders()` and of what it is refined to.
+//!
+//! `#[derive(Repository)]` makes a function of each relation, which gives a [`Rel`], or a [`Through`] where a join table lies
+//! between. Their methods say in which shape and which of the rows are wanted, and give new types: [`Rel::count`] a [`Counted`],
+//! [`Rel::filter`] a relation with a [`Where`]. All of them are values without rows: those are loaded by the repository that
+//! takes the relation `with` it, for all of its rows at once.
 
 mod count;
 mod load;
@@ -93,15 +98,15 @@ pub trait Arity: 'static {
     fn take<T>(rows: &mut impl Iterator<Item = T>, n: usize, table: &'static str) -> Result<Self::Of<T>>;
 }
 
-/// Any number of rows.
+/// Any number of rows: a `Vec` for each row that the relation starts from.
 #[derive(Debug)]
 pub enum Many {}
 
-/// One row or none.
+/// One row or none: an `Option` for each row that the relation starts from.
 #[derive(Debug)]
 pub enum Maybe {}
 
-/// Exactly one row.
+/// Exactly one row for each that the relation starts from; [`Error::Orphan`] where it is missing.
 #[derive(Debug)]
 pub enum One {}
 
@@ -137,8 +142,17 @@ impl Arity for One {
 
 /// A relation as it is asked for: in which shape, with which filter, order and limit.
 ///
-/// A relation that is filtered, ordered otherwise than its pattern, or limited, is loaded from the database each time and never
-/// stored: it shares no cell with the full list. A limit alone, in the pattern's own order, is answered from the full list.
+/// `L` is the type that the derive makes of the relation (of `User::orders()`, a hidden `UserOrders`), `S` the
+/// [shape](crate::shape) of each row, and `F` the condition: [`All`] or [`Where`].
+///
+/// A level costs one round trip if all lists are cached; if not, one more for leases, one statement for all parents, and one
+/// round trip to fill in what was leased. What is asked for decides whether the cells can answer:
+///
+/// - All rows, or a limit alone in the pattern's own order: answered from the cells of the full lists, as far as those hold
+///   enough rows (`head` of the pattern, 256 unless it says otherwise). To fill a cell that is empty, whole rows are read up to
+///   `head` + 1 of each parent, also where the limit is lower. A view fills nothing, and reads no more than the limit.
+/// - A filter, or another order than the pattern's: loaded from the database each time, limited there for each parent, and never
+///   stored.
 pub struct Rel<L, S, F = All> {
     shape: S,
     filter: F,
@@ -187,10 +201,10 @@ impl<L: Link, S, F> Rel<L, S, F> {
         Rel { shape: shape.extend(relation), filter, order, limit, link }
     }
 
-    /// Counts the rows instead of loading them.
+    /// Counts the rows instead of loading them. With a limit, no more than that many.
     #[must_use]
     pub fn count(self) -> Counted<L, F> {
-        Counted::new(self.filter)
+        Counted { filter: self.filter, limit: self.limit, link: self.link }
     }
 
     fn shaped<T>(self, shape: T) -> Rel<L, T, F> {

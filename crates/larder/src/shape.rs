@@ -1,4 +1,8 @@
 //! What comes back for each row: the row, a view of it, or a tuple with its relations.
+//!
+//! A shape is a type, known when the program is compiled: [`Of<User>`](Of) gives users, `Of<UserCard>` views of them, and
+//! [`With`] tuples. `select` and `with` on repositories and relations make them; a program names one only to write down the type
+//! of a repository or a relation.
 
 mod with;
 
@@ -83,7 +87,7 @@ impl<DB: Backend, E, T: LoadOf<DB, E>> ShapeOf<DB, E> for Of<T> {}
 
 impl<DB: Backend, E, S: ShapeOf<DB, E>, R> ShapeOf<DB, E> for With<S, R> where Self: Shape<DB, Entity = E> {}
 
-/// The shape of an entity or a view.
+/// The shape of an entity or a view: `T` is what comes back.
 pub struct Of<T>(PhantomData<fn() -> T>);
 
 impl<T> Of<T> {

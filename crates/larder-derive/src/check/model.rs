@@ -33,6 +33,7 @@ pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model
     let relations = relation::relations(input.ident, &diesel, attrs.relations, &mut patterns, errors);
     let patterns = patterns.finish(errors);
 
+    let is_named = attrs.name.is_some();
     let name = match attrs.name {
         Some(name) if name.value().is_empty() => {
             // It stands in front of the key of every cell.
@@ -47,6 +48,7 @@ pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model
         vis: input.vis,
         table,
         name,
+        is_named,
         ttl: attrs.ttl,
         write_through: attrs.write_through.unwrap_or(true),
         backends: diesel.backends,

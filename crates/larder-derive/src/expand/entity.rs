@@ -64,6 +64,15 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     let (relations, numbers): (Vec<_>, Vec<_>) =
         model.relations.iter().map(|relation| quiet(&relation.name)).zip((0..).map(Literal::u64_unsuffixed)).unzip();
     let patterns = model.patterns.iter().map(|pattern| &pattern.ident);
+    let table = &model.table;
+    let cells_name = (!model.is_named).then(|| {
+        quote! {
+            fn cells_name() -> &'static str {
+                static NAME: ::std::sync::OnceLock<::std::string::String> = ::std::sync::OnceLock::new();
+                __larder::table_name::<#backend, #table::table>(&NAME, Self::NAME)
+            }
+        }
+    });
 
     quote! {
         #columns
@@ -78,6 +87,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
             type Relations = #relations_type;
             const RELATIONS: Self::Relations = #relations_type { #(#relations: #numbers),* };
             const NAME: &'static str = #name;
+            #cells_name
             const LAYOUT: __larder::Layout = __larder::layout(#name, &[#(#layout),*]);
             const TTL: ::core::option::Option<::core::time::Duration> = #ttl;
             const WRITE_THROUGH: bool = #write_through;

@@ -13,6 +13,8 @@ pub(crate) struct Model<'a> {
     pub(crate) vis: &'a Visibility,
     pub(crate) table: Path,
     pub(crate) name: String,
+    /// Whether the model gives its cells a name of their own, instead of the table's.
+    pub(crate) is_named: bool,
     pub(crate) ttl: Option<u64>,
     pub(crate) write_through: bool,
     pub(crate) backends: Vec<Type>,

@@ -22,8 +22,10 @@ impl Backend for Pg {
     type Connection = PgConnection;
 
     const MAX_BINDS: usize = 65_535;
+    const PLACEHOLDER: char = '$';
     const UPDATE_RETURNS_OLD: bool = true;
     const KEEPS_NANOSECONDS: bool = false;
+    const INSERTS_ROW_BY_ROW: bool = false;
     const UNNESTS: bool = true;
     // An insertion of a child locks its parent's key against deletion. A change of the parent goes well with that, and must not
     // wait for it; if it changes the key, PostgreSQL takes the stronger lock by itself.

@@ -22,8 +22,10 @@ impl Backend for Sqlite {
     type Connection = SqliteConnection;
 
     const MAX_BINDS: usize = 32_766;
+    const PLACEHOLDER: char = '?';
     const UPDATE_RETURNS_OLD: bool = false;
     const KEEPS_NANOSECONDS: bool = true;
+    const INSERTS_ROW_BY_ROW: bool = true;
     const UNNESTS: bool = false;
     // A write transaction has the database to itself.
     const FOR_CHANGE: &'static str = "";

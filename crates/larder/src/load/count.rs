@@ -47,7 +47,8 @@ where
         layers.discard(&corrupt.iter().map(|at| &cells[*at]).collect::<Vec<_>>());
         missing.extend(corrupt);
     }
-    for missing in missing.chunks(chunk_of::<DB, P>()) {
+    let chunk = chunk_of::<DB, P>(filter().map_or(Ok(0), |filter| DB::n_binds(&filter))?);
+    for missing in missing.chunks(chunk) {
         let wanted: Vec<P::Key> = missing.iter().map(|at| keys[*at].clone()).collect();
         let mut list = SelectList::new();
         P::select(&mut list);

@@ -40,7 +40,7 @@ where
 {
     let mut groups: Groups<P, H> = Vec::with_capacity(keys.len());
     groups.resize_with(keys.len(), Rows::new);
-    let chunk = chunk_of::<DB, P>();
+    let chunk = chunk_of::<DB, P>(refined().filter.map_or(Ok(0), |filter| DB::n_binds(&filter))?);
     for (first, keys) in keys.chunks(chunk).enumerate().map(|(at, keys)| (at * chunk, keys)) {
         let statement = select_statement::<DB, P, H>(keys.to_vec(), refined());
         let rows: Vec<Keyed<P, H>> = access.load(statement)?;
@@ -58,9 +58,9 @@ where
     Ok(groups)
 }
 
-/// How many keys go into one statement; some binds are left for a filter.
-pub(super) fn chunk_of<DB: Backend, P: PatternOn<DB>>() -> usize {
-    (DB::MAX_BINDS - 256) / P::N_COLUMNS
+/// How many keys go into one statement that binds `n_others` values besides.
+pub(crate) fn chunk_of<DB: Backend, P: PatternOn<DB>>(n_others: usize) -> usize {
+    (DB::MAX_BINDS.saturating_sub(n_others) / P::N_COLUMNS).max(1)
 }
 
 fn select_statement<'q, DB, P, H>(keys: Vec<P::Key>, refined: Refined<'q, DB>) -> Statement<'q, DB>

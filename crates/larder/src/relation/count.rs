@@ -9,26 +9,28 @@ use crate::{
     session::Access,
 };
 
-/// The number of a relation's rows.
+/// The number of a relation's rows, for each row that it starts from: an `i64`. [`Rel::count`](super::Rel::count) makes it.
 ///
-/// Answered from the cell of the full list where that is stored; otherwise one statement counts for all parents that lack it,
+/// A limit of the relation is the largest number that comes back. Answered from the cell of the full list where that is stored; otherwise one statement counts for all parents that lack it,
 /// and nothing is stored.
 pub struct Counted<L, F = All> {
-    filter: F,
-    link: PhantomData<fn() -> L>,
+    pub(super) filter: F,
+    pub(super) limit: Option<usize>,
+    pub(super) link: PhantomData<fn() -> L>,
 }
 
 impl<E, L: super::StartsFrom<E>, F> super::StartsFrom<E> for Counted<L, F> {
     type Checked = Counted<L::Checked, F>;
 
     fn checked(self) -> Self::Checked {
-        Counted::new(self.filter)
+        let Self { filter, limit, .. } = self;
+        Counted { filter, limit, link: PhantomData }
     }
 }
 
 impl<L, F: Clone> Clone for Counted<L, F> {
     fn clone(&self) -> Self {
-        Self { filter: self.filter.clone(), link: self.link }
+        Self { filter: self.filter.clone(), limit: self.limit, link: self.link }
     }
 }
 
@@ -52,12 +54,6 @@ impl<L: Link, S, F> Count for super::Rel<L, S, F> {
     }
 }
 
-impl<L, F> Counted<L, F> {
-    pub(super) fn new(filter: F) -> Self {
-        Self { filter, link: PhantomData }
-    }
-}
-
 impl<DB, L, F> Relation<DB> for Counted<L, F>
 where
     DB: Backend,
@@ -70,6 +66,7 @@ where
     fn load(&self, access: Access<'_, DB>, keys: Vec<Option<<L::From as Pattern>::Key>>) -> Result<Vec<i64>> {
         let Distinct { keys, places, .. } = Distinct::of::<DB>(keys);
         let counts = load::count_by::<DB, L::To>(access, &keys, || self.filter.fragment())?;
-        Ok(places.into_iter().map(|place| place.map_or(0, |at| counts[at])).collect())
+        let limit = self.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(i64::MAX);
+        Ok(places.into_iter().map(|place| place.map_or(0, |at| counts[at].min(limit))).collect())
     }
 }

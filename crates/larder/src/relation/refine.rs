@@ -18,11 +18,11 @@ pub trait Filter<DB: Backend>: 'static {
     fn fragment(&self) -> Option<Fragment<'_, DB>>;
 }
 
-/// No condition.
+/// No condition: every row of the relation.
 #[derive(Debug, Clone, Copy)]
 pub struct All;
 
-/// A condition, an expression of Diesel's.
+/// A condition, an expression of Diesel's. [`Rel::filter`] makes it.
 #[derive(Debug, Clone)]
 pub struct Where<P>(P);
 
@@ -67,7 +67,7 @@ impl<L: Link, S, F> Rel<L, S, F> {
         self
     }
 
-    /// Keeps the first `n` rows of each parent.
+    /// Keeps the first `n` rows of each parent. What is read for that: see [`Rel`].
     #[must_use]
     pub fn limit(mut self, n: usize) -> Self {
         self.limit = Some(n);

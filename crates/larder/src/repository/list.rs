@@ -32,6 +32,8 @@ where
     }
 
     /// Keeps the first `n` rows. Defaults to all.
+    ///
+    /// In the pattern's own order, a cell that is empty is filled with whole rows all the same: up to `head` + 1 of them are read.
     pub fn limit(mut self, n: usize) -> Self {
         self.limit = n;
         self

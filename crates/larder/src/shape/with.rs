@@ -12,7 +12,10 @@ use crate::{
     session::Access,
 };
 
-/// A shape, and relations of the same row: a tuple of the two, three, four or five.
+/// A shape, and relations of the same row: what comes back for each is a tuple, of the row and up to eight relations.
+///
+/// `With<Of<User>, (Rel<UserOrders, Of<Order>>,)>` is the shape of `users.with(User::orders())`, and gives `(User, Vec<Order>)`.
+/// Costs what the shape costs, and for each relation what that says.
 #[derive(Debug, Clone)]
 pub struct With<S, R> {
     pub(crate) shape: S,
@@ -189,3 +192,7 @@ macro_rules! extend {
 extend!(R0 0; R1);
 extend!(R0 0, R1 1; R2);
 extend!(R0 0, R1 1, R2 2; R3);
+extend!(R0 0, R1 1, R2 2, R3 3; R4);
+extend!(R0 0, R1 1, R2 2, R3 3, R4 4; R5);
+extend!(R0 0, R1 1, R2 2, R3 3, R4 4, R5 5; R6);
+extend!(R0 0, R1 1, R2 2, R3 3, R4 4, R5 5, R6 6; R7);

@@ -1,0 +1,12 @@
+//! The derived repositories on a database file and a store in process.
+#![cfg(feature = "sqlite")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+
+mod bulk;
+mod codecs;
+mod database;
+mod finders;
+mod models;
+mod relations;
+mod transactions;
+mod writes;
