@@ -1,11 +1,14 @@
 //! What breaks between the steps of a write or a read, and the exact outcome.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use diesel::{RunQueryDsl as _, sql_query};
+use diesel::{RunQueryDsl as _, pg::Pg, sql_query};
 use larder::{Error, Larder};
 use shop_core::{User, UserChanges};
-use tests::{Cost, Failure, Namespace, Operation, OwnRedis, SHOP, Shop, eventually, redis_store};
+use tests::{Cost, Failure, Meter, Namespace, Operation, OwnRedis, Proxy, SHOP, Shop, eventually, redis_store};
 
 fn renamed(email: &str) -> UserChanges {
     UserChanges { email: Some(email.to_owned()), ..Default::default() }
@@ -130,28 +133,51 @@ fn a_begin_that_takes_too_long_rolls_the_write_back() {
 
 #[test]
 fn postgres_ends_a_transaction_that_idles_too_long() {
-    let shop = Shop::built(|builder| builder.commit_within(Duration::from_millis(200)));
+    let (within, takes) = (Duration::from_millis(500), Duration::from_millis(1500));
+    let shop = Shop::built(|builder| builder.commit_within(within).commit_takes(takes));
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
-    let refused = shop.larder.transaction(|tx| {
-        User::repository(tx).update(ada.id, &renamed("never@example.com"))?;
+    users.get(ada.id).unwrap();
+    let mut sent = None;
+    let unknown = shop.larder.transaction(|tx| {
         let pid: i32 = tx.run(|connection| {
             diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("pg_backend_pid()")).get_result(connection)
         })?;
-        eventually(Duration::from_secs(10), || {
+        User::repository(tx).update(ada.id, &renamed("never@example.com"))?;
+        let mut beside = shop.database.connect();
+        eventually(Duration::from_secs(30), || {
             let alive = format!("SELECT 1 FROM pg_stat_activity WHERE pid = {pid}");
-            sql_query(alive).execute(&mut shop.database.connect()).unwrap() == 0
+            sql_query(alive).execute(&mut beside).unwrap() == 0
         });
+        sent = Some(Instant::now());
         Ok(())
     });
-    assert!(refused.is_err());
-    assert_eq!(users.get(ada.id).unwrap(), ada);
+    // The connection is gone when COMMIT is sent, and a handle can't tell that from one that is lost after it.
+    assert!(matches!(unknown, Err(Error::CommitUnknown(_))), "{unknown:?}");
+    assert_eq!(shop.events.take(), ["commit unknown: 3"]);
+    in_doubt_until_certain(&shop.larder, &shop.meter, sent.unwrap(), within + takes, &ada);
+    assert!(users.find_by_email("never@example.com").unwrap().is_none());
+}
+
+/// Reads a row until it is warm: as long as the markers that were sent after `sent` stand, every read is a statement and fills
+/// nothing.
+fn in_doubt_until_certain(larder: &Larder<Pg>, meter: &Meter, sent: Instant, hold: Duration, expected: &User) {
+    // The store's clock counts whole milliseconds.
+    let hold = hold - Duration::from_millis(20);
+    eventually(hold + Duration::from_secs(30), || {
+        meter.reset();
+        assert_eq!(User::repository(larder).get(expected.id).unwrap(), *expected);
+        let cost = meter.counts().cost();
+        if sent.elapsed() < hold {
+            assert_eq!(cost, Cost { sql: 1, store_reads: 1, store_writes: 0 });
+        }
+        cost.sql == 0
+    });
 }
 
 #[test]
 fn a_connection_lost_at_commit_is_unknown_and_its_cells_stay_in_doubt_until_it_is_certain() {
-    let shop = Shop::built(|builder| {
-        builder.commit_within(Duration::from_millis(400)).commit_takes(Duration::from_millis(1600))
-    });
+    let (within, takes) = (Duration::from_millis(400), Duration::from_millis(1600));
+    let shop = Shop::built(|builder| builder.commit_within(within).commit_takes(takes));
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     users.get(ada.id).unwrap();
     let url = shop.database.url().to_owned();
@@ -165,18 +191,37 @@ fn a_connection_lost_at_commit_is_unknown_and_its_cells_stay_in_doubt_until_it_i
         .execute(&mut connection)
         .unwrap();
     });
+    let sent = Instant::now();
     let unknown = users.update(ada.id, &renamed("never@example.com"));
     assert!(matches!(unknown, Err(Error::CommitUnknown(_))), "{unknown:?}");
     assert!(shop.events.take().contains(&"commit unknown: 3".to_owned()));
-    // Readers go to the database, and fill nothing, until the markers have expired.
-    shop.meter.reset();
-    assert_eq!(users.get(ada.id).unwrap(), ada);
-    shop.meter.expect(Cost { sql: 1, store_reads: 1, store_writes: 0 });
-    eventually(Duration::from_secs(10), || {
-        shop.meter.reset();
-        assert_eq!(users.get(ada.id).unwrap(), ada);
-        shop.meter.counts().sql == 0
-    });
+    in_doubt_until_certain(&shop.larder, &shop.meter, sent, within + takes, &ada);
+}
+
+#[test]
+fn after_a_commit_whose_answer_is_lost_everybody_reads_the_new_row() {
+    let (within, takes) = (Duration::from_millis(500), Duration::from_millis(1500));
+    let shop = Shop::new();
+    let proxy = Proxy::to(shop.database.url());
+    let branch = shop.branch_through(&proxy, |builder| builder.commit_within(within).commit_takes(takes));
+    let (ada, reader, writer) = (shop.user("ada"), User::repository(&shop.larder), User::repository(&branch.larder));
+    assert_eq!(writer.get(ada.id).unwrap(), ada);
+    assert_eq!(reader.find_by_email("ada@example.com").unwrap().as_ref(), Some(&ada));
+    assert_eq!(reader.find_by_email("new@example.com").unwrap(), None);
+    proxy.lose_the_answer_to_commit();
+    let sent = Instant::now();
+    let unknown = writer.update(ada.id, &renamed("new@example.com"));
+    assert!(matches!(unknown, Err(Error::CommitUnknown(_))), "{unknown:?}");
+    assert_eq!(branch.events.take(), ["commit unknown: 3"]);
+    let changed = User { email: "new@example.com".to_owned(), ..ada };
+    for users in [&reader, &writer] {
+        assert_eq!(users.get(changed.id).unwrap(), changed);
+        assert_eq!(users.find_by_email("new@example.com").unwrap().as_ref(), Some(&changed));
+        assert_eq!(users.find_by_email("ada@example.com").unwrap(), None);
+    }
+    in_doubt_until_certain(&shop.larder, &shop.meter, sent, within + takes, &changed);
+    in_doubt_until_certain(&branch.larder, &branch.meter, sent, within + takes, &changed);
+    assert_eq!(reader.find_by_email("ada@example.com").unwrap(), None);
 }
 
 #[test]

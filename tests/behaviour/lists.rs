@@ -58,6 +58,12 @@ fn several_lists_cost_what_one_costs() {
     shop.meter.expect(COLD);
     repository.list_by_user_id_many(&[bob.id, ada.id]).unwrap();
     shop.meter.expect(WARM);
+    let keys = [(bob.id, Status::Paid), (ada.id, Status::Paid), (ada.id, Status::Shipped)];
+    for cost in [COLD, WARM] {
+        let lists = repository.list_by_user_id_and_status_many(&keys).unwrap();
+        assert_eq!(lists.iter().map(Vec::len).collect::<Vec<_>>(), [0, 3, 0]);
+        shop.meter.expect(cost);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 #![expect(clippy::type_complexity, reason = "the whole type is what is shown")]
 
+mod background;
 mod coherence;
 mod faults;
 mod lists;

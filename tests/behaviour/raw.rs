@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use larder::Error;
 use shop_core::{Order, Status, User, schema::orders};
-use tests::{Shop, money};
+use tests::{Cost, Shop, money};
 
 #[test]
 fn rows_that_were_touched_are_read_anew() {
@@ -16,6 +16,7 @@ fn rows_that_were_touched_are_read_anew() {
     };
     repository.get(order.id).unwrap();
     assert_eq!((ids(ada.id), ids(bob.id)), (vec![order.id], vec![]));
+    shop.meter.reset();
     let moved = shop
         .larder
         .transaction(|tx| {
@@ -25,6 +26,8 @@ fn rows_that_were_touched_are_read_anew() {
         })
         .unwrap();
     assert_eq!(moved, 1);
+    // Two SELECTs beside the UPDATE.
+    shop.meter.expect(Cost { sql: 3, store_reads: 0, store_writes: 2 });
     assert_eq!(repository.get(order.id).unwrap().user_id, bob.id);
     assert_eq!((ids(ada.id), ids(bob.id)), (vec![], vec![order.id]));
 }
@@ -42,6 +45,7 @@ fn rows_that_were_inserted_past_larder_enter_their_lists() {
         total_amount: money(1),
         created_at: None,
     };
+    shop.meter.reset();
     let order = shop
         .larder
         .transaction(|tx| {
@@ -50,6 +54,8 @@ fn rows_that_were_inserted_past_larder_enter_their_lists() {
             Ok(order)
         })
         .unwrap();
+    // One SELECT beside the INSERT.
+    shop.meter.expect(Cost { sql: 2, store_reads: 0, store_writes: 2 });
     assert_eq!(repository.list_by_user_id(ada.id).load().unwrap(), [order]);
 }
 

@@ -74,6 +74,38 @@ fn many_rows_cost_what_one_costs() {
 }
 
 #[test]
+fn keys_beyond_a_batch_cost_one_more_round_trip_and_no_more_statements() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let mut keys: Vec<_> = (0..512).map(|_| nobody()).collect();
+    keys.push(ada.id);
+    let users = User::repository(&shop.larder);
+    assert_eq!(users.find_many(&keys).unwrap().pop(), Some(Some(ada)));
+    shop.meter.expect_counts(Counts { sql: 1, reads: 2, leases: 2, fills: 2, ..Counts::default() });
+    users.find_many(&keys).unwrap();
+    shop.meter.expect(Cost { store_reads: 2, ..WARM });
+    users.find_many(&keys[1..]).unwrap();
+    shop.meter.expect(WARM);
+}
+
+#[test]
+fn keys_beyond_what_a_statement_binds_take_a_second_one() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let bare = larder::Larder::<diesel::pg::Pg>::builder(shop.database.pool(&shop.meter, 2)).build();
+    let users = User::repository(&bare);
+    let mut keys: Vec<_> = (0..65_279).map(|_| nobody()).collect();
+    keys[0] = ada.id;
+    assert_eq!(users.find_many(&keys).unwrap().iter().flatten().count(), 1);
+    shop.meter.expect(Cost { sql: 1, ..Cost::default() });
+    keys.push(shop.user("bob").id);
+    let found = users.find_many(&keys).unwrap();
+    shop.meter.expect(Cost { sql: 2, ..Cost::default() });
+    assert_eq!(found.iter().flatten().map(|user| &user.email[..3]).collect::<Vec<_>>(), ["ada", "bob"]);
+    assert!(found.first().is_some_and(Option::is_some) && found.last().is_some_and(Option::is_some));
+}
+
+#[test]
 fn only_the_missing_rows_are_loaded() {
     let shop = Shop::new();
     let (ada, bob) = (shop.user("ada"), shop.user("bob"));

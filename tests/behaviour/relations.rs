@@ -86,12 +86,16 @@ fn a_filtered_or_limited_relation_never_shares_the_full_lists_cell() {
             .unwrap();
         assert!(found.iter().flatten().all(|(_, orders)| orders.len() == 2));
     }
+    // The users, and twice their orders: one statement for all parents, and no cell.
+    shop.meter.expect(Cost { sql: 3, store_reads: 2, store_writes: 2 });
     let found = users.clone().with(paid.limit(1)).with(newest).find_many(&[ada.id, bob.id]).unwrap();
+    shop.meter.expect(Cost { sql: 2, store_reads: 1, store_writes: 0 });
     for (user, paid, newest) in found.into_iter().flatten() {
         assert_eq!((paid.len(), paid[0].user_id, &paid[0].total_amount), (1, user.id, &tests::money(2)));
         assert_eq!((newest.len(), newest[0].user_id, &newest[0].total_amount), (1, user.id, &tests::money(3)));
     }
     let full = users.with(User::orders()).find_many(&[ada.id, bob.id]).unwrap();
+    shop.meter.expect(Cost { sql: 1, store_reads: 2, store_writes: 2 });
     assert!(full.iter().flatten().all(|(_, orders)| orders.len() == 4));
 }
 

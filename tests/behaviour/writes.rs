@@ -115,6 +115,32 @@ fn changes_that_change_nothing_are_no_error_and_no_statement() {
 }
 
 #[test]
+fn what_is_there_stays_when_the_missing_rows_are_inserted() {
+    let shop = Shop::new();
+    let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
+    let id = nobody();
+    users.find_many(&[ada.id, id]).unwrap();
+    let records = [
+        NewUser { id: Some(ada.id), ..new_user("other") },
+        NewUser { id: Some(id), ..new_user("bob") },
+        NewUser { id: Some(id), ..new_user("twice") },
+    ];
+    shop.meter.reset();
+    let inserted = users.insert_missing(&records).unwrap();
+    shop.meter.expect(WRITE);
+    assert_eq!(inserted.iter().map(|user| (user.id, &user.email[..])).collect::<Vec<_>>(), [(id, "bob@example.com")]);
+    assert_eq!(users.find_many(&[ada.id, id]).unwrap(), [Some(ada), inserted.into_iter().next()]);
+    shop.meter.expect(WARM);
+    assert_eq!(users.find_by_email_many(&["other@example.com", "twice@example.com"]).unwrap(), [None, None]);
+    shop.meter.reset();
+    // Where nothing is missing nothing is written, and so nothing is marked.
+    assert_eq!(users.insert_missing(&records).unwrap(), []);
+    shop.meter.expect(Cost { sql: 1, ..Cost::default() });
+    assert_eq!(users.insert_missing(&Vec::<NewUser>::new()).unwrap(), []);
+    shop.meter.expect(Cost::default());
+}
+
+#[test]
 fn every_row_that_meets_a_condition_is_updated_by_one_statement() {
     let shop = Shop::new();
     let ada = shop.user("ada");
@@ -159,8 +185,18 @@ fn a_deleted_row_is_gone_for_everybody() {
     let (order, kept) = (shop.order(&ada, Status::Paid, 1, 1), shop.order(&bob, Status::Paid, 1, 1));
     let repository = Order::repository(&shop.larder);
     repository.find_many(&[order.id, kept.id]).unwrap();
+    let item = shop.item(&kept, 1);
+    shop.meter.reset();
+    // Orders have items, which go along: the order locked, its items, the deletion. Without such a relation it is one statement.
     assert_eq!(repository.delete(order.id).unwrap().as_ref(), Some(&order));
+    shop.meter.expect(Cost { sql: 3, ..WRITE });
     assert_eq!(repository.delete(order.id).unwrap(), None);
+    shop.meter.expect(Cost { sql: 1, ..Cost::default() });
+    let items = OrderItem::repository(&shop.larder);
+    assert_eq!(items.delete((kept.id, 1)).unwrap(), Some(item));
+    shop.meter.expect(WRITE);
+    assert_eq!(items.delete((kept.id, 1)).unwrap(), None);
+    shop.meter.expect(Cost { sql: 1, ..Cost::default() });
     assert_eq!(repository.find_many(&[order.id, kept.id]).unwrap(), [None, Some(kept.clone())]);
     assert_eq!(repository.delete_where(orders::user_id.eq(bob.id)).unwrap(), [kept]);
     assert_eq!(repository.list_by_user_id(bob.id).load().unwrap(), []);
@@ -326,4 +362,47 @@ fn a_serialization_failure_is_tried_again_on_request() {
     let (done, n_runs) = run(1);
     assert_eq!((done.unwrap().total_amount, n_runs), (money(103), 2));
     assert_eq!(Order::repository(&other.larder).get(order.id).unwrap().total_amount, money(103));
+}
+
+#[test]
+fn a_deadlock_is_tried_again_on_request() {
+    use larder::TransactionOptions;
+    use std::{sync::Barrier, thread};
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let rows = [1, 2].map(|day| shop.order(&ada, Status::Paid, 100, day));
+    let branches = [shop.branch(), shop.branch()];
+    let more = || orders::total_amount.eq(orders::total_amount + money(1));
+    // Each has locked its first row before either asks for its second, which is the other's first.
+    let cross = |retries| {
+        let have_locked = Barrier::new(2);
+        let run = |at: usize| {
+            let (mut n_runs, options) = (0, TransactionOptions { retries, ..TransactionOptions::default() });
+            let result = branches[at].larder.transaction_with(options, |tx| {
+                n_runs += 1;
+                Order::repository(tx).update(rows[at].id, more())?;
+                if n_runs == 1 {
+                    have_locked.wait();
+                }
+                Order::repository(tx).update(rows[1 - at].id, more()).map(drop)
+            });
+            (result, n_runs)
+        };
+        thread::scope(|scope| {
+            let one = scope.spawn(|| run(0));
+            [run(1), one.join().unwrap()]
+        })
+    };
+    let amounts = || rows.each_ref().map(|row| Order::repository(&shop.larder).get(row.id).unwrap().total_amount);
+    assert_eq!(amounts(), [money(100), money(100)]);
+
+    let (done, refused): (Vec<_>, Vec<_>) = cross(0).into_iter().partition(|(result, _)| result.is_ok());
+    let [(Err(error), 1)] = &refused[..] else { panic!("one is the victim: {refused:?}") };
+    assert!(error.is_retryable() && matches!(error, Error::Database(_)), "{error:?}");
+    assert_eq!((done.len(), amounts()), (1, [money(101), money(101)]));
+
+    let results = cross(3);
+    assert!(results.iter().all(|(result, _)| result.is_ok()), "{results:?}");
+    assert!(results.iter().map(|(_, n_runs)| n_runs).sum::<usize>() > 2, "nobody was the victim: {results:?}");
+    assert_eq!(amounts(), [money(103), money(103)]);
 }

@@ -1,13 +1,17 @@
+mod blank;
 mod run;
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use diesel::{
     Connection as _, PgConnection,
     r2d2::{ConnectionManager, Pool},
 };
 
-use self::run::Run;
+use self::{blank::Blank, run::Run};
 use crate::Meter;
 
 /// What every database of a kind starts with. Meant for a `static`: its tables are made once a process, and copied from then on.
@@ -15,7 +19,21 @@ use crate::Meter;
 pub struct Template {
     name: &'static str,
     apply: fn(&mut PgConnection),
-    made: OnceLock<String>,
+    made: OnceLock<Arc<Made>>,
+}
+
+/// The database that is copied, and copies that nobody uses any more.
+#[derive(Debug)]
+struct Made {
+    original: String,
+    blank: Blank,
+    spare: Mutex<Vec<String>>,
+}
+
+impl Made {
+    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A template without any tables.
@@ -28,25 +46,35 @@ impl Template {
         Self { name, apply, made: OnceLock::new() }
     }
 
-    /// A database of its own for one test: some tens of milliseconds.
+    /// A database of its own for one test: as it was made, and with nobody connected.
     ///
-    /// Dropped with what is returned, open connections or not. What a killed process leaves behind, the next process drops.
+    /// Given back when it is dropped, open connections or not, for a later test of the process: emptied, which takes some
+    /// milliseconds, where a new one takes a checkpoint or two, and those take seconds on a busy disk. A database whose
+    /// definitions the test has changed is dropped instead. What a process leaves behind, the next one drops.
     ///
     /// # Panics
     /// If the shared PostgreSQL can't be reached, or `apply` panics.
     #[must_use]
     pub fn database(&self) -> Database {
         let run = Run::current();
-        let template = self.made.get_or_init(|| {
-            let name = run.name(self.name);
-            run.create(&name, "template0");
-            // PostgreSQL copies only a database that nobody is connected to, so the connection goes at once.
-            self.apply(&mut connect(&run.url_of(&name)));
+        let made = Arc::clone(self.made.get_or_init(|| Arc::new(self.make(run))));
+        let spare = made.spare().pop();
+        let name = spare.unwrap_or_else(|| {
+            let name = run.name("db");
+            run.create(&name, &made.original);
             name
         });
-        let name = run.name("db");
-        run.create(&name, template);
-        Database { url: run.url_of(&name), name }
+        Database { url: run.url_of(&name), name, made }
+    }
+
+    fn make(&self, run: &Run) -> Made {
+        let original = run.name(self.name);
+        run.create(&original, "template0");
+        // PostgreSQL copies only a database that nobody is connected to, so the connection goes at once.
+        let mut connection = connect(&run.url_of(&original));
+        self.apply(&mut connection);
+        let blank = Blank::of(&mut connection).unwrap_or_else(|error| panic!("can't look at {original}: {error}"));
+        Made { original, blank, spare: Mutex::default() }
     }
 
     /// Makes the tables in a database that is there already, such as that of an [`crate::OwnPostgres`].
@@ -60,6 +88,7 @@ impl Template {
 pub struct Database {
     name: String,
     url: String,
+    made: Arc<Made>,
 }
 
 impl Database {
@@ -87,7 +116,12 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        Run::current().drop_database(&self.name);
+        let run = Run::current();
+        if run.recycle(&self.name, &self.made.blank) {
+            self.made.spare().push(std::mem::take(&mut self.name));
+        } else {
+            run.drop_database(&self.name);
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::{Insertable as _, RunQueryDsl as _, pg::Pg};
+use diesel::{Insertable as _, PgConnection, RunQueryDsl as _, pg::Pg};
 use larder::{Builder, Event, HandleEvent, Larder, store::Store};
 use larder_redis::RedisStore;
 use shop_core::{
@@ -13,7 +13,7 @@ use shop_core::{
 };
 use uuid::Uuid;
 
-use crate::{Database, Faults, Faulty, Meter, Metered, Namespace, Template, redis_url};
+use crate::{Database, Faults, Faulty, Meter, Metered, Namespace, Proxy, Template, pool, redis_url};
 
 /// The tables of `shop-core`.
 pub static SHOP: Template = Template::new("shop", |connection| {
@@ -22,7 +22,6 @@ pub static SHOP: Template = Template::new("shop", |connection| {
 
 /// A shop of one test: its own database, its own keys in the shared Redis, and a handle whose every step is counted and can be
 /// disturbed.
-#[derive(Debug)]
 pub struct Shop {
     /// The handle.
     pub larder: Larder<Pg>,
@@ -36,6 +35,8 @@ pub struct Shop {
     pub database: Database,
     /// The keys in Redis.
     pub namespace: Namespace,
+    /// Inserts past larder.
+    aside: Mutex<PgConnection>,
 }
 
 /// One more handle of a shop, as another process would have: its own pools, store and counters.
@@ -71,27 +72,40 @@ impl Shop {
     #[must_use]
     pub fn on(namespace: Namespace, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Self {
         let database = SHOP.database();
-        let Branch { larder, meter, faults, events } = branch(&database, store, adjust);
-        Self { larder, meter, faults, events, database, namespace }
+        let Branch { larder, meter, faults, events } = branch(database.url(), store, adjust);
+        let aside = Mutex::new(database.connect());
+        Self { larder, meter, faults, events, database, namespace, aside }
     }
 
     /// One more handle on the same database and the same keys.
     #[must_use]
     pub fn branch(&self) -> Branch {
-        self.branch_on(redis_store(&redis_url(), &self.namespace))
+        self.branch_built(|builder| builder)
+    }
+
+    /// One more handle on the same database and the same keys, built otherwise than by default.
+    #[must_use]
+    pub fn branch_built(&self, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Branch {
+        branch(self.database.url(), redis_store(&redis_url(), &self.namespace), adjust)
     }
 
     /// One more handle on the same database, and a store of its own.
     #[must_use]
     pub fn branch_on(&self, store: impl Store) -> Branch {
-        branch(&self.database, store, |builder| builder)
+        branch(self.database.url(), store, |builder| builder)
+    }
+
+    /// One more handle on the same database and the same keys, which reaches the database through a proxy.
+    #[must_use]
+    pub fn branch_through(&self, proxy: &Proxy, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Branch {
+        branch(proxy.url(), redis_store(&redis_url(), &self.namespace), adjust)
     }
 
     /// A user by that name, who was there already: nothing of the insertion is counted, and nothing is cached.
     #[must_use]
     pub fn user(&self, name: &str) -> User {
         let record = NewUser { id: None, email: format!("{name}@example.com"), created_at: Some(day(0)) };
-        inserted(record.insert_into(users::table).get_result(&mut self.database.connect()))
+        inserted(record.insert_into(users::table).get_result(&mut *self.aside()))
     }
 
     /// An order that was there already, placed on that day.
@@ -99,7 +113,7 @@ impl Shop {
     pub fn order(&self, user: &User, status: Status, cents: i64, placed: i64) -> Order {
         let record =
             NewOrder { id: None, user_id: user.id, status, total_amount: money(cents), created_at: Some(day(placed)) };
-        inserted(record.insert_into(orders::table).get_result(&mut self.database.connect()))
+        inserted(record.insert_into(orders::table).get_result(&mut *self.aside()))
     }
 
     /// A line of an order that was there already.
@@ -112,7 +126,13 @@ impl Shop {
             quantity: 1,
             unit_price: money(100),
         };
-        inserted(record.insert_into(order_items::table).get_result(&mut self.database.connect()))
+        inserted(record.insert_into(order_items::table).get_result(&mut *self.aside()))
+    }
+}
+
+impl Shop {
+    fn aside(&self) -> MutexGuard<'_, PgConnection> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,13 +140,12 @@ fn inserted<E>(row: diesel::QueryResult<E>) -> E {
     row.expect("the row can be inserted past larder")
 }
 
-fn branch(database: &Database, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Branch {
+fn branch(url: &str, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Branch {
     let (meter, events) = (Meter::new(), Events::default());
     let store = Faulty::new(Metered::new(store, &meter));
     let faults = store.faults();
     // What is counted must have happened when a call returns.
-    let builder =
-        Larder::builder(database.pool(&meter, 8)).shared(store).events(events.clone()).fill_in_background(false);
+    let builder = Larder::builder(pool(url, &meter, 8)).shared(store).events(events.clone()).fill_in_background(false);
     Branch { larder: adjust(builder).build(), meter, faults, events }
 }
 

@@ -3,8 +3,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use diesel::{PgConnection, QueryResult, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types};
+use diesel::{
+    Connection as _, PgConnection, QueryResult, RunQueryDsl as _, connection::SimpleConnection as _, sql_query,
+    sql_types,
+};
 
+use super::blank::Blank;
 use crate::environment::database_url;
 
 /// The first half of the keys of our advisory locks; the second is a run's id.
@@ -22,15 +26,15 @@ pub(super) struct Run {
 }
 
 #[derive(diesel::QueryableByName)]
-struct Text {
+pub(super) struct Text {
     #[diesel(sql_type = sql_types::Text)]
-    text: String,
+    pub(super) text: String,
 }
 
 #[derive(diesel::QueryableByName)]
-struct Flag {
+pub(super) struct Flag {
     #[diesel(sql_type = sql_types::Bool)]
-    flag: bool,
+    pub(super) flag: bool,
 }
 
 impl Run {
@@ -69,6 +73,16 @@ impl Run {
     pub(super) fn create(&self, database: &str, template: &str) {
         let statement = format!(r#"CREATE DATABASE "{database}" TEMPLATE "{template}""#);
         self.execute(&statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    /// Ends the connections to a database, and brings it back to what it was at first: whether that could be done.
+    pub(super) fn recycle(&self, database: &str, blank: &Blank) -> bool {
+        let disconnect =
+            format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database}'");
+        let is_alone = self.execute(&disconnect).is_ok();
+        is_alone
+            && PgConnection::establish(&self.url_of(database))
+                .is_ok_and(|mut connection| blank.restore(&mut connection).unwrap_or(false))
     }
 
     pub(super) fn drop_database(&self, database: &str) {
