@@ -108,3 +108,24 @@ fn a_repository_within_run_is_an_error_and_no_deadlock() {
     });
     assert!(found.is_ok());
 }
+
+#[test]
+fn rows_are_told_of_although_the_work_on_them_failed_afterwards() {
+    let shop = Shop::new();
+    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
+    let order = shop.order(&ada, Status::Paid, 1, 1);
+    let repository = Order::repository(&shop.larder);
+    assert_eq!(repository.list_by_user_id(bob.id).load().unwrap(), []);
+    shop.larder
+        .transaction(|tx| {
+            let failed = tx.touching::<Order, ()>(&[order.id], |connection| {
+                diesel::update(orders::table.find(order.id)).set(orders::user_id.eq(bob.id)).execute(connection)?;
+                Err(diesel::result::Error::NotFound)
+            });
+            assert!(failed.is_err());
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(repository.list_by_user_id(bob.id).load().unwrap().len(), 1);
+    assert_eq!(repository.get(order.id).unwrap().user_id, bob.id);
+}

@@ -406,3 +406,80 @@ fn a_deadlock_is_tried_again_on_request() {
     assert!(results.iter().map(|(_, n_runs)| n_runs).sum::<usize>() > 2, "nobody was the victim: {results:?}");
     assert_eq!(amounts(), [money(103), money(103)]);
 }
+
+#[test]
+fn a_parent_is_updated_while_others_insert_its_children() {
+    // Both insert a child, which locks the parent's key, and then update the parent: a stronger lock there would be a deadlock.
+    use std::sync::Barrier;
+    let shop = Shop::new();
+    let (ada, both_have_inserted) = (shop.user("ada"), Barrier::new(2));
+    let place_and_stamp = || {
+        shop.larder.transaction(|tx| {
+            let new = NewOrder {
+                id: None,
+                user_id: ada.id,
+                status: Status::Pending,
+                total_amount: money(1),
+                created_at: None,
+            };
+            Order::repository(tx).insert(&new)?;
+            both_have_inserted.wait();
+            User::repository(tx).update(ada.id, &UserChanges { created_at: Some(day(7)), ..Default::default() })
+        })
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(place_and_stamp);
+        place_and_stamp().unwrap();
+        other.join().unwrap().unwrap();
+    });
+    assert_eq!(Order::repository(&shop.larder).count_by_user_id(ada.id).unwrap(), 2);
+}
+
+#[test]
+fn a_panic_behind_a_savepoint_takes_along_what_it_did_and_no_more() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    let shop = Shop::new();
+    let users = User::repository(&shop.larder);
+    let kept = shop
+        .larder
+        .transaction(|tx| {
+            let kept = User::repository(tx).insert(new_user("kept"))?;
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                tx.savepoint(|tx| -> larder::Result<()> {
+                    User::repository(tx).insert(new_user("gone"))?;
+                    panic!("in the savepoint");
+                })
+            }));
+            assert!(caught.is_err());
+            Ok(kept)
+        })
+        .unwrap();
+    assert_eq!(users.get(kept.id).unwrap(), kept);
+    assert!(users.find_by_email("gone@example.com").unwrap().is_none());
+    assert_eq!(shop.branch().larder.transaction(|tx| User::repository(tx).find(kept.id)).unwrap(), Some(kept));
+}
+
+#[test]
+fn rows_that_were_changed_and_can_not_be_read_back_roll_the_transaction_back() {
+    use diesel::connection::SimpleConnection as _;
+    let shop = Shop::new();
+    let order = shop.order(&shop.user("ada"), Status::Pending, 100, 1);
+    let repository = Order::repository(&shop.larder);
+    repository.get(order.id).unwrap();
+    let mut database = shop.database.connect();
+    // A word of which the model knows nothing, written by a trigger when the amount changes.
+    database
+        .batch_execute(
+            "ALTER TABLE orders DROP CONSTRAINT orders_status_check;
+             CREATE FUNCTION lose() RETURNS trigger AS $$ BEGIN NEW.status := 'lost'; RETURN NEW; END $$ LANGUAGE plpgsql;
+             CREATE TRIGGER lose BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION lose();",
+        )
+        .unwrap();
+    let refused = shop.larder.transaction(|tx| {
+        let unreadable = Order::repository(tx).update(order.id, orders::total_amount.eq(money(7)));
+        assert!(matches!(unreadable, Err(Error::Database(_))), "{unreadable:?}");
+        Ok(())
+    });
+    assert!(matches!(refused, Err(Error::Doomed)), "{refused:?}");
+    assert_eq!(repository.get(order.id).unwrap(), order);
+}

@@ -37,6 +37,7 @@ const ROOMS: [Room; 6] = [
             "serde",
             "serde_json",
             "sha2",
+            "smallvec",
             "thiserror",
             "tracing",
             "uuid",
