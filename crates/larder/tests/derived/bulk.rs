@@ -8,6 +8,8 @@ use crate::{
     models::{Item, NewItem, NewUser, Order, User, orders, users},
 };
 
+type Tx = larder::Tx<diesel::sqlite::Sqlite>;
+
 const N: i64 = 33_000;
 
 /// A database with `N` users and an order of each, which no cell knows of.
@@ -69,6 +71,13 @@ fn primary_keys_of_more_rows_than_one_statement_binds_are_not_changed() {
     users.update_where(users::id.le(10), users::id.eq(users::id + N)).unwrap();
     let refused = users.update_where(users::id.gt(10), users::id.eq(users::id + 2 * N)).map(|rows| rows.len());
     assert!(matches!(refused, Err(Error::Database(QueryBuilderError(_)))), "{refused:?}");
+    // Nor is a part of them, in a transaction that goes on.
+    let go_on = |tx: &Tx| {
+        let users = User::repository(tx);
+        users.update_where(users::id.gt(10), users::id.eq(users::id + 2 * N)).unwrap_err();
+        users.update(N, users::name.eq("M"))
+    };
+    database.larder.transaction(go_on).unwrap();
     assert_eq!(users.find_many(&[10, N, N + 10, 3 * N]).unwrap().iter().flatten().count(), 2);
 }
 

@@ -3,6 +3,7 @@
 use diesel::{prelude::*, sqlite::Sqlite};
 use larder::{Repository, View};
 
+/// The database takes items without a `sku`, and the model does not.
 pub(crate) const TABLES: &str = "
     CREATE TABLE users (id BIGINT PRIMARY KEY, email TEXT UNIQUE NOT NULL, name TEXT NOT NULL);
     CREATE TABLE orders (
@@ -11,7 +12,7 @@ pub(crate) const TABLES: &str = "
     );
     CREATE INDEX orders_user_id ON orders (user_id);
     CREATE TABLE items (
-        order_id BIGINT NOT NULL REFERENCES orders ON DELETE CASCADE, line INTEGER NOT NULL, sku TEXT NOT NULL,
+        order_id BIGINT NOT NULL REFERENCES orders ON DELETE CASCADE, line INTEGER NOT NULL, sku TEXT,
         PRIMARY KEY (order_id, line)
     );
 ";

@@ -4,14 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use diesel::{
     connection::{AnsiTransactionManager, TransactionManager},
+    dsl::sql,
     prelude::*,
-    result::{DatabaseErrorKind, Error::DatabaseError},
+    result::{
+        DatabaseErrorKind,
+        Error::{DatabaseError, DeserializationError},
+    },
+    sql_types::Text,
 };
 use larder::{Error, Larder, Result, TransactionOptions};
 
 use crate::{
     database::Database,
-    models::{User, UserChanges, users},
+    models::{Item, NewItem, User, UserChanges, items, users},
 };
 
 type Tx = larder::Tx<diesel::sqlite::Sqlite>;
@@ -70,6 +75,31 @@ fn a_database_that_others_keep_locked_may_be_asked_again() {
         })
         .unwrap();
     assert_eq!(rename().unwrap().name, "Eve");
+}
+
+#[test]
+fn a_write_whose_rows_can_not_be_read_back_is_not_committed() {
+    let database = Database::filled();
+    let item = NewItem { order_id: 1, line: 1, sku: "s" };
+    let item = Item::repository(&database.larder).insert(&item).unwrap();
+    let update = |tx: &Tx| {
+        let unreadable = Item::repository(tx).update((1, 1), items::sku.eq(sql::<Text>("NULL")));
+        assert!(matches!(unreadable, Err(Error::Database(DeserializationError(_)))), "{unreadable:?}");
+    };
+    let insert = |tx: &Tx| {
+        let new = (items::order_id.eq(1), items::line.eq(2), items::sku.eq(sql::<Text>("NULL")));
+        Item::repository(tx).insert(new).unwrap_err();
+    };
+    for write in [update as fn(&Tx), insert] {
+        let result = database.larder.transaction(|tx| {
+            write(tx);
+            Ok(())
+        });
+        assert!(matches!(result, Err(Error::Doomed)), "{result:?}");
+    }
+    let listed = database.larder.transaction(|tx| Item::repository(tx).list_by_order_id(1).load()).unwrap();
+    assert_eq!(listed, std::slice::from_ref(&item));
+    assert_eq!(Item::repository(&database.larder).get((1, 1)).unwrap(), item);
 }
 
 #[test]

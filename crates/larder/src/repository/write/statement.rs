@@ -101,7 +101,8 @@ pub(super) fn update_rows<'q, DB: Backend, E: Table<DB>>(
 ) -> Result<Vec<E>> {
     if !DB::UPDATE_RETURNS_OLD {
         let old: Vec<E> = lock_rows(tx, DB::FOR_CHANGE, condition)?;
-        return update_locked(tx, changes, old);
+        let chunk = load::chunk_of::<DB, E::ByKey>(DB::n_binds(changes)?);
+        return all_or_none(tx, old.len() > chunk, |tx| update_locked(tx, changes, old, chunk));
     }
     let rows: Vec<OldAndNew<E>> = tx.returning(update_returning_old::<DB, E>(Box::new(changes), condition))?;
     let changes: Changes<E> = rows.into_iter().map(|OldAndNew(old, new)| (Some(old), Some(new))).collect();
@@ -109,14 +110,23 @@ pub(super) fn update_rows<'q, DB: Backend, E: Table<DB>>(
     Ok(changes.into_iter().filter_map(|(_, new)| new).collect())
 }
 
-/// Changes rows that are locked and known.
+/// Runs the statements of one call. If there are several, some may have been done when one fails, and the transaction go on.
+fn all_or_none<DB: Backend, T>(
+    tx: &Tx<DB>,
+    are_several: bool,
+    statements: impl FnOnce(&Tx<DB>) -> Result<T>,
+) -> Result<T> {
+    if are_several { tx.savepoint(statements) } else { statements(tx) }
+}
+
+/// Changes rows that are locked and known, `chunk` of them in a statement.
 fn update_locked<DB: Backend, E: Table<DB>>(
     tx: &Tx<DB>,
     changes: &impl QueryFragment<DB>,
     old: Vec<E>,
+    chunk: usize,
 ) -> Result<Vec<E>> {
     let keys: Vec<E::Key> = old.iter().map(E::key).collect();
-    let chunk = load::chunk_of::<DB, E::ByKey>(DB::n_binds(changes)?);
     let mut new = Vec::with_capacity(old.len());
     for some in keys.chunks(chunk) {
         let mut statement = Statement::new();
@@ -201,11 +211,14 @@ pub(super) fn delete_rows<'q, DB: Backend, E: Table<DB>>(
         return Ok(Vec::new());
     }
     delete_dependents::<DB, E>(tx, &keys)?;
-    let mut deleted = Vec::with_capacity(keys.len());
-    for keys in keys.chunks(load::chunk_of::<DB, E::ByKey>(0)) {
-        deleted.extend(delete_matching::<DB, E>(tx, |statement| E::ByKey::matching(keys.to_vec(), statement))?);
-    }
-    Ok(deleted)
+    let chunk = load::chunk_of::<DB, E::ByKey>(0);
+    all_or_none(tx, keys.len() > chunk, |tx| {
+        let mut deleted = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(chunk) {
+            deleted.extend(delete_matching::<DB, E>(tx, |statement| E::ByKey::matching(keys.to_vec(), statement))?);
+        }
+        Ok(deleted)
+    })
 }
 
 fn delete_matching<'q, DB: Backend, E: Table<DB>>(
