@@ -1,4 +1,26 @@
-//! Cached repositories for Diesel models.
+//! Cached repositories for Diesel models, coherent with what the database committed.
+//!
+//! A model with [`derive@Repository`] gets a repository: made on a [`Larder`], it answers from the caches and writes in transactions of its
+//! own; made on a [`Tx`], it belongs to that transaction and passes by every cache.
+//!
+//! - **Finders** exist for what the model declares: `find`, `get`, `find_many`, `exists` by primary key, `find_by_..` for each
+//!   `unique(..)`, `list_by_..` and `count_by_..` for each `index(..)` and foreign key, and each but the first few with `_many`.
+//!   [`Repository::query`] takes any query of Diesel's on the table.
+//! - **Shapes** say what comes back: the row; with [`select`](Repository::select), a [`derive@View`] of it; with
+//!   [`with`](Repository::with), a tuple of it and a relation's rows. They nest, and are types: what can't be loaded does not compile.
+//! - **Writes** ([`insert`](Repository::insert), [`update`](Repository::update), [`upsert`](Repository::upsert),
+//!   [`delete`](Repository::delete) and those by condition) give rows back as the database has them. [`Larder::transaction`] makes
+//!   several of them one. What Diesel does besides goes through [`Tx::run`], and is told of by [`Tx::touching`].
+//! - **Stores** hold the cells: [`MemoryStore`] for one process, `RedisStore` (crate `larder-redis`) for many. The module [`store`] has
+//!   the trait and the suite that checks an implementation.
+//!
+//! Costs stand with each call, in SQL statements and in round trips to the store, and do not depend on the number of rows. What is promised,
+//! and what breaks it, stands in `docs/guarantees.md` of the repository.
+//!
+//! # Features
+//!
+//! `postgres` and `sqlite`: the back ends. `uuid`, `chrono`, `bigdecimal`, `serde_json`: column types. `conformance`: the suite for stores. On
+//! by default: `postgres`, `uuid`, `chrono`, `bigdecimal`.
 
 #![cfg_attr(
     not(any(feature = "postgres", feature = "sqlite")),
