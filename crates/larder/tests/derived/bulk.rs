@@ -78,6 +78,9 @@ fn primary_keys_of_more_rows_than_one_statement_binds_are_not_changed() {
         users.update(N, users::name.eq("M"))
     };
     database.larder.transaction(go_on).unwrap();
+    let moved = |tx: &Tx| User::repository(tx).find_many(&[11, 11 + 2 * N]);
+    let ids = database.larder.transaction(moved).unwrap().into_iter().map(|user| user.map(|user| user.id));
+    assert_eq!(ids.collect::<Vec<_>>(), [Some(11), None]);
     assert_eq!(users.find_many(&[10, N, N + 10, 3 * N]).unwrap().iter().flatten().count(), 2);
 }
 
