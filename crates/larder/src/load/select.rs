@@ -58,9 +58,12 @@ where
     Ok(groups)
 }
 
-/// How many keys go into one statement that binds `n_others` values besides.
+/// The binds that are left for larder's own values, such as a limit.
+const RESERVED_BINDS: usize = 256;
+
+/// How many keys go into one statement that binds `n_others` values of the caller's besides.
 pub(crate) fn chunk_of<DB: Backend, P: PatternOn<DB>>(n_others: usize) -> usize {
-    (DB::MAX_BINDS.saturating_sub(n_others) / P::N_COLUMNS).max(1)
+    (DB::MAX_BINDS.saturating_sub(RESERVED_BINDS + n_others) / P::N_COLUMNS).max(1)
 }
 
 fn select_statement<'q, DB, P, H>(keys: Vec<P::Key>, refined: Refined<'q, DB>) -> Statement<'q, DB>
