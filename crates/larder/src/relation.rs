@@ -142,7 +142,7 @@ impl Arity for One {
 
 /// A relation as it is asked for: in which shape, with which filter, order and limit.
 ///
-/// `L` is the type that the derive makes of the relation (of `User::orders()`, a hidden `UserOrders`), `S` the
+/// `L` is the type that the derive makes of the relation (of `User::orders()`, a hidden `__UserToOrders`), `S` the
 /// [shape](crate::shape) of each row, and `F` the condition: [`All`] or [`Where`].
 ///
 /// A level costs one round trip if all lists are cached; if not, one more for leases, one statement for all parents, and one

@@ -24,7 +24,8 @@ where
     fn load(&self, access: Access<'_, DB>, keys: Vec<Option<<L::From as Pattern>::Key>>) -> Result<Vec<Self::Output>> {
         let distinct = Distinct::of::<DB>(keys);
         let keys = &distinct.keys;
-        let limit = self.limit.unwrap_or(load::ALL).min(L::Arity::LIMIT);
+        // A relation to one row has nothing to limit.
+        let limit = self.limit.filter(|_| L::Arity::LIMIT > 1).unwrap_or(L::Arity::LIMIT);
         let groups: Vec<Rows<S::Head>> = if self.is_plain() && self.filter.fragment().is_none() {
             load::rows_by::<DB, L::To, S::Head>(access, keys, limit)?
         } else {
