@@ -18,19 +18,20 @@ mod eventually;
 mod faulty;
 mod meter;
 mod namespace;
-mod operation;
 mod own;
 mod proxy;
 mod shop;
+
+/// An operation of a store.
+pub use larder::store::Operation;
 
 pub use self::{
     database::{Database, EMPTY, Template, pool},
     environment::{database_url, redis_url},
     eventually::eventually,
     faulty::{Failure, Faults, Faulty, Gate, Place},
-    meter::{Cost, Counts, Meter, Metered},
+    meter::{Cost, Counts, Meter},
     namespace::Namespace,
-    operation::Operation,
     own::{OwnPostgres, OwnRedis},
     proxy::Proxy,
     shop::{Branch, Events, SHOP, Shop, day, money, nobody, redis_store},

@@ -8,12 +8,11 @@ use std::{
 };
 
 use self::entry::Entry;
-pub use self::store::Metered;
 
 /// Counts what goes to the database and to the store; clones count together.
 ///
 /// Statements are counted on the connections of [`crate::pool`], as PostgreSQL gets them: a statement that fails counts, too.
-/// Round trips are counted by [`Metered`], [`larder::store::BATCH`] keys to one.
+/// Round trips are counted by [`Meter::metered`], [`larder::store::BATCH`] keys to one.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
     log: Arc<Mutex<Vec<Entry>>>,

@@ -1,4 +1,4 @@
-use redis::{Commands as _, RedisResult};
+use redis::{Commands as _, RedisResult, ScanOptions};
 
 use crate::environment::redis_url;
 
@@ -33,7 +33,9 @@ impl Namespace {
 
     fn scan(&self) -> RedisResult<Vec<String>> {
         let mut connection = redis::Client::open(redis_url())?.get_connection()?;
-        let keys = connection.scan_match(format!("{}*", self.prefix))?;
+        // Others may have left half a million keys there, and by default Redis looks at ten of them in a round trip.
+        let ours = ScanOptions::default().with_pattern(format!("{}*", self.prefix)).with_count(10_000);
+        let keys = connection.scan_options(ours)?;
         keys.collect()
     }
 

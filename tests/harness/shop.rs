@@ -13,7 +13,7 @@ use shop_core::{
 };
 use uuid::Uuid;
 
-use crate::{Database, Faults, Faulty, Meter, Metered, Namespace, Proxy, Template, pool, redis_url};
+use crate::{Database, Faults, Faulty, Meter, Namespace, Proxy, Template, pool, redis_url};
 
 /// The tables of `shop-core`.
 pub static SHOP: Template = Template::new("shop", |connection| {
@@ -142,7 +142,7 @@ fn inserted<E>(row: diesel::QueryResult<E>) -> E {
 
 fn branch(url: &str, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Branch {
     let (meter, events) = (Meter::new(), Events::default());
-    let store = Faulty::new(Metered::new(store, &meter));
+    let store = Faulty::new(meter.metered(store));
     let faults = store.faults();
     // What is counted must have happened when a call returns.
     let builder = Larder::builder(pool(url, &meter, 8)).shared(store).events(events.clone()).fill_in_background(false);

@@ -46,7 +46,7 @@ fn a_statement_that_fails_has_been_sent() {
 #[test]
 fn store_calls_count_by_operation_and_batch() {
     let meter = Meter::new();
-    let store = Metered::new(MemoryStore::new(), &meter);
+    let store = meter.metered(MemoryStore::new());
     let keys = keys(BATCH + 1);
     store.read(&keys).unwrap();
     store.read(&[]).unwrap();
@@ -64,7 +64,7 @@ fn store_calls_count_by_operation_and_batch() {
 #[test]
 fn a_wrong_cost_shows_what_was_sent() {
     let (database, meter) = (EMPTY.database(), Meter::new());
-    let store = Metered::new(MemoryStore::new(), &meter);
+    let store = meter.metered(MemoryStore::new());
     sql_query("SELECT 7 AS x").execute(&mut database.pool(&meter, 1).get().unwrap()).unwrap();
     store.read(&keys(7)).unwrap();
     let expect = || meter.expect(Cost { sql: 1, store_reads: 0, store_writes: 0 });

@@ -2,6 +2,5 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test has no other way to fail it")]
 
-mod fresh;
 mod models;
 mod schema;

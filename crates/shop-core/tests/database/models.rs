@@ -12,9 +12,8 @@ use shop_core::{
     UserChanges,
     schema::{order_items, orders, users},
 };
+use tests::SHOP;
 use uuid::Uuid;
-
-use crate::fresh::Fresh;
 
 fn money(text: &str) -> BigDecimal {
     BigDecimal::from_str(text).unwrap()
@@ -51,7 +50,7 @@ fn refused_by<T: std::fmt::Debug>(result: QueryResult<T>) -> String {
 
 #[test]
 fn rows_come_back_as_they_went_in() {
-    let database = Fresh::migrated();
+    let database = SHOP.database();
     let connection = &mut database.connect();
     let user = ada(connection);
     let order = place(&new_order(user.id), connection).unwrap();
@@ -70,7 +69,7 @@ fn rows_come_back_as_they_went_in() {
 
 #[test]
 fn changes_leave_alone_what_they_do_not_name() {
-    let database = Fresh::migrated();
+    let database = SHOP.database();
     let connection = &mut database.connect();
     let user = ada(connection);
     let order = place(&new_order(user.id), connection).unwrap();
@@ -91,7 +90,7 @@ fn changes_leave_alone_what_they_do_not_name() {
 
 #[test]
 fn children_go_when_their_parent_goes() {
-    let database = Fresh::migrated();
+    let database = SHOP.database();
     let connection = &mut database.connect();
     let user = ada(connection);
     let order = place(&new_order(user.id), connection).unwrap();
@@ -104,7 +103,7 @@ fn children_go_when_their_parent_goes() {
 
 #[test]
 fn each_rule_of_the_tables_has_its_name() {
-    let database = Fresh::migrated();
+    let database = SHOP.database();
     let connection = &mut database.connect();
     let user = ada(connection);
     let order = place(&new_order(user.id), connection).unwrap();
@@ -131,7 +130,7 @@ fn each_rule_of_the_tables_has_its_name() {
 
 #[test]
 fn the_database_and_the_enum_know_the_same_statuses() {
-    let database = Fresh::migrated();
+    let database = SHOP.database();
     let connection = &mut database.connect();
     let user = ada(connection);
     for status in Status::ALL {
@@ -146,7 +145,7 @@ fn the_database_and_the_enum_know_the_same_statuses() {
 
 #[test]
 fn a_status_that_the_enum_lacks_is_an_error_that_names_it() {
-    let database = Fresh::migrated();
+    let database = SHOP.database();
     let connection = &mut database.connect();
     let user = ada(connection);
     place(&new_order(user.id), connection).unwrap();

@@ -1,12 +1,11 @@
 //! The migrations, their inverses, and the schema that the diesel CLI prints of them.
 
-use std::{path::Path, process::Command, thread};
+use std::{env, path::Path, process::Command, thread};
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use diesel_migrations::MigrationHarness;
 use shop_core::{MIGRATIONS, migrate};
-
-use crate::fresh::{Fresh, variable};
+use tests::{Database, EMPTY, SHOP};
 
 /// Every table, column, constraint, index, function, trigger and comment of the schema `public`, one a line.
 const CATALOGUE: &str = r"
@@ -48,10 +47,11 @@ fn catalogue(connection: &mut PgConnection) -> Vec<String> {
 }
 
 /// Runs the diesel CLI at the root of the workspace, where it finds `diesel.toml`, and returns what it printed.
-fn diesel(database: &Fresh, arguments: &[&str]) -> String {
-    let output = Command::new(variable("DIESEL_BIN"))
+fn diesel(database: &Database, arguments: &[&str]) -> String {
+    let program = env::var("DIESEL_BIN").expect("DIESEL_BIN is set: `cargo xtask test` does it");
+    let output = Command::new(program)
         .args(arguments)
-        .env("DATABASE_URL", &database.url)
+        .env("DATABASE_URL", database.url())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .output()
         .expect("DIESEL_BIN names the diesel CLI");
@@ -62,7 +62,7 @@ fn diesel(database: &Fresh, arguments: &[&str]) -> String {
 
 #[test]
 fn the_cli_prints_the_committed_schema() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     // Locked, or the CLI would write the schema that it is to be compared with.
     diesel(&database, &["migration", "run", "--locked-schema"]);
     assert_eq!(diesel(&database, &["print-schema"]), include_str!("../../src/schema.rs"));
@@ -70,7 +70,7 @@ fn the_cli_prints_the_committed_schema() {
 
 #[test]
 fn the_cli_and_the_embedded_migrations_build_the_same() {
-    let (by_cli, embedded) = (Fresh::create(), Fresh::migrated());
+    let (by_cli, embedded) = (EMPTY.database(), SHOP.database());
     diesel(&by_cli, &["migration", "run", "--locked-schema"]);
     let built = catalogue(&mut by_cli.connect());
     assert!(built.iter().any(|line| line.contains("orders_status_check")), "{built:#?}");
@@ -80,7 +80,7 @@ fn the_cli_and_the_embedded_migrations_build_the_same() {
 
 #[test]
 fn redo_of_everything_changes_nothing() {
-    let database = Fresh::migrated();
+    let database = SHOP.database();
     let before = catalogue(&mut database.connect());
     diesel(&database, &["migration", "redo", "--all", "--locked-schema"]);
     assert_eq!(catalogue(&mut database.connect()), before);
@@ -88,7 +88,7 @@ fn redo_of_everything_changes_nothing() {
 
 #[test]
 fn each_migration_is_undone_exactly() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let connection = &mut database.connect();
     let mut before = vec![catalogue(connection)];
     while connection.has_pending_migration(MIGRATIONS).unwrap() {
@@ -105,7 +105,7 @@ fn each_migration_is_undone_exactly() {
 
 #[test]
 fn processes_that_start_together_migrate_once() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let ran: Vec<usize> = thread::scope(|scope| {
         let starters: Vec<_> =
             (0..4).map(|_| scope.spawn(|| migrate(&mut database.connect()).unwrap().len())).collect();

@@ -7,16 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::fresh::Fresh;
+use tests::Database;
 
 /// The history that comes with the program.
 pub(crate) fn history() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cdnow.csv")
 }
 
-fn command(database: &Fresh, file: &Path, options: &[&str]) -> Command {
+fn command(database: &Database, file: &Path, options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shop-import"));
-    command.args(["--database-url", &database.url]).args(options).arg(file).env_remove("RUST_BACKTRACE");
+    command.args(["--database-url", database.url()]).args(options).arg(file).env_remove("RUST_BACKTRACE");
     command
 }
 
@@ -35,7 +35,7 @@ impl From<Output> for Ended {
     }
 }
 
-pub(crate) fn run(database: &Fresh, file: &Path, options: &[&str]) -> Ended {
+pub(crate) fn run(database: &Database, file: &Path, options: &[&str]) -> Ended {
     command(database, file, options).output().unwrap().into()
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn run(database: &Fresh, file: &Path, options: &[&str]) -> Ended {
 pub(crate) struct Running(Option<Child>);
 
 impl Running {
-    pub(crate) fn start(database: &Fresh, options: &[&str]) -> Self {
+    pub(crate) fn start(database: &Database, options: &[&str]) -> Self {
         let mut command = command(database, &history(), options);
         Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
     }

@@ -3,11 +3,9 @@
 use diesel::{prelude::*, sql_query, sql_types::Bool};
 use shop_core::schema::{order_items, orders, users};
 use shop_import::{figures::Figures, verify};
+use tests::{Database, EMPTY};
 
-use crate::{
-    command::{Running, eventually, history, run},
-    fresh::Fresh,
-};
+use crate::command::{Running, eventually, history, run};
 
 const WAITS: &str = "
     SELECT EXISTS (
@@ -22,7 +20,7 @@ struct Waits {
 }
 
 /// Starts an import and holds it in the middle of a batch, users and orders written and items not, while `meanwhile` runs.
-fn in_the_middle_of_a_batch(database: &Fresh, meanwhile: impl FnOnce(&mut Running)) -> Running {
+fn in_the_middle_of_a_batch(database: &Database, meanwhile: impl FnOnce(&mut Running)) -> Running {
     let (holder, watcher) = (&mut database.connect(), &mut database.connect());
     shop_core::migrate(holder).unwrap();
     let mut import = Running::start(database, &["--batch", "100"]);
@@ -52,7 +50,7 @@ fn assert_whole_batches(connection: &mut PgConnection) {
     assert_eq!(without_items.get_result::<i64>(connection), Ok(0));
 }
 
-fn assert_goes_on(database: &Fresh) {
+fn assert_goes_on(database: &Database) {
     let connection = &mut database.connect();
     let before = verify::in_database(connection).unwrap();
     let again = run(database, &history(), &[]);
@@ -64,7 +62,7 @@ fn assert_goes_on(database: &Fresh) {
 
 #[test]
 fn a_killed_import_leaves_whole_batches_and_goes_on() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let killed = in_the_middle_of_a_batch(&database, |import| {
         import.signal("KILL");
         eventually("the import is dead", || import.has_ended());
@@ -77,7 +75,7 @@ fn a_killed_import_leaves_whole_batches_and_goes_on() {
 
 #[test]
 fn ctrl_c_lets_the_batch_end_and_stops() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let stopped = in_the_middle_of_a_batch(&database, |import| import.signal("INT")).wait();
     assert_eq!(stopped.code, Some(130), "{stopped:?}");
     assert!(stopped.stdout.ends_with("Stopped. Whole batches are in; start it again to go on.\n"), "{stopped:?}");
@@ -87,7 +85,7 @@ fn ctrl_c_lets_the_batch_end_and_stops() {
 
 #[test]
 fn a_second_ctrl_c_stops_at_once() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let stopped = in_the_middle_of_a_batch(&database, |import| {
         eventually("the import stops while its batch is held", || {
             // More than two, since a signal that comes before the last was taken is lost.

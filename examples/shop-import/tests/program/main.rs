@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test has no other way to fail it")]
 
 mod command;
-mod fresh;
 mod interrupted;
 mod mistakes;
 mod whole;

@@ -9,12 +9,10 @@ use std::{
 use diesel::prelude::*;
 use shop_core::schema::{orders, users};
 use shop_import::{figures::Figures, verify};
+use tests::{Database, EMPTY};
 use uuid::Uuid;
 
-use crate::{
-    command::{history, run},
-    fresh::Fresh,
-};
+use crate::command::{history, run};
 
 /// A file of a test's own, removed with this value.
 struct Scratch(PathBuf);
@@ -34,13 +32,13 @@ impl Drop for Scratch {
     }
 }
 
-fn n_orders(database: &Fresh) -> i64 {
+fn n_orders(database: &Database) -> i64 {
     orders::table.count().get_result(&mut database.connect()).unwrap()
 }
 
 #[test]
 fn nothing_of_a_bad_batch_is_imported() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let history = fs::read_to_string(history()).unwrap();
     let lines: Vec<_> = history.lines().take(401).collect();
     let good = lines.join("\n");
@@ -73,7 +71,7 @@ fn nothing_of_a_bad_batch_is_imported() {
 
 #[test]
 fn a_file_without_its_header_is_refused_before_anything_is_done() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let refused = run(&database, &Scratch::create("1,1997-01-01,1,11.77\n").0, &[]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.starts_with("error: line 1, column customer_id: expected the header"), "{refused:?}");
@@ -82,7 +80,7 @@ fn a_file_without_its_header_is_refused_before_anything_is_done() {
 
 #[test]
 fn a_batch_that_the_database_refuses_is_named() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let connection = &mut database.connect();
     shop_core::migrate(connection).unwrap();
     diesel::insert_into(users::table).values(users::email.eq("customer-2@cdnow.example")).execute(connection).unwrap();
@@ -97,7 +95,7 @@ fn a_batch_that_the_database_refuses_is_named() {
 
 #[test]
 fn a_database_that_was_never_migrated_cannot_be_verified() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let refused = run(&database, &history(), &["--verify-only"]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("relation \"users\" does not exist"), "{refused:?}");
@@ -105,7 +103,7 @@ fn a_database_that_was_never_migrated_cannot_be_verified() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let refused = run(&database, Path::new("no-such-file.csv"), &[]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.starts_with("error: no-such-file.csv: No such file"), "{refused:?}");
@@ -113,7 +111,7 @@ fn a_file_that_is_not_there_is_named() {
 
 #[test]
 fn a_history_without_purchases_is_imported_and_found_empty() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let empty = run(&database, &Scratch::create("customer_id,date,quantity,amount\n").0, &[]);
     assert_eq!(empty.code, Some(0), "{empty:?}");
     assert_eq!(verify::in_database(&mut database.connect()), Ok(Figures::default()));

@@ -6,15 +6,13 @@ use shop_core::{
     schema::{orders, users},
 };
 use shop_import::{figures::Figures, ids::order_id, verify};
+use tests::EMPTY;
 
-use crate::{
-    command::{history, run},
-    fresh::Fresh,
-};
+use crate::command::{history, run};
 
 #[test]
 fn an_import_is_exact_and_a_second_one_doubles_nothing() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     let first = run(&database, &history(), &[]);
     assert_eq!(first.code, Some(0), "{first:?}");
     assert!(first.stdout.contains(" s: 23,570 users and 69,659 orders were new."), "{first:?}");
@@ -37,7 +35,7 @@ fn an_import_is_exact_and_a_second_one_doubles_nothing() {
 
 #[test]
 fn a_difference_is_found_and_what_the_shop_changed_is_left() {
-    let database = Fresh::create();
+    let database = EMPTY.database();
     assert_eq!(run(&database, &history(), &[]).code, Some(0));
 
     let connection = &mut database.connect();
