@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use redis::{Commands as _, RedisResult, ScanOptions};
 
 use crate::environment::redis_url;
@@ -36,7 +38,8 @@ impl Namespace {
         // Others may have left half a million keys there, and by default Redis looks at ten of them in a round trip.
         let ours = ScanOptions::default().with_pattern(format!("{}*", self.prefix)).with_count(10_000);
         let keys = connection.scan_options(ours)?;
-        keys.collect()
+        // Redis may name a key twice while its table grows or shrinks.
+        Ok(keys.collect::<RedisResult<BTreeSet<_>>>()?.into_iter().collect())
     }
 
     fn clear(&self) -> RedisResult<()> {
