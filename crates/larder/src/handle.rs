@@ -96,7 +96,8 @@ impl<DB: Backend> Larder<DB> {
         }
     }
 
-    /// Waits until everything that was loaded so far has been stored, but no longer than `at_most`: whether it was.
+    /// Waits until everything that was loaded so far has been stored, or given up because the store failed or a write came between, but
+    /// no longer than `at_most`: whether it was.
     ///
     /// For tests, and for a process that wants to leave its caches full. Nothing is lost otherwise.
     pub fn flush(&self, at_most: Duration) -> bool {
