@@ -215,3 +215,19 @@ pub trait Related<const NUMBER: u64>: Entity {
     /// The relation, of which there is a default value.
     type Relation;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relation::Term;
+
+    #[test]
+    fn the_head_of_a_list_in_another_order_is_of_another_layout() {
+        const UP: Ordering = &[Term { column: "name", descending: false }];
+        const DOWN: Ordering = &[Term { column: "name", descending: true }];
+        let row = Layout::new(7);
+        let layouts = [layout_of(row, false, &[]), layout_of(row, false, UP), layout_of(row, false, DOWN)];
+        assert!(layouts[0] != layouts[1] && layouts[1] != layouts[2] && layouts[0] != layouts[2]);
+        assert_eq!(layout_of(row, true, &[]), row);
+    }
+}

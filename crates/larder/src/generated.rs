@@ -103,3 +103,26 @@ impl Both for (Maybe, Maybe) {
 pub trait Keeps<E>: Backend {}
 
 impl<DB: Backend, E: Table<DB>> Keeps<E> for DB {}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use diesel::sqlite::Sqlite;
+
+    use super::*;
+
+    mod main {
+        diesel::table! { items (id) { id -> BigInt, } }
+    }
+
+    mod other {
+        diesel::table! { other.items (id) { id -> BigInt, } }
+    }
+
+    #[test]
+    fn tables_of_one_name_in_two_schemas_share_no_cells() {
+        static MAIN: OnceLock<String> = OnceLock::new();
+        static OTHER: OnceLock<String> = OnceLock::new();
+        assert_eq!(table_name::<Sqlite, main::items::table>(&MAIN, "items"), "items");
+        assert_eq!(table_name::<Sqlite, other::items::table>(&OTHER, "items"), "other.items");
+    }
+}

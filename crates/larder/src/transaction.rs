@@ -72,8 +72,9 @@ impl<DB: Backend> Tx<DB> {
                 Ok(value)
             }
             Ok(result) => {
-                self.roll_back_savepoint()?;
-                result.and(Err(Error::Doomed))
+                // Why `work` failed says more than why the savepoint could not be rolled back, which dooms the transaction.
+                let rolled_back = self.roll_back_savepoint();
+                result.and(rolled_back).and(Err(Error::Doomed))
             }
             Err(panic) => {
                 // If this fails, the transaction can't be committed any more.

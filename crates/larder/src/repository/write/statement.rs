@@ -158,7 +158,7 @@ fn keep_their_keys<E: Entity>(keys: &[E::Key], rows: &[E]) -> Result<()> {
     Err(Error::Database(diesel::result::Error::QueryBuilderError(reason.into())))
 }
 
-/// `UPDATE t SET .. FROM (SELECT .. FOR UPDATE) old WHERE t.key = old.key RETURNING old.*, t.*`: the subselect waits for others
+/// `UPDATE t SET .. FROM (SELECT .. FOR NO KEY UPDATE) old WHERE t.key = old.key RETURNING old.*, t.*`: the subselect waits for others
 /// and sees what they left behind, so the old row is the one that this statement changed.
 fn update_returning_old<'q, DB: Backend, E: Table<DB>>(
     changes: Fragment<'q, DB>,
