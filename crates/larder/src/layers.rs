@@ -17,6 +17,7 @@ pub(crate) use self::courier::Parcel;
 use self::{courier::Courier, repair::Repair};
 use crate::{
     event::{self, Event, HandleEvent},
+    failpoints::{Point, reach},
     store::{BATCH, Cell, CellKey, Ending, Lease, Nonce, Store, StoreError, Vacancy},
 };
 
@@ -69,7 +70,10 @@ impl Layers {
 
     /// Looks keys up, in their order. One round trip a batch.
     pub(crate) fn read(&self, keys: &[CellKey]) -> Vec<Found> {
-        match self.store.read(keys) {
+        reach(Point::BeforeRead);
+        let cells = self.store.read(keys);
+        reach(Point::AfterRead);
+        match cells {
             Ok(cells) if cells.len() == keys.len() => {
                 keys.iter().zip(cells).map(|(key, cell)| self.found(key, cell)).collect()
             }
@@ -89,7 +93,10 @@ impl Layers {
         if keys.is_empty() {
             return Vec::new();
         }
-        match self.store.lease(keys, self.times.lease) {
+        reach(Point::BeforeLease);
+        let leases = self.store.lease(keys, self.times.lease);
+        reach(Point::AfterLease);
+        match leases {
             Ok(leases) if leases.len() == keys.len() => leases,
             Ok(_) => {
                 self.failed(
@@ -154,8 +161,11 @@ impl Layers {
     pub(crate) fn begin(&self, keys: &[&CellKey]) -> Result<Begun, StoreError> {
         let mut again = true;
         loop {
+            reach(Point::BeforeBegin);
             let (nonce, sent) = (Nonce::fresh(), Instant::now());
-            match self.store.begin(nonce, keys, self.times.hold) {
+            let begun = self.store.begin(nonce, keys, self.times.hold);
+            reach(Point::AfterBegin);
+            match begun {
                 Ok(()) => return Ok(Begun { nonce, sent }),
                 Err(error) => {
                     self.failed("begin", &error);
@@ -176,7 +186,7 @@ impl Layers {
     /// Ends a committed transaction. If the store can't be told now, it is told in the background for as long as it matters.
     pub(crate) fn committed(&self, begun: &Begun, effects: crate::effect::Effects) {
         let ttl = |own, absent| self.ttl(own, absent);
-        let result = self.store.finish(begun.nonce, &effects.endings(ttl));
+        let result = self.finish(begun, &effects.endings(ttl));
         if let Err(error) = result {
             self.failed("finish", &error);
             self.tell(Event::FinishDelayed { n_cells: effects.len() });
@@ -187,9 +197,16 @@ impl Layers {
     /// Ends a transaction that was certainly rolled back.
     pub(crate) fn rolled_back(&self, begun: &Begun, keys: &[&CellKey]) {
         let endings: Vec<_> = keys.iter().map(|key| (*key, Ending::RolledBack)).collect();
-        if let Err(error) = self.store.finish(begun.nonce, &endings) {
+        if let Err(error) = self.finish(begun, &endings) {
             self.failed("finish", &error);
         }
+    }
+
+    fn finish(&self, begun: &Begun, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
+        reach(Point::BeforeFinish);
+        let finished = self.store.finish(begun.nonce, endings);
+        reach(Point::AfterFinish);
+        finished
     }
 
     /// Leaves the markers of a transaction that may or may not have been committed, and settles its cells when they are gone.

@@ -19,8 +19,8 @@
 //!
 //! # Features
 //!
-//! `postgres` and `sqlite`: the back ends. `uuid`, `chrono`, `bigdecimal`, `serde_json`: column types. `conformance`: the suite for stores. On
-//! by default: `postgres`, `uuid`, `chrono`, `bigdecimal`.
+//! `postgres` and `sqlite`: the back ends. `uuid`, `chrono`, `bigdecimal`, `serde_json`: column types. `conformance`: the suite for stores.
+//! `failpoints`: places where tests can stop a thread. On by default: `postgres`, `uuid`, `chrono`, `bigdecimal`.
 
 #![cfg_attr(
     not(any(feature = "postgres", feature = "sqlite")),
@@ -34,6 +34,10 @@ mod effect;
 mod entity;
 mod error;
 mod event;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
+#[cfg(not(feature = "failpoints"))]
+mod failpoints;
 mod generated;
 mod handle;
 mod key;

@@ -3,7 +3,13 @@
 use diesel::result::QueryResult;
 
 use crate::{
-    backend::Backend, error::Result, handle::Larder, layers::Layers, row::FromRow, statement::Statement,
+    backend::Backend,
+    error::Result,
+    failpoints::{Point, reach},
+    handle::Larder,
+    layers::Layers,
+    row::FromRow,
+    statement::Statement,
     transaction::Tx,
 };
 
@@ -87,7 +93,12 @@ impl<'s, DB: Backend> Access<'s, DB> {
 
     fn with_connection<T>(self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
         match self {
-            Self::Handle(larder) => Ok(work(&mut *larder.connection()?)?),
+            Self::Handle(larder) => {
+                reach(Point::BeforeSelect);
+                let done = larder.connection().and_then(|mut connection| Ok(work(&mut connection)?));
+                reach(Point::AfterSelect);
+                done
+            }
             Self::Transaction(tx) => tx.with_connection(work),
         }
     }

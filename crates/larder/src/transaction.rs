@@ -16,6 +16,7 @@ use crate::{
     backend::{self, Backend, Isolation, Manager},
     effect::Effects,
     error::{Error, Result},
+    failpoints::{Point, reach},
     handle::Larder,
     row::FromRow,
     session::Access,
@@ -193,7 +194,10 @@ impl<DB: Backend> Tx<DB> {
     /// Sends COMMIT and gives the connection back.
     fn send_commit(self) -> Result<(), Failure> {
         let mut connection = self.connection.into_inner();
-        let Err(error) = DB::commit(&mut connection) else { return Ok(()) };
+        reach(Point::BeforeCommit);
+        let committed = DB::commit(&mut connection);
+        reach(Point::AfterCommit);
+        let Err(error) = committed else { return Ok(()) };
         // What the database answered, it has decided. Only where the answer itself was lost is there a doubt.
         let certain = roll_back::<DB>(&mut connection) && !backend::is_broken::<DB>(&mut connection);
         let error = if certain { Error::Database(error) } else { Error::CommitUnknown(error) };

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::tell;
 use crate::{
     event::{Event, HandleEvent},
+    failpoints::{Point, reach},
     store::{CellKey, Fill, Lease, Nonce, Store},
 };
 
@@ -135,7 +136,10 @@ impl Desk {
             .iter()
             .map(|Parcel { key, lease, value, ttl }| Fill { key, lease: *lease, value: value.clone(), ttl: *ttl })
             .collect();
-        match self.store.fill(&fills) {
+        reach(Point::BeforeFill);
+        let filled = self.store.fill(&fills);
+        reach(Point::AfterFill);
+        match filled {
             Ok(filled) => {
                 for (parcel, _) in parcels.iter().zip(filled).filter(|(_, filled)| !filled) {
                     tell(self.events.as_ref(), Event::FillRefused { key: &parcel.key });

@@ -1,0 +1,133 @@
+//! Named places between the steps of the protocol, where a test can stop a thread.
+//!
+//! Without the feature `failpoints` they are nothing. With it, a thread that has a [hook](on_this_thread) runs it at each place that it
+//! comes to: a hook that waits lets others run in between, and one that panics is a process that was killed there.
+
+/// A place between two steps of a read or a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+#[cfg_attr(not(feature = "failpoints"), expect(unreachable_pub, reason = "public with the feature only"))]
+pub enum Point {
+    /// A reader is about to look cells up.
+    BeforeRead,
+    /// It knows what the cells hold.
+    AfterRead,
+    /// It is about to take leases on what it lacks.
+    BeforeLease,
+    /// It has the answer in hand.
+    AfterLease,
+    /// It is about to send its query.
+    BeforeSelect,
+    /// It has the rows.
+    AfterSelect,
+    /// The rows are about to be stored under their leases, by whoever does that.
+    BeforeFill,
+    /// They are stored, or the store refused them.
+    AfterFill,
+    /// A writer has done its statements and holds its row locks; it is about to mark its cells.
+    BeforeBegin,
+    /// Its cells are marked.
+    AfterBegin,
+    /// It is about to send COMMIT.
+    BeforeCommit,
+    /// COMMIT was answered, one way or the other.
+    AfterCommit,
+    /// It is about to end its marks.
+    BeforeFinish,
+    /// Its marks are ended; the write has not returned yet.
+    AfterFinish,
+}
+
+#[cfg(feature = "failpoints")]
+impl Point {
+    /// All of them, in the order in which a read and then a write come to them.
+    pub const ALL: [Self; 14] = [
+        Self::BeforeRead,
+        Self::AfterRead,
+        Self::BeforeLease,
+        Self::AfterLease,
+        Self::BeforeSelect,
+        Self::AfterSelect,
+        Self::BeforeFill,
+        Self::AfterFill,
+        Self::BeforeBegin,
+        Self::AfterBegin,
+        Self::BeforeCommit,
+        Self::AfterCommit,
+        Self::BeforeFinish,
+        Self::AfterFinish,
+    ];
+}
+
+/// A thread comes to a place.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub(crate) fn reach(_point: Point) {}
+
+#[cfg(feature = "failpoints")]
+pub(crate) use self::hook::reach;
+#[cfg(feature = "failpoints")]
+pub use self::hook::{Hooked, on_this_thread};
+
+#[cfg(feature = "failpoints")]
+mod hook {
+    use std::{cell::RefCell, marker::PhantomData, rc::Rc};
+
+    use super::Point;
+
+    type Hook = Rc<dyn Fn(Point)>;
+
+    thread_local! {
+        static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+    }
+
+    /// Runs `hook` at each place that this thread comes to, until the guard is dropped. A hook takes the place of the one before it.
+    ///
+    /// larder holds no lock of its own at any of them. Threads of larder's own have no hook.
+    #[must_use = "the hook is taken away when this is dropped"]
+    pub fn on_this_thread(hook: impl Fn(Point) + 'static) -> Hooked {
+        HOOK.with(|place| *place.borrow_mut() = Some(Rc::new(hook)));
+        Hooked { _of_this_thread: PhantomData }
+    }
+
+    /// Keeps a hook in place.
+    #[derive(Debug)]
+    pub struct Hooked {
+        _of_this_thread: PhantomData<Rc<()>>,
+    }
+
+    impl Drop for Hooked {
+        fn drop(&mut self) {
+            HOOK.with(|place| place.borrow_mut().take());
+        }
+    }
+
+    pub(crate) fn reach(point: Point) {
+        // Cloned, since a hook that panics takes itself away.
+        let hook = HOOK.with(|place| place.borrow().clone());
+        if let Some(hook) = hook {
+            hook(point);
+        }
+    }
+}
+
+#[cfg(all(test, feature = "failpoints"))]
+mod tests {
+    use std::{cell::RefCell, rc::Rc};
+
+    use super::*;
+
+    #[test]
+    fn a_hook_hears_of_its_own_thread_until_its_guard_is_dropped() {
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let hooked = on_this_thread({
+            let heard = Rc::clone(&heard);
+            move |point| heard.borrow_mut().push(point)
+        });
+        reach(Point::BeforeRead);
+        std::thread::spawn(|| reach(Point::AfterRead)).join().unwrap();
+        drop(hooked);
+        reach(Point::BeforeLease);
+        assert_eq!(*heard.borrow(), [Point::BeforeRead]);
+    }
+}
