@@ -10,6 +10,7 @@ use crate::{
     effect::Cells,
     error::Result,
     key::Key,
+    models::VisitPatterns,
     relation::Ordering,
     row::{RowReader, SelectList},
     statement::{Fragment, Statement},
@@ -108,6 +109,10 @@ pub trait Table<DB: Backend>: Entity {
 
     #[doc(hidden)]
     fn build<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self>;
+
+    /// Shows every pattern, the primary key first.
+    #[doc(hidden)]
+    fn patterns(visitor: &mut impl VisitPatterns<DB, Entity = Self>) -> deserialize::Result<()>;
 
     /// Tells what goes with these rows when they are deleted.
     #[doc(hidden)]

@@ -43,6 +43,8 @@ mod handle;
 mod key;
 mod layers;
 mod load;
+#[allow(dead_code, reason = "what reads the registry comes next")]
+mod models;
 mod payload;
 pub mod relation;
 mod repository;
@@ -63,6 +65,7 @@ pub use self::{
     event::{Event, HandleEvent, NoEvents},
     handle::{Builder, Larder, TransactionOptions},
     key::{Key, KeyField, KeyPart},
+    models::Models,
     relation::{Filter, IntoOrder, Relation},
     repository::{List, Records, Repository},
     session::Session,
@@ -88,6 +91,7 @@ pub mod __private {
             layout, read, table_name, tied, viewed, viewed_with, whole,
         },
         key::{Key, KeyField, KeyPart},
+        models::VisitPatterns,
         relation::{
             All, Arity, Count, Counted, Leads, Link, Many, Maybe, One, Ordering, Rel, Relation, StartsFrom, Term,
             Through, Where, column_name,

@@ -35,6 +35,7 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
         }
     });
     let dependents = dependents(model, backend);
+    let patterns = model.patterns.iter().map(|pattern| &pattern.ident);
 
     quote! {
         #[automatically_derived]
@@ -51,6 +52,12 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
                 list: __larder::SelectList<#backend>,
             ) -> __larder::Fragment<'q, #backend> {
                 list.of(query)
+            }
+            fn patterns(
+                visitor: &mut impl __larder::VisitPatterns<#backend, Entity = Self>,
+            ) -> __larder::diesel::deserialize::Result<()> {
+                #(visitor.pattern::<#patterns>()?;)*
+                ::core::result::Result::Ok(())
             }
             fn columns(list: &mut __larder::SelectList<#backend>) {
                 #(#columns;)*

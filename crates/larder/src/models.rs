@@ -1,0 +1,186 @@
+//! Models by name, for what works beside repositories: the relay, triggers, the verifier.
+
+use std::{fmt, marker::PhantomData};
+
+use diesel::{
+    deserialize,
+    query_builder::{QueryBuilder as _, QueryFragment as _},
+    result::QueryResult,
+    row::Row,
+};
+
+use crate::{
+    backend::Backend,
+    entity::{PatternOn, Table},
+    load, payload,
+    row::{FromRow, RowReader},
+    statement::Statement,
+    store::CellKey,
+};
+
+/// The models that something beside repositories is told of.
+///
+/// ```
+/// # #[cfg(feature = "postgres")]
+/// # fn example<User: larder::Table<diesel::pg::Pg>, Order: larder::Table<diesel::pg::Pg>>() {
+/// let models = larder::Models::<diesel::pg::Pg>::new().with::<User>().with::<Order>();
+/// # }
+/// ```
+pub struct Models<DB: Backend> {
+    models: Vec<Model<DB>>,
+}
+
+impl<DB: Backend> Models<DB> {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { models: Vec::new() }
+    }
+
+    /// These and one more. A model that is among them already is not added again.
+    #[must_use]
+    pub fn with<E: Table<DB>>(mut self) -> Self {
+        if self.named(E::cells_name()).is_none() {
+            self.models.push(Model::of::<E>());
+        }
+        self
+    }
+
+    /// What their cells' keys begin with, in the order in which they were given.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.models.iter().map(|model| model.name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Model<DB>> {
+        self.models.iter()
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Option<&Model<DB>> {
+        self.models.iter().find(|model| model.name == name)
+    }
+}
+
+impl<DB: Backend> Default for Models<DB> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<DB: Backend> fmt::Debug for Models<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+/// One model, without its type.
+pub(crate) struct Model<DB: Backend> {
+    /// What its cells' keys begin with.
+    pub(crate) name: &'static str,
+    /// Its table as SQL names it, quoted.
+    pub(crate) table: String,
+    /// By what its rows are looked up; the primary key first.
+    pub(crate) patterns: Vec<Columns>,
+    load_keys: LoadKeys<DB>,
+}
+
+type LoadKeys<DB> = fn(&mut <DB as Backend>::Connection, Statement<'_, DB>) -> QueryResult<Vec<Vec<CellKey>>>;
+
+/// The columns of one pattern.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Columns {
+    pub(crate) names: &'static [&'static str],
+}
+
+impl<DB: Backend> Model<DB> {
+    fn of<E: Table<DB>>() -> Self {
+        let mut patterns = Described { patterns: Vec::new(), _entity: PhantomData::<E> };
+        // Nothing that is described can fail.
+        let _ = E::patterns(&mut patterns);
+        let mut table = DB::QueryBuilder::default();
+        let table = load::table::<DB, E>()
+            .to_sql(&mut table, &DB::default())
+            .map_or_else(|_| E::NAME.to_owned(), |()| table.finish());
+        let load_keys: LoadKeys<DB> = |connection, statement| {
+            let rows: Vec<KeysOf<E>> = DB::load(connection, statement)?;
+            Ok(rows.into_iter().map(|row| row.keys).collect())
+        };
+        Self { name: E::cells_name(), table, patterns: patterns.patterns, load_keys }
+    }
+
+    /// Every column that is in a key, once.
+    pub(crate) fn key_columns(&self) -> Vec<&'static str> {
+        let mut columns = Vec::new();
+        for name in self.patterns.iter().flat_map(|pattern| pattern.names) {
+            if !columns.contains(name) {
+                columns.push(*name);
+            }
+        }
+        columns
+    }
+
+    /// Runs a statement that selects the columns of all [patterns](Self::patterns) one after the other: the keys of each row's cells.
+    /// A pattern of which a column is NULL has no cell.
+    pub(crate) fn load_keys(
+        &self,
+        connection: &mut DB::Connection,
+        statement: Statement<'_, DB>,
+    ) -> QueryResult<Vec<Vec<CellKey>>> {
+        (self.load_keys)(connection, statement)
+    }
+}
+
+/// Is shown the patterns of an entity, the primary key first.
+pub trait VisitPatterns<DB: Backend> {
+    /// Whose patterns they are.
+    type Entity: Table<DB>;
+
+    /// The next pattern.
+    ///
+    /// # Errors
+    /// Whatever ends the visit.
+    fn pattern<P: PatternOn<DB, Entity = Self::Entity>>(&mut self) -> deserialize::Result<()>;
+}
+
+struct Described<E> {
+    patterns: Vec<Columns>,
+    _entity: PhantomData<E>,
+}
+
+impl<DB: Backend, E: Table<DB>> VisitPatterns<DB> for Described<E> {
+    type Entity = E;
+
+    fn pattern<P: PatternOn<DB, Entity = E>>(&mut self) -> deserialize::Result<()> {
+        self.patterns.push(Columns { names: P::COLUMNS });
+        Ok(())
+    }
+}
+
+/// The keys of the cells of one row, read from the columns of its patterns.
+struct KeysOf<E> {
+    keys: Vec<CellKey>,
+    _entity: PhantomData<E>,
+}
+
+impl<DB: Backend, E: Table<DB>> FromRow<DB> for KeysOf<E> {
+    fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
+        let mut reading = Reading { row, keys: Vec::new(), _of: PhantomData };
+        E::patterns(&mut reading)?;
+        Ok(Self { keys: reading.keys, _entity: PhantomData })
+    }
+}
+
+struct Reading<'x, 'a, 'r, R, E> {
+    row: &'x mut RowReader<'a, R>,
+    keys: Vec<CellKey>,
+    _of: PhantomData<(&'r (), E)>,
+}
+
+impl<'r, DB: Backend, E: Table<DB>, R: Row<'r, DB>> VisitPatterns<DB> for Reading<'_, '_, 'r, R, E> {
+    type Entity = E;
+
+    fn pattern<P: PatternOn<DB, Entity = E>>(&mut self) -> deserialize::Result<()> {
+        let key = P::read(self.row)?;
+        self.keys.extend(key.map(|key| payload::cell_key::<P>(&key)));
+        Ok(())
+    }
+}
