@@ -6,6 +6,7 @@
 mod background;
 mod coherence;
 mod faults;
+mod interleavings;
 mod lists;
 mod raw;
 mod reads;
