@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use larder::store::{Cell, CellKey, Ending, Fill, Lease, Nonce, Store, StoreError, Vacancy};
+use larder::store::{
+    Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError, Vacancy,
+};
 
 pub use self::gate::Gate;
 use self::rule::{Moment, Rule};
@@ -204,6 +206,14 @@ impl<S: Store> Store for Faulty<S> {
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.disturb(Operation::Settle, |store| store.settle(nonce, keys))
+    }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        self.disturb(Operation::Inspect, |store| store.inspect(keys))
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        self.disturb(Operation::Scan, |store| store.scan(prefix, from))
     }
 }
 

@@ -48,14 +48,18 @@ pub struct Counts {
     pub finishes: usize,
     /// Round trips of `Store::settle`.
     pub settles: usize,
+    /// Round trips of `Store::inspect`.
+    pub inspects: usize,
+    /// Round trips of `Store::scan`.
+    pub scans: usize,
 }
 
 impl Counts {
     /// The same in fewer words.
     #[must_use]
     pub fn cost(&self) -> Cost {
-        let Self { sql, reads, leases, fills, begins, finishes, settles, .. } = *self;
-        Cost { sql, store_reads: reads, store_writes: leases + fills + begins + finishes + settles }
+        let Self { sql, session: _, reads, leases, fills, begins, finishes, settles, inspects, scans } = *self;
+        Cost { sql, store_reads: reads + inspects + scans, store_writes: leases + fills + begins + finishes + settles }
     }
 }
 

@@ -53,6 +53,12 @@ pub(crate) fn parse(bytes: Vec<u8>, fence: Fence, layout: Layout) -> Parsed {
     })
 }
 
+/// The stamp of what [`parse`] takes for a value.
+pub(crate) fn stamp(bytes: &[u8]) -> Option<Nonce> {
+    let stamp = bytes.strip_prefix(b"V")?.get(16..32)?;
+    stamp.try_into().ok().map(Nonce::from_bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +88,18 @@ mod tests {
         assert_eq!(parsed(&lease), Parsed::Cell(Cell::Leased(token)));
         let value = header(b'V', FENCE, Layout::new(0), token);
         assert_eq!(parsed(&value), Parsed::Cell(Cell::Value(Bytes::new())));
+    }
+
+    #[test]
+    fn the_stamp_of_a_value_is_who_wrote_it() {
+        let writer = Nonce::fresh();
+        let value = [&header(b'V', FENCE, Layout::new(0), writer)[..], b"payload"].concat();
+        assert_eq!(stamp(&value), Some(writer));
+        for other in
+            [&value[..32], b"", b"Lfence123AAAAAAAAtokentokentoken", b"Mcfence123noncenoncenonce!1234567890123"]
+        {
+            assert_eq!(stamp(other), None);
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@
 mod builder;
 mod cell;
 mod error;
+mod glob;
 mod health;
 mod link;
 mod pool;

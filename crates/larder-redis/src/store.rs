@@ -1,11 +1,16 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use larder::store::{BATCH, Cell, CellKey, Clock, Ending, Fill, Lease, Nonce, Store, StoreError, Vacancy};
+use larder::store::{
+    BATCH, Cell, CellKey, Clock, Cursor, Ending, Fill, Inspected, Layout, Lease, Nonce, Scanned, Store, StoreError,
+    Vacancy,
+};
 use redis::Value;
 
 use crate::{
     BuildError, RedisStoreBuilder,
-    cell::{Parsed, header, parse},
+    cell::{Parsed, header, parse, stamp},
+    error::from_server,
+    glob,
     link::Link,
     pool::Pool,
     request::Request,
@@ -15,8 +20,9 @@ use crate::{
 
 /// A store on Redis 6.2 or later (or Valkey), shared by every process that uses the same server and namespace.
 ///
-/// A method costs one round trip: a read is one `MGET`, everything else one `EVALSHA` for up to [`BATCH`] keys, and what is
-/// beyond goes along in the same pipeline. Each key is one string, which holds a cell and 33 bytes besides a value.
+/// A method costs one round trip: a read is one `MGET`, what changes cells one `EVALSHA` for up to [`BATCH`] keys, and what is
+/// beyond goes along in the same pipeline. [`inspect`](Store::inspect) adds a `PTTL` for each key, and a page of a
+/// [scan](Store::scan) is one `SCAN`, which steps over some 500 keys of the server whomever they belong to. Each key is one string, which holds a cell and 33 bytes besides a value.
 ///
 /// Operations never wait for a connection longer than 100 ms, for the server longer than the time-outs of the
 /// [builder](RedisStore::builder), and not at all while the server can't be reached.
@@ -257,6 +263,63 @@ impl Store for RedisStore {
             Ok(())
         })
     }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut request = Request::with_capacity(128 * keys.len());
+        for keys in keys.chunks(BATCH) {
+            request.command(1 + keys.len()).arg(&[b"MGET"]);
+            for key in keys {
+                request.arg(&[&self.namespace, key.as_bytes()]);
+            }
+            for key in keys {
+                request.command(2).arg(&[b"PTTL"]).arg(&[&self.namespace, key.as_bytes()]);
+            }
+        }
+        self.with_link(|link| {
+            let mut answers = link.call(&request)?.into_iter();
+            let mut inspected = Vec::with_capacity(keys.len());
+            for keys in keys.chunks(BATCH) {
+                let Some(values) = answers.next() else {
+                    return Err(link.refuse("each command is answered"));
+                };
+                let values = link.list(values, keys.len())?;
+                for ((key, value), left) in keys.iter().zip(values).zip(answers.by_ref()) {
+                    let stamp = if let Value::BulkString(bytes) = &value { stamp(bytes) } else { None };
+                    let cell = cell(link, key, value)?;
+                    let stamp = stamp.filter(|_| matches!(cell, Cell::Value(_)));
+                    let expires_in = time_left(link, &left)?.filter(|_| cell != Cell::Vacant(Vacancy::Nothing));
+                    inspected.push(Inspected { cell, stamp, expires_in });
+                }
+            }
+            Ok(inspected)
+        })
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        let pattern = [&glob::literal(&self.namespace)[..], &glob::literal(prefix), b"*"].concat();
+        let mut request = Request::with_capacity(128 + pattern.len());
+        request.command(6).arg(&[b"SCAN"]).number(from.position());
+        request.arg(&[b"MATCH"]).arg(&[&pattern]).arg(&[b"COUNT"]).number(BATCH as u64);
+        self.with_link(|link| {
+            if !from.is_of(link.fence()) {
+                // Another server walks its keys in another order, so some would be left out.
+                return Err(StoreError::refused("the server was replaced in the middle of a scan"));
+            }
+            let Some(answer) = link.call(&request)?.into_iter().next() else {
+                return Err(link.refuse("SCAN is answered"));
+            };
+            let (next, keys) = page(link, answer)?;
+            let key = |key: Vec<u8>| key.strip_prefix(&*self.namespace).map(|key| CellKey::new(key, Layout::UNKNOWN));
+            let Some(keys) = keys.into_iter().map(key).collect() else {
+                return Err(link.refuse("SCAN answers with keys that match"));
+            };
+            // Redis begins and ends at 0.
+            Ok(Scanned { keys, next: (next != 0).then(|| Cursor::new(next, link.fence())) })
+        })
+    }
 }
 
 impl fmt::Debug for RedisStore {
@@ -278,6 +341,33 @@ fn cell(link: &mut Link, key: &CellKey, value: Value) -> Result<Cell, StoreError
         }),
         _ => Err(link.refuse("MGET answers with strings")),
     }
+}
+
+/// Reads the answer of `PTTL`: `None` where there is nothing, or something that stays for good.
+fn time_left(link: &mut Link, answer: &Value) -> Result<Option<Duration>, StoreError> {
+    match answer {
+        Value::Int(milliseconds) => Ok(u64::try_from(*milliseconds).ok().map(Duration::from_millis)),
+        Value::ServerError(error) => Err(from_server(error)),
+        _ => Err(link.refuse("PTTL answers with a number")),
+    }
+}
+
+/// Reads the answer of `SCAN`: where to go on, and keys.
+fn page(link: &mut Link, answer: Value) -> Result<(u64, Vec<Vec<u8>>), StoreError> {
+    let page = match answer {
+        Value::Array(page) => <[Value; 2]>::try_from(page).ok(),
+        Value::ServerError(error) => return Err(from_server(&error)),
+        _ => None,
+    };
+    let read = page.and_then(|[next, keys]| {
+        let (Value::BulkString(next), Value::Array(keys)) = (next, keys) else {
+            return None;
+        };
+        let next = str::from_utf8(&next).ok()?.parse().ok()?;
+        let key = |key| if let Value::BulkString(key) = key { Some(key) } else { None };
+        Some((next, keys.into_iter().map(key).collect::<Option<_>>()?))
+    });
+    read.ok_or_else(|| link.refuse("SCAN answers with a cursor and keys"))
 }
 
 fn n_bytes_of(ending: &Ending) -> usize {

@@ -265,7 +265,10 @@ mod tests {
     use diesel::{SqliteConnection, sqlite::Sqlite};
 
     use super::*;
-    use crate::store::{Cell, CellKey, Ending, Fill, Lease, MemoryStore, Nonce, StoreError, Vacancy, Watched};
+    use crate::store::{
+        Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, MemoryStore, Nonce, Scanned, StoreError, Vacancy,
+        Watched,
+    };
 
     /// A store in process that remembers for how long it was told that markers are held.
     struct Told {
@@ -300,6 +303,14 @@ mod tests {
 
         fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
             self.store.settle(nonce, keys)
+        }
+
+        fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+            self.store.inspect(keys)
+        }
+
+        fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+            self.store.scan(prefix, from)
         }
     }
 

@@ -12,6 +12,7 @@ mod error;
 mod key;
 mod memory;
 mod nonce;
+mod scan;
 mod watched;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use self::{
     key::{CellKey, Layout},
     memory::MemoryStore,
     nonce::{Fence, Lease, Nonce},
+    scan::{Cursor, Scanned},
     watched::{Operation, Watched},
 };
 
@@ -47,6 +49,17 @@ pub enum Vacancy {
     Nothing,
     /// There is a value or a lease of an earlier life of the server, or of another [`Layout`].
     Foreign,
+}
+
+/// A cell, and what [`Store::inspect`] tells of it besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected {
+    /// What [`Store::read`] says.
+    pub cell: Cell,
+    /// Of a value only: the nonce of the write that stored it, or the token of the fill. No two values ever have the same one.
+    pub stamp: Option<Nonce>,
+    /// How long what lies under the key, whatever it is, still has to live: `None` where there is nothing, or nothing that ends.
+    pub expires_in: Option<Duration>,
 }
 
 /// A cell that [`Store::fill`] is to hold, if the lease on it is still in place.
@@ -143,4 +156,27 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`Store::read`]. It may be called again.
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError>;
+
+    /// Reads cells as [`Store::read`] does, in the order of `keys`, with the stamps of their values and the time that is left to
+    /// them.
+    ///
+    /// A cell and its stamp belong together. The time may be that of what has come under the key a moment later.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError>;
+
+    /// Finds the keys that begin with `prefix`, a page a call: values, leases and markers alike, in no order. One round trip.
+    ///
+    /// The first call is made with [`Cursor::START`], each further one with [`Scanned::next`] of the one before, until that is
+    /// `None`. A key that is there from before the first call until after the last one is in some page. One that comes or goes in
+    /// between may be or not, a key may come twice, and a page may be empty. Pages have some hundred keys where the store can
+    /// stop there. The cost may be that of all keys of the server, so this is for maintenance and for nobody who waits.
+    ///
+    /// What the values' layouts are is not known: the keys have [`Layout::UNKNOWN`], which is good for [`Store::settle`].
+    ///
+    /// # Errors
+    /// As [`Store::read`]. The same cursor may be tried again, unless [`StoreError::is_refused`]: a server that was replaced in
+    /// the middle of a scan refuses cursors of the one before, and the scan has to begin anew.
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError>;
 }

@@ -4,7 +4,10 @@ use std::{
     time::Duration,
 };
 
-use larder::store::{Bytes, Cell, CellKey, Ending, Fence, Fill, Lease, Nonce, Store, StoreError, Vacancy};
+use larder::store::{
+    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Layout, Lease, Nonce, Scanned, Store, StoreError,
+    Vacancy,
+};
 
 /// What people write by hand: a reader stores what it has loaded, a writer deletes after COMMIT. No leases, no markers.
 ///
@@ -54,5 +57,17 @@ impl Store for DeleteAfterCommit {
             cells.remove(key.as_bytes());
         }
         Ok(())
+    }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        // Nobody who stores by hand says who has: the protocol's proofs are not to be had here.
+        let inspected = |cell| Inspected { cell, stamp: None, expires_in: None };
+        Ok(self.read(keys)?.into_iter().map(inspected).collect())
+    }
+
+    fn scan(&self, prefix: &[u8], _from: Cursor) -> Result<Scanned, StoreError> {
+        let cells = self.cells.lock().unwrap();
+        let found = cells.keys().filter(|key| key.starts_with(prefix));
+        Ok(Scanned { keys: found.map(|key| CellKey::new(&key[..], Layout::UNKNOWN)).collect(), next: None })
     }
 }

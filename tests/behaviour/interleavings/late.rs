@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use larder::store::{Cell, CellKey, Ending, Fill, Lease, Nonce, Store, StoreError, Vacancy};
+use larder::store::{
+    Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError, Vacancy,
+};
 use larder_redis::RedisStore;
 
 /// A store to which a `begin` can be on its way for long: its sender gets a time-out, and it arrives when the test says so.
@@ -65,5 +67,13 @@ impl Store for Late {
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.inner.store.settle(nonce, keys)
+    }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        self.inner.store.inspect(keys)
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        self.inner.store.scan(prefix, from)
     }
 }

@@ -37,6 +37,8 @@ impl Entry {
                     Operation::Begin => &mut counts.begins,
                     Operation::Finish => &mut counts.finishes,
                     Operation::Settle => &mut counts.settles,
+                    Operation::Inspect => &mut counts.inspects,
+                    Operation::Scan => &mut counts.scans,
                 };
                 *counter += keys.len().div_ceil(BATCH);
             }

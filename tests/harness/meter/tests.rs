@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use diesel::{Connection as _, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
-use larder::store::{BATCH, CellKey, Layout, MemoryStore, Nonce, Store as _, Vacancy};
+use larder::store::{BATCH, CellKey, Cursor, Layout, MemoryStore, Nonce, Store as _, Vacancy};
 
 use super::*;
 use crate::EMPTY;
@@ -55,8 +55,10 @@ fn store_calls_count_by_operation_and_batch() {
     store.begin(nonce, &[&keys[0]], Duration::from_secs(1)).unwrap();
     store.finish(nonce, &[]).unwrap();
     store.settle(None, &keys.iter().collect::<Vec<_>>()).unwrap();
-    let counts = Counts { reads: 2, leases: 1, begins: 1, settles: 2, ..Counts::default() };
-    assert_eq!(meter.counts().cost(), Cost { sql: 0, store_reads: 2, store_writes: 4 });
+    store.inspect(&keys).unwrap();
+    store.scan(b"users:", Cursor::START).unwrap();
+    let counts = Counts { reads: 2, leases: 1, begins: 1, settles: 2, inspects: 2, scans: 1, ..Counts::default() };
+    assert_eq!(meter.counts().cost(), Cost { sql: 0, store_reads: 5, store_writes: 4 });
     meter.expect_counts(counts);
     meter.expect(Cost::default());
 }

@@ -14,6 +14,7 @@ mod log;
 mod passwords;
 mod restarts;
 mod round_trips;
+mod scans;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;

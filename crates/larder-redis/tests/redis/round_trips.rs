@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use larder::store::{BATCH, CellKey, Nonce, Store, Vacancy};
+use larder::store::{BATCH, CellKey, Cursor, Nonce, Store, Vacancy};
 
 use crate::{
     cells::{LONG, begin, held, key, keys, lease, put, read, stored},
@@ -40,6 +40,14 @@ fn an_operation_is_one_command_for_each_batch() {
         let counted = commands(&mut raw);
         assert_eq!(counted.get("mget"), Some(&n_commands), "{counted:?}");
         assert_eq!(counted.get("evalsha"), None);
+
+        store.inspect(&keys).unwrap();
+        let counted = commands(&mut raw);
+        assert_eq!(counted.get("mget"), Some(&n_commands), "{counted:?}");
+        assert_eq!(counted.get("pttl"), Some(&(n_keys as u64)), "{counted:?}");
+
+        store.scan(b"", Cursor::START).unwrap();
+        assert_eq!(commands(&mut raw).get("scan"), Some(&1));
 
         let mut evalsha = |what: &str| {
             let counted = commands(&mut raw);

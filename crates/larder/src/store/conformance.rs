@@ -23,9 +23,11 @@
 mod batches;
 mod bytes;
 mod finishing;
+mod inspecting;
 mod leases;
 mod marking;
 mod reads;
+mod scanning;
 pub mod schedule;
 mod settling;
 mod subject;
@@ -122,6 +124,19 @@ macro_rules! store_conformance_tests {
                     settling_one_write_takes_the_value_of_another,
                     settling_a_write_in_doubt_leaves_it_alone,
                     settling_beside_a_write_makes_it_store_nothing;
+                inspecting:
+                    what_is_inspected_is_what_is_read,
+                    more_keys_than_a_batch_are_inspected_in_their_order,
+                    the_stamp_of_a_value_is_its_lease_or_its_write,
+                    an_equal_value_stored_anew_has_another_stamp,
+                    the_time_that_is_left_runs_out;
+                scanning:
+                    a_scan_finds_values_leases_and_markers,
+                    a_scan_takes_its_prefix_literally,
+                    a_prefix_may_be_any_bytes,
+                    a_scan_of_many_keys_finds_each,
+                    what_stays_is_found_whatever_comes_and_goes,
+                    what_a_scan_finds_may_be_settled;
                 batches:
                     nothing_asked_is_nothing_done,
                     more_keys_than_a_batch_keep_their_order,

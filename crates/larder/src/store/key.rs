@@ -49,6 +49,12 @@ impl fmt::Display for CellKey {
 pub struct Layout([u8; 8]);
 
 impl Layout {
+    /// The layout of no value: that of a key of which only the bytes are known.
+    ///
+    /// Under such a key markers are seen as always, and every value and lease is [`Vacancy::Foreign`](super::Vacancy::Foreign).
+    /// It may be settled. Nothing is to be filled or written under it.
+    pub const UNKNOWN: Self = Self(*b"????????");
+
     /// The layout of a fingerprint, of which 48 bits count.
     #[must_use]
     pub const fn new(fingerprint: u64) -> Self {
@@ -66,5 +72,17 @@ impl Layout {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 8] {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Layout;
+
+    #[test]
+    fn the_unknown_layout_is_that_of_no_fingerprint() {
+        for digit in 0..64 {
+            assert!(!Layout::UNKNOWN.as_bytes().contains(&Layout::new(digit).as_bytes()[0]));
+        }
     }
 }

@@ -11,7 +11,10 @@ use std::{
 use quick_cache::DefaultHashBuilder;
 
 use self::shard::Shard;
-use super::{Bytes, Cell, CellKey, Clock, Ending, Fence, Fill, Lease, Nonce, Store, StoreError, SystemClock, Vacancy};
+use super::{
+    Bytes, Cell, CellKey, Clock, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError,
+    SystemClock, Vacancy,
+};
 
 /// The one life of a store that can't lose its memory while somebody can ask it.
 const FENCE: Fence = Fence(*b"inmemory");
@@ -31,6 +34,8 @@ const MAX_SHARDS: u64 = 64;
 /// capacity: some 100 bytes for each key that is being written. What has expired goes away when it is touched or evicted.
 ///
 /// A hit costs two hashes of the key, one uncontended lock and a reference count; the bytes are shared, not copied.
+///
+/// A page of a [scan](Store::scan) is one of up to 64 parts, whose lock is held while its keys are looked through.
 pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,
     hasher: DefaultHashBuilder,
@@ -70,8 +75,7 @@ impl MemoryStore {
     fn shard(&self, key: &CellKey) -> MutexGuard<'_, Shard> {
         // The number of shards is a power of two, and the high bits of the hash are as good as the low ones.
         let hash = (self.hasher.hash_one(key.as_bytes()) >> 32) as usize;
-        // Nothing that can panic halfway through a change runs under this lock.
-        self.shards[hash & (self.shards.len() - 1)].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[hash & (self.shards.len() - 1)])
     }
 }
 
@@ -147,6 +151,25 @@ impl Store for MemoryStore {
         }
         Ok(())
     }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        let now = self.clock.now();
+        Ok(keys.iter().map(|key| self.shard(key).inspect(key, now)).collect())
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        let now = self.clock.now();
+        let at = usize::try_from(from.position()).unwrap_or(usize::MAX);
+        // A key never changes its part, so one that stays is met when its part is looked through.
+        let keys = self.shards.get(at).map_or_else(Vec::new, |shard| lock(shard).keys(prefix, now));
+        let next = (at.saturating_add(1) < self.shards.len()).then(|| Cursor::new(from.position() + 1, FENCE));
+        Ok(Scanned { keys, next })
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // Nothing that can panic halfway through a change runs under this lock.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A copy, because a slice would keep the whole buffer alive that it was cut from, and the capacity would be a lie.

@@ -1,6 +1,8 @@
 use std::{fmt, time::Duration};
 
-use super::{Cell, CellKey, Ending, Fill, Lease, Nonce, Store, StoreError, Vacancy};
+use super::{
+    Cell, CellKey, Cursor, Ending, Fill, Inspected, Layout, Lease, Nonce, Scanned, Store, StoreError, Vacancy,
+};
 
 /// An operation of a [`Store`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,11 +19,16 @@ pub enum Operation {
     Finish,
     /// [`Store::settle`]
     Settle,
+    /// [`Store::inspect`]
+    Inspect,
+    /// [`Store::scan`]
+    Scan,
 }
 
 impl Operation {
-    /// All of them, in the order in which a read and then a write use them.
-    pub const ALL: [Self; 6] = [Self::Read, Self::Lease, Self::Fill, Self::Begin, Self::Finish, Self::Settle];
+    /// All of them: in the order in which a read and then a write use them, and those of maintenance.
+    pub const ALL: [Self; 8] =
+        [Self::Read, Self::Lease, Self::Fill, Self::Begin, Self::Finish, Self::Settle, Self::Inspect, Self::Scan];
 }
 
 impl fmt::Display for Operation {
@@ -33,6 +40,8 @@ impl fmt::Display for Operation {
             Self::Begin => "begin",
             Self::Finish => "finish",
             Self::Settle => "settle",
+            Self::Inspect => "inspect",
+            Self::Scan => "scan",
         })
     }
 }
@@ -55,7 +64,7 @@ where
     W: Fn(Operation, &[&CellKey]) + Send + Sync + 'static,
 {
     /// Tells `watch` of every call, on the thread that makes it. A call with more keys than [`BATCH`](super::BATCH) is more than one
-    /// round trip.
+    /// round trip. The one key of a scan is its prefix.
     pub fn new(store: S, watch: W) -> Self {
         Self { store, watch }
     }
@@ -104,5 +113,15 @@ where
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         (self.watch)(Operation::Settle, keys);
         self.store.settle(nonce, keys)
+    }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        (self.watch)(Operation::Inspect, &keys.iter().collect::<Vec<_>>());
+        self.store.inspect(keys)
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        (self.watch)(Operation::Scan, &[&CellKey::new(prefix, Layout::UNKNOWN)]);
+        self.store.scan(prefix, from)
     }
 }

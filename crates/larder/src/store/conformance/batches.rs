@@ -10,6 +10,7 @@ pub fn nothing_asked_is_nothing_done(subject: &Subject) {
     store.begin(Nonce::fresh(), &[], LONG).expect("nothing is marked");
     store.finish(Nonce::fresh(), &[]).expect("nothing is finished");
     store.settle(None, &[]).expect("nothing is settled");
+    assert_eq!(store.inspect(&[]).expect("nothing is inspected"), []);
 }
 
 /// Two batches and a bit, with every third cell taken: all answers stand where their keys do.

@@ -6,7 +6,7 @@ use crate::store::{Bytes, Cell, CellKey, Ending, Layout};
 const MEBIBYTE: usize = 1 << 20;
 
 /// Bytes that mean something to one protocol or another, and all 256 of them.
-fn awkward() -> Vec<Vec<u8>> {
+pub(super) fn awkward() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = [
         &b""[..],
         b"\0",

@@ -44,6 +44,10 @@ impl Marker {
         self.deadline > now
     }
 
+    pub(super) fn expires_in(&self, now: Duration) -> Duration {
+        self.deadline.saturating_sub(now)
+    }
+
     /// Adds a record beside those that still live.
     pub(super) fn join(&mut self, nonce: Nonce, deadline: Duration, now: Duration) {
         self.dirty = true;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quick_cache::{DefaultHashBuilder, Weighter, unsync::Cache};
 
 use super::{
-    super::{Cell, CellKey, Ending, Layout, Nonce, Vacancy},
+    super::{Cell, CellKey, Ending, Inspected, Layout, Nonce, Vacancy},
     marker::{Marker, Remains},
 };
 
@@ -29,6 +29,19 @@ struct Kept {
     /// `None` is a lease.
     value: Option<Bytes>,
     deadline: Duration,
+}
+
+impl Kept {
+    /// What it is to somebody who caches in that form.
+    fn cell(&self, layout: Layout) -> Cell {
+        if self.layout != layout {
+            return Cell::Vacant(Vacancy::Foreign);
+        }
+        match &self.value {
+            Some(value) => Cell::Value(value.clone()),
+            None => Cell::Leased(self.stamp),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -64,13 +77,7 @@ impl Shard {
             self.kept.remove(key.as_bytes());
             return Cell::Vacant(Vacancy::Nothing);
         }
-        if kept.layout != key.layout() {
-            return Cell::Vacant(Vacancy::Foreign);
-        }
-        match &kept.value {
-            Some(value) => Cell::Value(value.clone()),
-            None => Cell::Leased(kept.stamp),
-        }
+        kept.cell(key.layout())
     }
 
     pub(super) fn lease(&mut self, key: &CellKey, token: Nonce, deadline: Duration, now: Duration) -> bool {
@@ -137,6 +144,30 @@ impl Shard {
             return;
         }
         self.kept.remove_if(key.as_bytes(), |kept| kept.value.is_none() || Some(kept.stamp) != nonce);
+    }
+
+    /// Uses nothing: what is looked at here is evicted as if it had not been.
+    pub(super) fn inspect(&mut self, key: &CellKey, now: Duration) -> Inspected {
+        let nothing = Inspected { cell: Cell::Vacant(Vacancy::Nothing), stamp: None, expires_in: None };
+        if let Some(marker) = self.marker(key, now) {
+            return Inspected { cell: Cell::InDoubt, expires_in: Some(marker.expires_in(now)), ..nothing };
+        }
+        let Some(kept) = self.kept.peek(key.as_bytes()).filter(|kept| kept.deadline > now) else {
+            return nothing;
+        };
+        let cell = kept.cell(key.layout());
+        let stamp = matches!(cell, Cell::Value(_)).then_some(kept.stamp);
+        Inspected { cell, stamp, expires_in: Some(kept.deadline.saturating_sub(now)) }
+    }
+
+    /// What lives under keys that begin so.
+    pub(super) fn keys(&self, prefix: &[u8], now: Duration) -> Vec<CellKey> {
+        let kept = self.kept.iter().filter(|(_, kept)| kept.deadline > now).map(|(key, _)| key);
+        let marked = self.markers.iter().filter(|(_, marker)| marker.is_live(now)).map(|(key, _)| key);
+        kept.chain(marked)
+            .filter(|key| key.starts_with(prefix))
+            .map(|key| CellKey::new(key.clone(), Layout::UNKNOWN))
+            .collect()
     }
 
     /// The marker of a key, if it has not expired.
