@@ -8,6 +8,7 @@ mod coherence;
 mod faults;
 mod interleavings;
 mod lists;
+mod outside;
 mod raw;
 mod reads;
 mod relations;

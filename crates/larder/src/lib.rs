@@ -29,6 +29,8 @@
 
 pub mod backend;
 mod bind;
+#[cfg(feature = "postgres")]
+mod changes;
 pub mod codec;
 mod effect;
 mod entity;

@@ -1,0 +1,4 @@
+//! Writes made past larder.
+
+mod decoding;
+mod parts;
