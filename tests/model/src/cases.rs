@@ -1,0 +1,91 @@
+//! What is searched, and what is expected of it: the one list that the tests and `cargo xtask model` share.
+
+mod ablations;
+mod available;
+mod elsewhere;
+mod faults;
+mod unique;
+mod verify;
+
+use crate::{
+    properties::{Finding, Verdict},
+    rules::Rule,
+    setup::Setup,
+};
+
+/// One configuration and its verdict.
+#[derive(Debug)]
+pub struct Case {
+    /// `group: variant, fault`.
+    pub name: String,
+    /// What is searched.
+    pub setup: Setup,
+    /// What comes out.
+    pub expected: Verdict,
+    /// The rule that was taken out, and what comes out where it is left in.
+    pub ablation: Option<(Rule, Verdict)>,
+    /// Whether the tests leave it to the full run.
+    pub is_large: bool,
+}
+
+const NONE: Verdict = Verdict::NONE;
+const GAP: Verdict = Verdict::of(&[Finding::Gap]);
+const LAG: Verdict = Verdict::of(&[Finding::Lag]);
+const TIMER: Verdict = Verdict::of(&[Finding::Timer]);
+const UNBOUNDED: Verdict = Verdict::of(&[Finding::Unbounded]);
+
+/// Every case, group by group.
+#[must_use]
+pub fn all() -> Vec<Case> {
+    [faults::cases(), ablations::cases(), unique::cases(), available::cases(), elsewhere::cases(), verify::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn case(name: impl Into<String>, setup: Setup, expected: Verdict) -> Case {
+    Case { name: name.into(), setup, expected, ablation: None, is_large: false }
+}
+
+/// A rule, where it matters, and what comes out with it and without it.
+struct Ablation {
+    rule: Rule,
+    fault: &'static str,
+    setup: Setup,
+    with: Verdict,
+    without: Verdict,
+}
+
+impl Ablation {
+    /// Both are searched.
+    fn cases(&self, group: &str) -> [Case; 2] {
+        let Self { rule, fault, setup, with, without } = *self;
+        let mut removed = case(format!("{group}: without {rule:?}, {fault}"), setup.without(rule), without);
+        removed.ablation = Some((rule, with));
+        [case(format!("{group}: with {rule:?}, {fault}"), setup, with), removed]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_a_fault_that_breaks_it_when_it_is_taken_out() {
+        let all = all();
+        for rule in Rule::ALL {
+            let ablations: Vec<_> =
+                all.iter().filter(|case| case.ablation.is_some_and(|(removed, _)| removed == *rule)).collect();
+            let is_broken = |case: &&Case| case.ablation.is_some_and(|(_, with)| with != case.expected);
+            assert!(ablations.iter().any(|case| is_broken(&case)), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let mut names: Vec<_> = all().into_iter().map(|case| case.name).collect();
+        names.sort_unstable();
+        let doubles: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(doubles.is_empty(), "{doubles:?}");
+    }
+}

@@ -1,0 +1,128 @@
+//! The protocol with one rule taken out.
+
+use super::{Ablation, Case, GAP, LAG, NONE, UNBOUNDED, case};
+use crate::{
+    properties::{Finding, Verdict},
+    rules::Rule,
+    setup::{CALM, Faults, Kind, LARDER, Outsider, Setup},
+};
+
+const GROUP: &str = "ablations";
+
+pub(super) fn cases() -> Vec<Case> {
+    let ablations = [markers(), readers(), lives()];
+    let mut cases: Vec<Case> =
+        ablations.iter().flatten().flat_map(|ablation| ablation.cases(GROUP)).collect();
+    cases.extend(defences());
+    cases
+}
+
+const fn with(setup: Setup, faults: Faults) -> Setup {
+    Setup { faults, ..setup }
+}
+
+fn markers() -> Vec<Ablation> {
+    use Rule::{
+        DirtyIsEmptied, FailedBeginRollsBack, FreshNonce, ListsAreEmptied, LostIsEmptied, MarkersJoin, SettlePoisons,
+        UnknownBeginIsLeft, UnknownCommitIsLeft,
+    };
+    let list = Setup { kind: Kind::List, ..LARDER };
+    let delay = Faults { delays: 1, ..CALM };
+    let crash = Faults { crashes: 1, ..CALM };
+    let eviction = Faults { evictions: 1, ..CALM };
+    let one_marker = Setup { n_loads: 1, ..LARDER }.without(MarkersJoin);
+    let told = Setup { outsider: Outsider::Told, n_loads: 1, ..LARDER };
+    vec![
+        ablation(FreshNonce, "a delayed request", with(LARDER, delay), NONE, UNBOUNDED),
+        ablation(MarkersJoin, "a crash, list", with(list, crash), NONE, UNBOUNDED),
+        ablation(DirtyIsEmptied, "no fault", LARDER, NONE, UNBOUNDED),
+        ablation(LostIsEmptied, "marker evicted", with(LARDER, eviction), GAP, UNBOUNDED),
+        ablation(
+            UnknownBeginIsLeft,
+            "two delayed requests and a crash, where markers do not join",
+            with(one_marker, Faults { delays: 2, crashes: 1, ..CALM }),
+            NONE,
+            UNBOUNDED,
+        ),
+        ablation(
+            UnknownCommitIsLeft,
+            "unknown COMMIT",
+            with(LARDER, Faults { unknown_commits: 1, ..CALM }),
+            NONE,
+            UNBOUNDED,
+        ),
+        ablation(FailedBeginRollsBack, "a delayed request", with(LARDER, delay), NONE, UNBOUNDED),
+        ablation(SettlePoisons, "a write elsewhere", told, LAG, UNBOUNDED),
+        ablation(ListsAreEmptied, "no fault, list", list, NONE, UNBOUNDED),
+    ]
+}
+
+fn readers() -> Vec<Ablation> {
+    use Rule::{BypassInTransaction, FillOnlyUnderLease, QueryAfterLease, QueryPrimary};
+    let delay = Faults { delays: 1, ..CALM };
+    let dirty = Verdict::of(&[Finding::Unbounded, Finding::Dirty]);
+    vec![
+        ablation(FillOnlyUnderLease, "a delayed request", with(LARDER, delay), NONE, UNBOUNDED),
+        ablation(QueryAfterLease, "no fault", LARDER, NONE, UNBOUNDED),
+        ablation(QueryPrimary, "no fault", LARDER, NONE, UNBOUNDED),
+        ablation(BypassInTransaction, "no fault", LARDER, NONE, dirty),
+    ]
+}
+
+fn lives() -> Vec<Ablation> {
+    use Rule::{Fence, Quarantine};
+    let setup = Setup { n_loads: 1, ..LARDER };
+    let restart = Faults { restarts: 1, ..CALM };
+    let failover = Faults { failovers: 1, ..CALM };
+    vec![
+        ablation(Fence, "lossy failover", with(setup, failover), NONE, UNBOUNDED),
+        ablation(Quarantine, "restart empty", with(setup, restart), NONE, GAP),
+        ablation(Quarantine, "restart empty and a crash", with(setup, Faults { crashes: 1, ..restart }), NONE, UNBOUNDED),
+        ablation(Quarantine, "lossy failover", with(setup, failover), NONE, GAP),
+        ablation(Quarantine, "lossy failover and a crash", with(setup, Faults { crashes: 1, ..failover }), NONE, UNBOUNDED),
+    ]
+}
+
+fn ablation(rule: Rule, fault: &'static str, setup: Setup, with: Verdict, without: Verdict) -> Ablation {
+    Ablation { rule, fault, setup, with, without }
+}
+
+/// What holds although one would think that it does not, and larger worlds than those of the table.
+fn defences() -> Vec<Case> {
+    let setup = Setup { n_loads: 1, ..LARDER };
+    let list = Setup { kind: Kind::List, ..setup };
+    let crash_and_delay = Faults { crashes: 1, delays: 1, ..CALM };
+    let all_at_once = Faults { unknown_commits: 1, ..crash_and_delay };
+    let mut cases = vec![
+        case(
+            "ablations: without UnknownBeginIsLeft, two delayed requests and a crash, where markers join",
+            with(setup, Faults { delays: 2, crashes: 1, ..CALM }).without(Rule::UnknownBeginIsLeft),
+            NONE,
+        ),
+        case(
+            "ablations: without both Fence and Quarantine, restart empty and a crash",
+            with(setup, Faults { restarts: 1, crashes: 1, ..CALM }).without(Rule::Fence).without(Rule::Quarantine),
+            UNBOUNDED,
+        ),
+        case(
+            "larger: three writers of a row, a delayed request, a crash and an unknown COMMIT",
+            with(Setup { n_writers: 3, n_readers: 1, ..setup }, all_at_once),
+            NONE,
+        ),
+        case(
+            "larger: three writers of a list, a delayed request and a crash",
+            with(Setup { n_writers: 3, n_readers: 1, ..list }, crash_and_delay),
+            NONE,
+        ),
+        case("larger: three readers, a delayed request and a crash", with(Setup { n_readers: 3, ..setup }, crash_and_delay), NONE),
+        case(
+            "larger: a failover, a restart and a crash",
+            with(setup, Faults { failovers: 1, restarts: 1, crashes: 1, ..CALM }),
+            NONE,
+        ),
+    ];
+    for case in &mut cases {
+        case.is_large = case.name.starts_with("larger");
+    }
+    cases
+}

@@ -1,0 +1,129 @@
+//! What the protocol demands, rule by rule, so that each can be taken out.
+
+use std::fmt;
+
+/// How a cache is kept true: larder's way, and what others do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Cache-aside by hand: commit, then delete.
+    DeleteAfter,
+    /// Commit, then store the new value.
+    StoreAfter,
+    /// Delete, commit, delete, and delete once more a while later.
+    DoubleDelete,
+    /// Commit, then store the new value unless a newer version is there; readers do the same.
+    Version,
+    /// Readers fill under leases; the writer deletes after COMMIT.
+    LeaseDeleteAfter,
+    /// Readers fill under leases; the writer deletes before COMMIT and after it.
+    LeaseDeleteBoth,
+    /// larder's: readers fill under leases, writers leave markers for the time of their doubt.
+    Markers,
+}
+
+impl Protocol {
+    pub(crate) fn has_leases(self) -> bool {
+        matches!(self, Self::LeaseDeleteAfter | Self::LeaseDeleteBoth | Self::Markers)
+    }
+}
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One rule of the protocol.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Rule { $($(#[$doc])* $name,)* }
+
+        impl Rule {
+            /// Every rule, in the order in which they are told here.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+rules! {
+    /// Each attempt to begin has a nonce of its own.
+    FreshNonce,
+    /// A marker joins those of other writers, and does not take their place.
+    MarkersJoin,
+    /// A writer that met another one in the cell empties it, and does not store its value.
+    DirtyIsEmptied,
+    /// A writer that does not find its marker any more empties the cell.
+    LostIsEmptied,
+    /// A marker of which nobody knows whether it was set is left to expire.
+    UnknownBeginIsLeft,
+    /// After a COMMIT of which nobody knows the outcome the marker is left to expire.
+    UnknownCommitIsLeft,
+    /// A write that could not be marked is rolled back, unless its cells stand in the outbox.
+    FailedBeginRollsBack,
+    /// A settlement makes the marker of another write dirty.
+    SettlePoisons,
+    /// The cell of a list is emptied by a writer, and filled by readers only.
+    ListsAreEmptied,
+    /// A reader fills only under a lease that it was granted.
+    FillOnlyUnderLease,
+    /// The query is sent after the lease was granted, and sees what is committed by then.
+    QueryAfterLease,
+    /// The query that fills goes to the primary.
+    QueryPrimary,
+    /// Reads in a transaction go past the cells.
+    BypassInTransaction,
+    /// Values and leases of another life of the server count as nothing.
+    Fence,
+    /// No leases on a server that may have forgotten markers of writes in doubt.
+    Quarantine,
+    /// A row that leaves a unique value marks that value's cell.
+    MarkOldKey,
+    /// A row that comes to a unique value marks that value's cell.
+    MarkNewKey,
+    /// The cell of a deferrable unique value is emptied by a writer.
+    DeferrableIsEmptied,
+    /// The outbox row is written by the very transaction that could not be marked.
+    RowInTransaction,
+    /// The outbox row is deleted after its settlement was acknowledged.
+    SettleBeforeDelete,
+    /// The process notes that it could not mark a cell before it sends COMMIT.
+    NoteBeforeCommit,
+    /// The note stays until a settlement was acknowledged.
+    NoteUntilSettled,
+    /// Each write has a note of its own, and only its own settlement takes it back.
+    NotePerWrite,
+    /// The process does not serve a cell of which it has a note.
+    BypassWhileNoted,
+    /// After a COMMIT of which nobody knows the outcome the note is taken back only by a settlement sent after the hold.
+    NoteOutlivesDoubt,
+    /// The scan of a table begins when the write that asked for it is committed.
+    ScanAfterCommit,
+    /// The scan settles also what it finds marked.
+    ScanPoisons,
+    /// The verifier looks at the cell once more after its query.
+    VerifyReadsTwice,
+    /// The verifier compares stamps, not bytes, to see that a cell is still the same.
+    VerifyComparesStamps,
+}
+
+/// Which rules are followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Rules(u64);
+
+impl Rules {
+    /// The protocol as it is.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// The same without one rule.
+    #[must_use]
+    pub const fn without(self, rule: Rule) -> Self {
+        Self(self.0 & !(1 << rule as u8))
+    }
+
+    pub(crate) const fn has(self, rule: Rule) -> bool {
+        self.0 >> rule as u8 & 1 == 1
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let removed = Rule::ALL.iter().filter(|rule| !self.has(**rule));
+        f.write_str("all but ")?;
+        f.debug_list().entries(removed).finish()
+    }
+}

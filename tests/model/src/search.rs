@@ -1,0 +1,146 @@
+//! The search: breadth first, so that the first way to a finding is a shortest one.
+
+mod fingerprint;
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use self::fingerprint::{Fingerprint, Fingerprints, Scratch};
+use crate::{
+    moves::{self, Step},
+    properties::{Finding, Verdict},
+    rules::Protocol,
+    setup::Setup,
+    state::State,
+    trace::Trace,
+};
+
+/// What was found in all states that a configuration can come to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The worst that was found.
+    pub verdict: Verdict,
+    /// How many different states there are.
+    pub n_states: usize,
+    /// How long it took.
+    pub time: Duration,
+    /// A shortest way to each finding, numbered as one would tell it.
+    pub traces: Vec<(Finding, Trace)>,
+}
+
+/// How a state was come upon first: from which other, by which of its steps.
+#[derive(Clone, Copy)]
+struct Origin {
+    parent: u32,
+    step: u16,
+}
+
+/// Searches every interleaving of a configuration.
+///
+/// States are told apart by 128 bits of hash. The protocols that larder is only compared with are not searched beyond the first
+/// state that nothing would ever mend.
+#[must_use]
+pub fn search(setup: &Setup) -> Outcome {
+    let start = Instant::now();
+    let mut seen: HashSet<Fingerprint, Fingerprints> = HashSet::default();
+    let mut scratch = Scratch::default();
+    let first = State::new(setup);
+    seen.insert(scratch.fingerprint(&first));
+    let mut origins = vec![Origin { parent: 0, step: 0 }];
+    let mut firsts: [Option<u32>; Finding::ALL.len()] = [None; Finding::ALL.len()];
+    let (mut set, mut level, mut next, mut steps) = (0, vec![(first, 0)], Vec::new(), Vec::new());
+    while !level.is_empty() {
+        for (state, number) in level.drain(..) {
+            moves::of(&state, setup, &mut steps);
+            for (step, (_, state)) in steps.drain(..).enumerate() {
+                if !seen.insert(scratch.fingerprint(&state)) {
+                    continue;
+                }
+                let new = u32::try_from(origins.len())
+                    .expect("a search of four thousand million states does not fit anywhere");
+                origins.push(Origin { parent: number, step: u16::try_from(step).expect("steps are few") });
+                if state.found & !set != 0 {
+                    for (finding, first) in Finding::ALL.iter().zip(&mut firsts) {
+                        if first.is_none() && finding.is_in(state.found) {
+                            *first = Some(new);
+                        }
+                    }
+                    set |= state.found;
+                }
+                next.push((state, new));
+            }
+        }
+        std::mem::swap(&mut level, &mut next);
+        if setup.protocol != Protocol::Markers && Finding::Unbounded.is_in(set) {
+            break;
+        }
+    }
+    let traces = Finding::ALL
+        .iter()
+        .zip(firsts)
+        .filter_map(|(finding, first)| Some((*finding, way_to(first?, &origins, setup))));
+    let (traces, n_states) = (traces.collect(), origins.len());
+    Outcome { verdict: Verdict::of_set(set), n_states, time: start.elapsed(), traces }
+}
+
+/// Walks from the beginning to a state once more, this time with open eyes.
+fn way_to(target: u32, origins: &[Origin], setup: &Setup) -> Trace {
+    let mut choices = Vec::new();
+    let mut at = target;
+    while at != 0 {
+        let Origin { parent, step } = origins[at as usize];
+        choices.push(step);
+        at = parent;
+    }
+    let mut state = State::new(setup);
+    let mut trace = Trace::default();
+    for choice in choices.into_iter().rev() {
+        let mut steps: Vec<(Step, State)> = Vec::new();
+        moves::of(&state, setup, &mut steps);
+        let (step, to) = steps.swap_remove(usize::from(choice));
+        trace.push(step, &to, setup);
+        state = to;
+    }
+    trace
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::{CALM, Faults, LARDER};
+
+    /// The same search by whole states.
+    fn n_states(setup: &Setup) -> usize {
+        let mut seen = HashSet::from([State::new(setup)]);
+        let (mut waiting, mut steps) = (vec![State::new(setup)], Vec::new());
+        while let Some(state) = waiting.pop() {
+            moves::of(&state, setup, &mut steps);
+            for (_, state) in steps.drain(..) {
+                if seen.insert(state.clone()) {
+                    waiting.push(state);
+                }
+            }
+        }
+        seen.len()
+    }
+
+    #[test]
+    fn no_two_states_are_taken_for_one() {
+        let setup = Setup { n_loads: 1, faults: Faults { crashes: 1, delays: 1, ..CALM }, ..LARDER };
+        let outcome = search(&setup);
+        assert_eq!(outcome.n_states, n_states(&setup));
+        assert!(outcome.n_states > 10_000, "{}", outcome.n_states);
+    }
+
+    #[test]
+    fn a_trace_is_a_shortest_one() {
+        let setup = Setup { protocol: Protocol::DeleteAfter, n_writers: 1, n_readers: 1, n_loads: 1, ..LARDER };
+        let outcome = search(&setup);
+        let (_, trace) = outcome.traces.iter().find(|(finding, _)| *finding == Finding::Unbounded).unwrap();
+        // Expire, miss, query; UPDATE, nothing before COMMIT, COMMIT sent, committed, deleted; fill.
+        assert_eq!(trace.len(), 9, "{trace}");
+        assert!(trace.to_string().lines().last().is_some_and(|line| line.contains("R1 fills")), "{trace}");
+    }
+}
