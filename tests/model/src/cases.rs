@@ -24,8 +24,6 @@ pub struct Case {
     pub expected: Verdict,
     /// The rule that was taken out, and what comes out where it is left in.
     pub ablation: Option<(Rule, Verdict)>,
-    /// Whether the tests leave it to the full run.
-    pub is_large: bool,
 }
 
 const NONE: Verdict = Verdict::NONE;
@@ -44,7 +42,7 @@ pub fn all() -> Vec<Case> {
 }
 
 fn case(name: impl Into<String>, setup: Setup, expected: Verdict) -> Case {
-    Case { name: name.into(), setup, expected, ablation: None, is_large: false }
+    Case { name: name.into(), setup, expected, ablation: None }
 }
 
 /// A rule, where it matters, and what comes out with it and without it.
@@ -77,7 +75,7 @@ mod tests {
             let ablations: Vec<_> =
                 all.iter().filter(|case| case.ablation.is_some_and(|(removed, _)| removed == *rule)).collect();
             let is_broken = |case: &&Case| case.ablation.is_some_and(|(_, with)| with != case.expected);
-            assert!(ablations.iter().any(|case| is_broken(&case)), "{rule:?}");
+            assert!(ablations.iter().any(|case| is_broken(case)), "{rule:?}");
         }
     }
 

@@ -85,6 +85,12 @@ impl Verdict {
         Self((set & !staleness) | worst.map_or(0, |worst| worst.bit()))
     }
 
+    /// Whether everything that was found is in the other verdict too, or something worse.
+    #[must_use]
+    pub fn is_within(self, other: Self) -> bool {
+        Self::of_set(self.0 | other.0) == other
+    }
+
     /// Whether this is among what was found.
     #[must_use]
     pub fn has(self, finding: Finding) -> bool {

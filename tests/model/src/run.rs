@@ -13,8 +13,8 @@ use crate::{
     search::{Outcome, search},
 };
 
-/// Searches each case, as many at a time as the machine has processors, and calls `done` in the order in which they end.
-pub fn each(cases: &[Case], mut done: impl FnMut(&Case, Outcome)) {
+/// Searches each case up to `at_most` states, as many at a time as the machine has processors, and calls `done` in the order in which they end.
+pub fn each(cases: &[Case], at_most: usize, mut done: impl FnMut(&Case, Outcome)) {
     let n_threads = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let (sender, outcomes) = mpsc::channel();
@@ -24,7 +24,7 @@ pub fn each(cases: &[Case], mut done: impl FnMut(&Case, Outcome)) {
             scope.spawn(move || {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // Nobody listens any more only if `done` has panicked.
-                    let _ = sender.send((case, search(&case.setup)));
+                    let _ = sender.send((case, search(&case.setup, at_most)));
                 }
             });
         }

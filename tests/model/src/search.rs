@@ -24,6 +24,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// How many different states there are.
     pub n_states: usize,
+    /// Whether these are all: a search may have been given up.
+    pub is_complete: bool,
     /// How long it took.
     pub time: Duration,
     /// A shortest way to each finding, numbered as one would tell it.
@@ -37,13 +39,14 @@ struct Origin {
     step: u16,
 }
 
-/// Searches every interleaving of a configuration.
+/// Searches every interleaving of a configuration, or as many as it takes to come to `at_most` states.
 ///
 /// States are told apart by 128 bits of hash. The protocols that larder is only compared with are not searched beyond the first
 /// state that nothing would ever mend.
 #[must_use]
-pub fn search(setup: &Setup) -> Outcome {
+pub fn search(setup: &Setup, at_most: usize) -> Outcome {
     let start = Instant::now();
+    let mut is_complete = false;
     let mut seen: HashSet<Fingerprint, Fingerprints> = HashSet::default();
     let mut scratch = Scratch::default();
     let first = State::new(setup);
@@ -51,7 +54,7 @@ pub fn search(setup: &Setup) -> Outcome {
     let mut origins = vec![Origin { parent: 0, step: 0 }];
     let mut firsts: [Option<u32>; Finding::ALL.len()] = [None; Finding::ALL.len()];
     let (mut set, mut level, mut next, mut steps) = (0, vec![(first, 0)], Vec::new(), Vec::new());
-    while !level.is_empty() {
+    while !level.is_empty() && origins.len() < at_most {
         for (state, number) in level.drain(..) {
             moves::of(&state, setup, &mut steps);
             for (step, (_, state)) in steps.drain(..).enumerate() {
@@ -74,6 +77,7 @@ pub fn search(setup: &Setup) -> Outcome {
         }
         std::mem::swap(&mut level, &mut next);
         if setup.protocol != Protocol::Markers && Finding::Unbounded.is_in(set) {
+            is_complete = true;
             break;
         }
     }
@@ -82,7 +86,7 @@ pub fn search(setup: &Setup) -> Outcome {
         .zip(firsts)
         .filter_map(|(finding, first)| Some((*finding, way_to(first?, &origins, setup))));
     let (traces, n_states) = (traces.collect(), origins.len());
-    Outcome { verdict: Verdict::of_set(set), n_states, time: start.elapsed(), traces }
+    Outcome { verdict: Verdict::of_set(set), n_states, is_complete, time: start.elapsed(), traces }
 }
 
 /// Walks from the beginning to a state once more, this time with open eyes.
@@ -129,7 +133,7 @@ mod tests {
     #[test]
     fn no_two_states_are_taken_for_one() {
         let setup = Setup { n_loads: 1, faults: Faults { crashes: 1, delays: 1, ..CALM }, ..LARDER };
-        let outcome = search(&setup);
+        let outcome = search(&setup, usize::MAX);
         assert_eq!(outcome.n_states, n_states(&setup));
         assert!(outcome.n_states > 10_000, "{}", outcome.n_states);
     }
@@ -137,7 +141,7 @@ mod tests {
     #[test]
     fn a_trace_is_a_shortest_one() {
         let setup = Setup { protocol: Protocol::DeleteAfter, n_writers: 1, n_readers: 1, n_loads: 1, ..LARDER };
-        let outcome = search(&setup);
+        let outcome = search(&setup, usize::MAX);
         let (_, trace) = outcome.traces.iter().find(|(finding, _)| *finding == Finding::Unbounded).unwrap();
         // Expire, miss, query; UPDATE, nothing before COMMIT, COMMIT sent, committed, deleted; fill.
         assert_eq!(trace.len(), 9, "{trace}");

@@ -99,6 +99,8 @@ pub struct Setup {
     pub verifier: bool,
     /// Whether the bytes of every second version of the row are the same.
     pub bytes_recur: bool,
+    /// Whether a transaction may give a deferrable value from one row to another.
+    pub swaps: bool,
     /// Whether values and leases may expire at any time.
     pub expiry: bool,
     /// Whether a COMMIT may take longer than markers are held.
@@ -124,6 +126,7 @@ pub const LARDER: Setup = Setup {
     n_relays: 1,
     verifier: false,
     bytes_recur: false,
+    swaps: true,
     expiry: true,
     late_commits: false,
     fills_while_noted: false,

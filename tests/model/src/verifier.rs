@@ -1,7 +1,7 @@
 //! The verifier: a cell, the database, the cell once more.
 
 use crate::{
-    cell::{Cell, Stamp, Value},
+    cell::{Cell, GARBAGE, Stamp, Value},
     moves::{Actor, Moves},
     properties::{self, Finding},
     rules::Rule,
@@ -36,7 +36,7 @@ pub(crate) fn steps(moves: &mut Moves<'_>) {
                     properties::remember(state, Finding::FalseAlarm);
                 } else if is_reported {
                     properties::remember(state, Finding::Reported);
-                } else if is_wrong && was_there {
+                } else if was_there && value == GARBAGE {
                     properties::remember(state, Finding::Missed);
                 }
             });
@@ -56,7 +56,7 @@ fn is_same(setup: &Setup, (value, stamp): (Value, Stamp), cell: Cell) -> bool {
 
 /// Whether two values have different bytes. Where they recur, so do those of every second version.
 fn differs(setup: &Setup, one: Value, other: Value) -> bool {
-    if setup.bytes_recur && one != crate::cell::GARBAGE && other != crate::cell::GARBAGE {
+    if setup.bytes_recur && one != GARBAGE && other != GARBAGE {
         one.0.count_ones() % 2 != other.0.count_ones() % 2
     } else {
         one != other

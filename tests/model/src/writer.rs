@@ -16,13 +16,13 @@ pub(crate) fn steps(moves: &mut Moves<'_>) {
         match writer.phase {
             Phase::Idle => change(moves, n, actor),
             Phase::Changed if moves.setup.is_outsider(n) => send_commit(moves, n, actor),
-            Phase::Changed => mark(moves, n, actor),
+            Phase::Changed => {
+                mark(moves, n, actor);
+                roll_back(moves, n, actor);
+            }
             Phase::Begun => {
                 send_commit(moves, n, actor);
-                moves.step(actor, "rolls back", |state| {
-                    state.writers[n].transaction = Transaction::Aborted;
-                    state.writers[n].phase = Phase::RolledBack;
-                });
+                roll_back(moves, n, actor);
             }
             Phase::CommitSent => commit(moves, n),
             Phase::Committed => finish(moves, n, actor),
@@ -112,6 +112,13 @@ fn mark(moves: &mut Moves<'_>, n: usize, actor: Actor) {
             });
         }
     }
+}
+
+fn roll_back(moves: &mut Moves<'_>, n: usize, actor: Actor) {
+    moves.step(actor, "rolls back", |state| {
+        state.writers[n].transaction = Transaction::Aborted;
+        state.writers[n].phase = Phase::RolledBack;
+    });
 }
 
 fn send_commit(moves: &mut Moves<'_>, n: usize, actor: Actor) {

@@ -50,7 +50,7 @@ impl Unique {
             if self.rows[usize::from(row)].is_here {
                 statements.push(Statement { change: Change::Leave(row), value: ABSENT });
                 statements.push(Statement { change: Change::Touch(row), value: changed });
-                if setup.kind == Kind::Deferrable && !is_locked(1 - row) {
+                if setup.kind == Kind::Deferrable && setup.swaps && !is_locked(1 - row) {
                     // The row that gives the value up is told last, and takes the other one's effect with it.
                     statements.push(Statement { change: Change::Swap(row), value: ABSENT });
                 }

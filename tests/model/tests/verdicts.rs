@@ -1,0 +1,39 @@
+//! Every case has the verdict that is expected of it.
+
+use model::{cases, run};
+
+/// How many states of a case are searched here; `cargo xtask model` searches all.
+const AT_MOST: usize = 250_000;
+
+#[test]
+fn no_search_comes_upon_anything_that_is_not_expected() {
+    let all = cases::all();
+    let (mut n_done, mut n_complete, mut surprises) = (0, 0, Vec::new());
+    run::each(&all, AT_MOST, |case, outcome| {
+        n_done += 1;
+        n_complete += usize::from(outcome.is_complete);
+        let is_expected = if outcome.is_complete {
+            outcome.verdict == case.expected
+        } else {
+            // What was not come upon yet may still come.
+            outcome.verdict.is_within(case.expected)
+        };
+        if !is_expected {
+            let traces: Vec<_> = outcome
+                .traces
+                .iter()
+                .map(|(finding, trace)| format!("a shortest way to {finding:?}:\n{trace}"))
+                .collect();
+            surprises.push(format!(
+                "{}\n{} instead of {}\n{}",
+                case.name,
+                outcome.verdict,
+                case.expected,
+                traces.join("\n")
+            ));
+        }
+    });
+    assert!(surprises.is_empty(), "{}", surprises.join("\n\n"));
+    assert_eq!(n_done, all.len());
+    assert!(2 * n_complete > n_done, "only {n_complete} of {n_done} cases were searched to the end");
+}
