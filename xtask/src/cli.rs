@@ -12,6 +12,7 @@ pub(crate) enum Chore {
     Services { fast: bool, command: Vec<OsString> },
     Diesel { arguments: Vec<OsString> },
     Bench { arguments: Vec<OsString> },
+    Model { filters: Vec<String>, traces: bool },
     Tidy,
 }
 
@@ -29,6 +30,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> 
         // These two pass everything on, `--help` included.
         "diesel" => Ok(Chore::Diesel { arguments: parser.raw_args()?.collect() }),
         "bench" => Ok(Chore::Bench { arguments: parser.raw_args()?.collect() }),
+        "model" => model(parser),
         "tidy" => match parser.next()? {
             None => Ok(Chore::Tidy),
             Some(Short('h') | Long("help")) => Ok(Chore::Help(TIDY)),
@@ -70,6 +72,19 @@ fn services(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> {
     Ok(Chore::Services { fast, command })
 }
 
+fn model(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> {
+    let (mut filters, mut traces) = (Vec::new(), false);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Chore::Help(MODEL)),
+            Long("trace") => traces = true,
+            Value(filter) => filters.push(filter.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Chore::Model { filters, traces })
+}
+
 const HELP: &str = "\
 The chores of the workspace.
 
@@ -77,6 +92,7 @@ The chores of the workspace.
     cargo xtask services    keeps a private PostgreSQL and Redis up for development
     cargo xtask diesel      runs the diesel CLI that the project is made with
     cargo xtask bench       measures against a private PostgreSQL and Redis
+    cargo xtask model       searches every interleaving of the cache protocol
     cargo xtask tidy        checks the rules that no compiler knows
 
 DATABASE_URL and REDIS_URL, where set, are used instead of private servers.
@@ -110,6 +126,18 @@ Starts a private PostgreSQL and Redis on free ports, prints their URLs, and keep
 COMMAND    is run with DATABASE_URL and REDIS_URL set, and without input; the servers end with it, and its exit code is passed on
 
     cargo xtask services --fast -- cargo test -p tests
+";
+
+const MODEL: &str = "\
+Searches the model of the cache protocol (docs/model.md) to the end, case by case, and prints for each its verdict, how many states
+there are, and how long it took. Fails if a verdict is not the expected one.
+
+    cargo xtask model [--trace] [FILTER]...
+
+--trace    prints the shortest way to everything that was found
+FILTER     searches only cases with this in their names; without any it takes minutes, and some GB of memory
+
+    cargo xtask model \"ablations: without Fence\" --trace
 ";
 
 const TIDY: &str = "\
@@ -147,6 +175,14 @@ mod tests {
         assert_eq!(parse(&["test", "--only=fmt", "--only", "tidy"]), Ok(Chore::Test { only: vec!["fmt", "tidy"] }));
         assert!(parse(&["test", "--only", "lint"]).unwrap_err().contains("clippy"));
         assert!(parse(&["tests"]).unwrap_err().contains("tests"));
+    }
+
+    #[test]
+    fn cases_are_chosen_by_what_is_in_their_names() {
+        let filters = vec!["ablations: without Fence".to_owned(), "verify".to_owned()];
+        assert_eq!(parse(&["model", &filters[0], "--trace", "verify"]), Ok(Chore::Model { filters, traces: true }));
+        assert_eq!(parse(&["model", "verify", "--help"]), Ok(Chore::Help(MODEL)));
+        assert!(parse(&["model", "--traces"]).unwrap_err().contains("--traces"));
     }
 
     #[test]

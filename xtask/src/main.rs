@@ -8,6 +8,7 @@ mod cli;
 mod diesel;
 mod environment;
 mod failure;
+mod model;
 mod needs;
 mod runner;
 mod services;
@@ -51,6 +52,7 @@ fn run(chore: Chore) -> Result<(), Failure> {
         Chore::Services { fast, command } => services::run(&runner, fast, command),
         Chore::Diesel { arguments } => diesel::run(&runner, arguments),
         Chore::Bench { arguments } => bench::run(&runner, arguments),
+        Chore::Model { filters, traces } => model::run(&runner, &filters, traces),
         Chore::Tidy => tidy::run(&runner),
     }
 }
