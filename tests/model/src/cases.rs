@@ -75,7 +75,7 @@ mod tests {
             let ablations: Vec<_> =
                 all.iter().filter(|case| case.ablation.is_some_and(|(removed, _)| removed == *rule)).collect();
             let is_broken = |case: &&Case| case.ablation.is_some_and(|(_, with)| with != case.expected);
-            assert!(ablations.iter().any(|case| is_broken(case)), "{rule:?}");
+            assert!(ablations.iter().any(is_broken), "{rule:?}");
         }
     }
 

@@ -142,9 +142,11 @@ impl Cell {
                 if others != 0 {
                     return left(others, life);
                 }
+                let is_of_now = life == now || !setup.has(Rule::StoreInOwnLife);
+                let is_alone = !is_dirty || !setup.has(Rule::DirtyIsEmptied);
                 match value {
-                    Some(value) if life == now && !(is_dirty && setup.has(Rule::DirtyIsEmptied)) => {
-                        Self::Value { value, stamp: Stamp::Nonce(nonce), life }
+                    Some(value) if is_of_now && is_alone => {
+                        Self::Value { value, stamp: Stamp::Nonce(nonce), life: now }
                     }
                     _ => Self::Nothing,
                 }

@@ -47,6 +47,8 @@ rules! {
     MarkersJoin,
     /// A writer that met another one in the cell empties it, and does not store its value.
     DirtyIsEmptied,
+    /// A writer stores its value only in the place of a marker of the server's present life.
+    StoreInOwnLife,
     /// A writer that does not find its marker any more empties the cell.
     LostIsEmptied,
     /// A marker of which nobody knows whether it was set is left to expire.

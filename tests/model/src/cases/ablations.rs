@@ -80,11 +80,18 @@ fn readers() -> Vec<Ablation> {
 }
 
 fn lives() -> Vec<Ablation> {
-    use Rule::{Fence, Quarantine};
+    use Rule::{Fence, Quarantine, StoreInOwnLife};
     let setup = SMALLEST;
     let restart = Faults { restarts: 1, ..CALM };
     let failover = Faults { failovers: 1, ..CALM };
     vec![
+        ablation(
+            StoreInOwnLife,
+            "lossy failover and a delayed request",
+            with(setup, Faults { delays: 1, ..failover }),
+            NONE,
+            UNBOUNDED,
+        ),
         ablation(Fence, "lossy failover", with(setup, failover), NONE, UNBOUNDED),
         ablation(Quarantine, "restart empty", with(setup, restart), NONE, GAP),
         ablation(

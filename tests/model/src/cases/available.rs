@@ -30,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-fn faults() -> [(&'static str, Faults, Verdict); 6] {
+fn faults() -> [(&'static str, Faults, Verdict); 8] {
     let delay = Faults { delays: 1, ..CALM };
     [
         ("no fault", CALM, NONE),
@@ -38,6 +38,8 @@ fn faults() -> [(&'static str, Faults, Verdict); 6] {
         ("two lost requests", Faults { delays: 2, ..CALM }, TIMER),
         ("a lost begin and a crash", Faults { crashes: 1, ..delay }, TIMER),
         ("a lost begin and a crash of a relay", Faults { relay_crashes: 1, ..delay }, TIMER),
+        ("a lost begin and a restart", Faults { restarts: 1, ..delay }, TIMER),
+        ("a lost begin and a lossy failover", Faults { failovers: 1, ..delay }, TIMER),
         ("a lost begin and an unknown COMMIT", Faults { unknown_commits: 1, ..delay }, TIMER),
     ]
 }

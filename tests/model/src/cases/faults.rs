@@ -100,6 +100,12 @@ fn rows() -> Vec<Row> {
             expected: [U, U, U, U, U, U, U, U, N, N, N, N],
         },
         Row {
+            fault: "lossy failover, a delayed request",
+            others: |s| s,
+            larder: |s| Setup { n_loads: 1, n_readers: 1, ..with(s, Faults { failovers: 1, delays: 1, ..CALM }) },
+            expected: [X, X, X, X, X, X, X, X, N, N, N, N],
+        },
+        Row {
             fault: "restart, a delayed request",
             others: |s| s,
             larder: |s| Setup { n_loads: 1, ..with(s, Faults { restarts: 1, delays: 1, ..CALM }) },

@@ -17,8 +17,8 @@ pub(super) fn cases() -> Vec<Case> {
         }
         let three = Setup { n_writers: 3, n_loads: 1, ..setup };
         cases.push(case(format!("unique: {kind}, three writers"), three, NONE));
-        let crash = Setup { faults: Faults { crashes: 1, delays: 1, ..CALM }, ..three };
-        cases.push(case(format!("unique: {kind}, three writers, a delayed request and a crash"), crash, NONE));
+        let crash = Setup { faults: Faults { crashes: 1, ..CALM }, ..three };
+        cases.push(case(format!("unique: {kind}, three writers, a crash"), crash, NONE));
     }
     // Two writers of one value are in doubt at once, and after a restart the second does not find the first one's marker.
     let stored = Setup { swaps: false, n_loads: 1, ..DEFERRABLE }.without(Rule::DeferrableIsEmptied);
