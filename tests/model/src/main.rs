@@ -1,7 +1,11 @@
 //! Searches every case, or some, and prints a table: `cargo xtask model --help`.
 #![allow(clippy::print_stdout, reason = "a program that talks to whoever runs it")]
 
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    time::Instant,
+};
 
 use lexopt::prelude::*;
 use model::{
@@ -50,7 +54,8 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
 fn search(wanted: &[Case], traces: bool) -> bool {
     println!("{:<72} {:<24} {:>11} {:>8}", "case", "verdict", "states", "seconds");
     let (mut n_states, mut n_done, mut n_surprises) = (0, 0, 0);
-    let start = std::time::Instant::now();
+    let start = Instant::now();
+    let is_watched = io::stderr().is_terminal();
     run::each(wanted, usize::MAX, |case, outcome| {
         let seconds = outcome.time.as_secs_f64();
         println!("{:<72} {:<24} {:>11} {seconds:>8.1}", case.name, outcome.verdict, outcome.n_states);
@@ -65,7 +70,9 @@ fn search(wanted: &[Case], traces: bool) -> bool {
         }
         n_states += outcome.n_states;
         n_done += 1;
-        eprint!("\r{n_done} of {} cases \r", wanted.len());
+        if is_watched {
+            eprint!("{n_done} of {} cases\r", wanted.len());
+        }
     });
     let seconds = start.elapsed().as_secs_f64();
     println!(
