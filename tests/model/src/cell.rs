@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A value of the watched cell, as the database module makes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(crate) struct Value(pub(crate) u8);
 
 /// What was never committed by anybody.
@@ -47,16 +47,16 @@ pub(crate) enum Cell {
 pub(crate) enum Request {
     Begin(u8),
     /// The end of a committed write: with a value to be stored, or to empty the cell.
-    Finish(u8, Option<u8>),
+    Finish(u8, Option<Value>),
     RollBack(u8),
     /// With the nonce of a write that was marked, or for one that was not.
     Settle(Option<u8>),
     Lease(u8),
-    Fill(u8, u8),
+    Fill(u8, Value),
     /// A DEL of the protocols that larder is compared with; and their SETs.
     Delete,
-    Overwrite(u8),
-    OverwriteOlder(u8),
+    Overwrite(Value),
+    OverwriteOlder(Value),
     /// A scan that deletes what it finds and leaves markers alone.
     Sweep,
 }
@@ -95,7 +95,7 @@ impl Cell {
         let cell = self.seen_in(life, setup);
         match request {
             Request::Begin(nonce) => cell.begun(nonce, life, setup),
-            Request::Finish(nonce, value) => cell.finished(nonce, value.map(Value), life, setup),
+            Request::Finish(nonce, value) => cell.finished(nonce, value, life, setup),
             Request::RollBack(nonce) => match cell {
                 Self::Marker { records, life, .. } if has(records, nonce) => left(without(records, nonce), life),
                 // Also what only seems to be nothing stays as it is.
@@ -108,15 +108,15 @@ impl Cell {
             },
             Request::Fill(token, value) => match cell {
                 Self::Lease { token: theirs, .. } if theirs == token => {
-                    Self::Value { value: Value(value), stamp: Stamp::Token(token), life }
+                    Self::Value { value, stamp: Stamp::Token(token), life }
                 }
                 _ => self,
             },
             Request::Delete => Self::Nothing,
-            Request::Overwrite(value) => Self::Value { value: Value(value), stamp: Stamp::First, life },
+            Request::Overwrite(value) => Self::Value { value, stamp: Stamp::First, life },
             Request::OverwriteOlder(value) => match cell {
-                Self::Value { value: old, .. } if old.0.count_ones() >= value.count_ones() => self,
-                _ => Self::Value { value: Value(value), stamp: Stamp::First, life },
+                Self::Value { value: old, .. } if old.0.count_ones() >= value.0.count_ones() => self,
+                _ => Self::Value { value, stamp: Stamp::First, life },
             },
             Request::Sweep => match cell {
                 Self::Marker { .. } => self,
@@ -191,9 +191,9 @@ pub(crate) fn before_commit(setup: &Setup, nonce: u8) -> Option<Request> {
 /// What it asks for after COMMIT; `value` is what may be stored.
 pub(crate) fn after_commit(setup: &Setup, nonce: u8, value: Option<Value>) -> Request {
     match (setup.protocol, value) {
-        (Protocol::Markers, value) => Request::Finish(nonce, value.map(|value| value.0)),
-        (Protocol::StoreAfter, Some(value)) => Request::Overwrite(value.0),
-        (Protocol::Version, Some(value)) => Request::OverwriteOlder(value.0),
+        (Protocol::Markers, value) => Request::Finish(nonce, value),
+        (Protocol::StoreAfter, Some(value)) => Request::Overwrite(value),
+        (Protocol::Version, Some(value)) => Request::OverwriteOlder(value),
         _ => Request::Delete,
     }
 }
@@ -201,9 +201,9 @@ pub(crate) fn after_commit(setup: &Setup, nonce: u8, value: Option<Value>) -> Re
 /// What a reader asks for who has loaded a value.
 pub(crate) fn after_load(setup: &Setup, token: u8, value: Value) -> Request {
     match setup.protocol {
-        Protocol::Version => Request::OverwriteOlder(value.0),
-        protocol if protocol.has_leases() => Request::Fill(token, value.0),
-        _ => Request::Overwrite(value.0),
+        Protocol::Version => Request::OverwriteOlder(value),
+        protocol if protocol.has_leases() => Request::Fill(token, value),
+        _ => Request::Overwrite(value),
     }
 }
 

@@ -148,7 +148,7 @@ pub(crate) fn found(state: &State, setup: &Setup) -> u16 {
                 if let Load::Loaded(value) = reader.load
                     && token(n, *reader) == theirs
                 {
-                    set |= joined(state, setup, Value(value), setup.process(n));
+                    set |= joined(state, setup, value, setup.process(n));
                 }
             }
         }
@@ -210,4 +210,27 @@ fn is_quiet(state: &State, setup: &Setup) -> bool {
 /// Takes down what the verifier did.
 pub(crate) fn remember(state: &mut State, finding: Finding) {
     state.reported |= finding.bit();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GAP: Verdict = Verdict::of(&[Finding::Gap]);
+    const TIMER: Verdict = Verdict::of(&[Finding::Timer]);
+
+    #[test]
+    fn of_what_is_stale_the_worst_is_told_and_of_all_else_everything() {
+        let all = Finding::ALL.iter().fold(0, |set, finding| set | finding.bit());
+        assert_eq!(Verdict::of_set(all).to_string(), "UNBOUNDED + DIRTY + OWN + FALSE ALARM + MISSED + reported");
+        assert_eq!(Verdict::of_set(Finding::Gap.bit() | Finding::Timer.bit()), TIMER);
+        assert_eq!(Verdict::NONE.to_string(), "none");
+    }
+
+    #[test]
+    fn a_verdict_is_within_another_that_is_as_bad_or_worse() {
+        assert!(Verdict::NONE.is_within(GAP) && GAP.is_within(GAP) && GAP.is_within(TIMER));
+        assert!(!TIMER.is_within(GAP) && !GAP.is_within(Verdict::NONE));
+        assert!(!Verdict::of(&[Finding::Own]).is_within(TIMER));
+    }
 }

@@ -18,14 +18,14 @@ pub(crate) fn steps(moves: &mut Moves<'_>) {
                 lease(moves, n, Load::Leased);
             }
             Load::Idle => {
-                let value = moves.from.database.value().0;
+                let value = moves.from.database.value();
                 moves.step(Actor::Reader(n), "takes a snapshot of the database", |state| {
                     state.readers[n].load = Load::Snapshot(value);
                 });
             }
             Load::Snapshot(value) => lease(moves, n, Load::Loaded(value)),
             Load::Leased => query(moves, n),
-            Load::Loaded(value) => fill(moves, n, Value(value)),
+            Load::Loaded(value) => fill(moves, n, value),
         }
     }
 }
@@ -66,11 +66,11 @@ fn is_quarantined(moves: &Moves<'_>) -> bool {
 fn query(moves: &mut Moves<'_>, n: usize) {
     let database = &moves.from.database;
     if moves.setup.has(Rule::QueryPrimary) {
-        let value = database.value().0;
+        let value = database.value();
         moves.step(Actor::Reader(n), "queries the database", |state| state.readers[n].load = Load::Loaded(value));
     } else {
         for value in database.replica_values() {
-            let load = Load::Loaded(value.0);
+            let load = Load::Loaded(value);
             moves.step(Actor::Reader(n), "queries a replica", |state| state.readers[n].load = load);
         }
     }

@@ -43,7 +43,7 @@ pub(crate) struct Writer {
     pub(crate) transaction: Transaction,
     pub(crate) change: Change,
     /// What it would store.
-    pub(crate) value: u8,
+    pub(crate) value: Value,
     pub(crate) attempt: u8,
     /// Its `begin` was acknowledged.
     pub(crate) is_marked: bool,
@@ -61,9 +61,9 @@ pub(crate) enum Load {
     #[default]
     Idle,
     /// A snapshot was taken before anything else, and shows this.
-    Snapshot(u8),
+    Snapshot(Value),
     Leased,
-    Loaded(u8),
+    Loaded(Value),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -121,9 +121,11 @@ pub(crate) struct State {
     pub(crate) readers: [Reader; MAX_READERS],
     /// Requests that timed out, and may still be executed.
     pub(crate) late: [Option<Request>; 2],
-    /// Sets of writers: whose callers were told of success, whose outbox rows are there, and whose cells are noted by their process.
+    /// The writers whose callers were told of success: a set, as the next two are.
     pub(crate) acknowledged: u8,
+    /// Those whose outbox rows are there.
     pub(crate) outbox: u8,
+    /// Those that could not mark the cell, as their processes have noted.
     pub(crate) notes: u8,
     pub(crate) relays: [Relay; 2],
     pub(crate) verifier: Verifier,

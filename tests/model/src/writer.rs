@@ -1,7 +1,7 @@
 //! A write, from its statement to the answer that its caller gets: `transaction.rs` and `layers.rs` of larder.
 
 use crate::{
-    cell::{Cell, Request, Stamp, Value, after_commit, before_commit},
+    cell::{Cell, Request, Stamp, after_commit, before_commit},
     database::{Change, Transaction},
     moves::{Actor, Moves},
     rules::{Protocol, Rule},
@@ -57,7 +57,7 @@ fn change(moves: &mut Moves<'_>, n: usize, actor: Actor) {
                 phase: Phase::Changed,
                 transaction: Transaction::Open,
                 change: statement.change,
-                value: statement.value.0,
+                value: statement.value,
                 is_unaware,
                 has_row: match setup.outsider {
                     Outsider::Told | Outsider::ToldOfAll => setup.is_outsider(n) || setup.durable,
@@ -74,8 +74,7 @@ fn mark(moves: &mut Moves<'_>, n: usize, actor: Actor) {
     let (setup, writer) = (moves.setup, moves.from.writers[n]);
     if !setup.has(Rule::BypassInTransaction) && moves.from.cell(setup) == Cell::Nothing {
         moves.step(actor, "reads its own row in the transaction, and fills", |state| {
-            state.server.cell =
-                Cell::Value { value: Value(writer.value), stamp: Stamp::First, life: state.server.life };
+            state.server.cell = Cell::Value { value: writer.value, stamp: Stamp::First, life: state.server.life };
         });
     }
     let request = before_commit(setup, setup.nonce(n, writer.attempt));
@@ -197,7 +196,7 @@ pub(crate) fn ending(setup: &Setup, n: usize, writer: Writer) -> Request {
         Kind::List => !setup.has(Rule::ListsAreEmptied),
         Kind::Deferrable => !setup.has(Rule::DeferrableIsEmptied),
     };
-    after_commit(setup, setup.nonce(n, writer.attempt), is_stored.then_some(Value(writer.value)))
+    after_commit(setup, setup.nonce(n, writer.attempt), is_stored.then_some(writer.value))
 }
 
 /// After a COMMIT of unknown outcome.
@@ -221,17 +220,17 @@ fn leave(moves: &mut Moves<'_>, n: usize, actor: Actor) {
 /// After a rollback.
 fn take_back(moves: &mut Moves<'_>, n: usize, actor: Actor) {
     let (setup, writer) = (moves.setup, moves.from.writers[n]);
-    let is_noted = |state: &mut State| {
+    let returned = |state: &mut State| {
         state.notes &= !(1 << n);
         state.writers[n].phase = Phase::Done;
     };
     let is_taken_back = writer.is_marked || !setup.has(Rule::UnknownBeginIsLeft);
     if setup.protocol == Protocol::Markers && is_taken_back && !writer.is_unaware {
         let request = Request::RollBack(setup.nonce(n, writer.attempt));
-        moves.ask(actor, "takes its marker back, and returns an error", request, is_noted);
-        moves.ask_in_vain(actor, "takes its marker back, and gets no answer", request, is_noted);
+        moves.ask(actor, "takes its marker back, and returns an error", request, returned);
+        moves.ask_in_vain(actor, "takes its marker back, and gets no answer", request, returned);
     } else {
-        moves.step(actor, "returns an error", is_noted);
+        moves.step(actor, "returns an error", returned);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     setup::{CALM, Faults, Kind, LARDER, Outsider, Setup},
 };
 
-/// One fault, and a verdict for each of [`VARIANTS`], in their order.
+/// One fault, and a verdict for each of [`variants`], in their order.
 struct Row {
     fault: &'static str,
     /// What it means for protocols that others use.
@@ -17,7 +17,7 @@ struct Row {
     expected: [Option<Verdict>; 12],
 }
 
-/// The columns. Those after the seventh are larder's own.
+/// The columns: what others do, and then larder.
 fn variants() -> [(&'static str, Setup); 12] {
     // Nobody else knows which life of the server wrote what.
     let others = LARDER.without(Rule::Fence).without(Rule::Quarantine);
@@ -38,6 +38,8 @@ fn variants() -> [(&'static str, Setup); 12] {
         ("larder durable, list", Setup { durable: true, ..list }),
     ]
 }
+
+/// How many of them are not larder.
 const N_OTHERS: usize = 8;
 
 pub(super) fn cases() -> Vec<Case> {
