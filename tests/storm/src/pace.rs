@@ -53,6 +53,14 @@ impl Pace {
         !self.is_over()
     }
 
+    /// Waits as long as something `is_so`, but no longer than that, and not beyond the end of the run.
+    pub(crate) fn wait_while(&self, at_most: Duration, is_so: impl Fn() -> bool) {
+        let until = Instant::now() + at_most;
+        while is_so() && !self.is_over() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     pub(crate) fn wait_for_the_end(&self) {
         while self.wait(Duration::from_secs(60)) {}
     }

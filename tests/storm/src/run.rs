@@ -69,20 +69,20 @@ pub struct Report {
 /// A server does not start or does not come back, or a worker ends by itself. That something was out of bounds is no error but
 /// in the report.
 pub fn run(scenario: &Scenario, plan: &Plan) -> Result<Report> {
-    let setting = (scenario.setting)();
-    let arena = Arena::start(&setting)?;
+    let arena = Arena::start(&scenario.setting)?;
     let started = Instant::now();
     let pace = Pace::new(plan.time, plan.n_operations);
     let history = History::new(&plan.folder.join(format!("{}-{}", scenario.name, std::process::id())))?;
     let (judge, feed) = Judge::start(Oracle::new(&Arena::first_versions()), history, pace.clone());
     let work = Work { site: arena.site(), n_threads: plan.n_threads, seed: plan.seed };
     let crew = Crew::new(plan.program.clone(), work, plan.n_workers, feed);
-    let mut storm = Storm { arena, crew, pace: pace.clone(), dice: fastrand::Rng::with_seed(plan.seed), n_faults: 0 };
+    let dice = fastrand::Rng::with_seed(plan.seed);
+    let mut storm = Storm { arena, crew, pace: pace.clone(), dice, n_faults: 0, replica: None };
     storm.crew.start_all()?;
     if plan.tells_progress {
         tell_progress(scenario.name, pace.clone());
     }
-    let disturbed = (scenario.disturb)(&mut storm).inspect_err(|_| pace.give_up());
+    let disturbed = storm.rage(scenario).inspect_err(|_| pace.give_up());
     pace.wait_for_the_end();
     let Storm { arena, crew, n_faults, .. } = storm;
     let mut complaints: Vec<String> =
@@ -145,7 +145,7 @@ impl Report {
         expect(n_uncommitted == 0, "something was read that was never committed");
         expect(n_lost == 0, "the database has lost an acknowledged write");
         expect(n_hits > 0, "no read was answered by a cache");
-        expect(self.n_faults > 0 || !scenario.has_faults, "nothing was broken");
+        expect(self.n_faults > 0 || scenario.faults.is_empty(), "nothing was broken");
         match self.bound {
             Bound::Never => expect(n_stale == 0, "something stale was read"),
             Bound::Within(bound) => expect(stalest <= bound, "something was read that had been stale for too long"),
