@@ -12,6 +12,7 @@ pub(crate) enum Chore {
     Services { fast: bool, command: Vec<OsString> },
     Diesel { arguments: Vec<OsString> },
     Bench { arguments: Vec<OsString> },
+    Storm { arguments: Vec<OsString> },
     Tidy,
 }
 
@@ -26,9 +27,10 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> 
         "help" => Ok(Chore::Help(HELP)),
         "test" => test(parser),
         "services" => services(parser),
-        // These two pass everything on, `--help` included.
+        // These pass everything on, `--help` included.
         "diesel" => Ok(Chore::Diesel { arguments: parser.raw_args()?.collect() }),
         "bench" => Ok(Chore::Bench { arguments: parser.raw_args()?.collect() }),
+        "storm" => Ok(Chore::Storm { arguments: parser.raw_args()?.collect() }),
         "tidy" => match parser.next()? {
             None => Ok(Chore::Tidy),
             Some(Short('h') | Long("help")) => Ok(Chore::Help(TIDY)),
@@ -77,6 +79,7 @@ The chores of the workspace.
     cargo xtask services    keeps a private PostgreSQL and Redis up for development
     cargo xtask diesel      runs the diesel CLI that the project is made with
     cargo xtask bench       measures against a private PostgreSQL and Redis
+    cargo xtask storm       breaks everything under several processes, on private servers
     cargo xtask tidy        checks the rules that no compiler knows
 
 DATABASE_URL and REDIS_URL, where set, are used instead of private servers.
@@ -158,5 +161,7 @@ mod tests {
         );
         let arguments = ["migration", "run", "--help"].map(OsString::from).to_vec();
         assert_eq!(parse(&["diesel", "migration", "run", "--help"]), Ok(Chore::Diesel { arguments }));
+        let arguments = ["calm", "--minutes", "5"].map(OsString::from).to_vec();
+        assert_eq!(parse(&["storm", "calm", "--minutes", "5"]), Ok(Chore::Storm { arguments }));
     }
 }

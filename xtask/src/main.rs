@@ -11,6 +11,7 @@ mod failure;
 mod needs;
 mod runner;
 mod services;
+mod storm;
 mod suite;
 mod tidy;
 
@@ -51,6 +52,7 @@ fn run(chore: Chore) -> Result<(), Failure> {
         Chore::Services { fast, command } => services::run(&runner, fast, command),
         Chore::Diesel { arguments } => diesel::run(&runner, arguments),
         Chore::Bench { arguments } => bench::run(&runner, arguments),
+        Chore::Storm { arguments } => storm::run(&runner, arguments),
         Chore::Tidy => tidy::run(&runner),
     }
 }

@@ -31,6 +31,13 @@ pub(crate) struct Arena {
     setting: Setting,
 }
 
+/// A replica asks again and again while a server makes up its mind to send it what it has, which by default takes five seconds.
+pub(crate) fn redis_options(setting: &Setting) -> RedisOptions {
+    let prompt = [("repl-diskless-sync-delay", "0")];
+    let settings = setting.redis.iter().chain(&prompt).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    RedisOptions { persistent: setting.appends, settings: settings.collect() }
+}
+
 /// The way to the servers, where it is to be disturbed as well.
 #[derive(Debug)]
 pub(crate) struct Proxies {
@@ -43,8 +50,7 @@ impl Arena {
     pub(crate) fn start(setting: &Setting) -> Result<Self> {
         // A server that is killed loses no commit for not having waited for the disk; only a crash of the machine would lose one.
         let postgres = Postgres::start(PostgresOptions { durable: false, ..PostgresOptions::default() })?;
-        let settings = setting.redis.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let redis = Redis::start(RedisOptions { persistent: setting.appends, settings })?;
+        let redis = Redis::start(redis_options(setting))?;
         let proxies = setting
             .is_proxied
             .then(|| Proxies { postgres: Proxy::to(&postgres.url()), redis: Proxy::to(&redis.url()) });

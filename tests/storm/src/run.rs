@@ -170,10 +170,10 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tally { n_reads, n_hits, n_writes, n_failed, n_unknown, .. } = self.tally;
-        let hits = if n_reads == 0 { 0 } else { n_hits * 100 / n_reads };
+        let hits = (n_hits * 100).checked_div(n_reads).unwrap_or(0);
         write!(
             f,
-            "{:<18} {} {} operations ({n_reads} reads, {hits} % hits; {n_writes} writes; {n_failed} failed, {n_unknown} unknown), \
+            "{:<20} {} {} operations ({n_reads} reads, {hits} % hits; {n_writes} writes; {n_failed} failed, {n_unknown} unknown), \
              {} a second, {} faults; stale {}",
             self.name,
             if self.is_good() { "ok    " } else { "FAILED" },

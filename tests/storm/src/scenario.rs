@@ -164,7 +164,7 @@ impl Storm {
         Ok(self.arena.proxies.as_ref().ok_or("this fault needs proxies")?)
     }
 
-    /// Lets the next COMMIT be under way for a while, as long as is allowed, so that what happens next happens meanwhile.
+    /// Lets the next COMMIT be under way for a while, as long as is allowed, and returns when it is: what happens next happens meanwhile.
     fn stretch_commit(&mut self) {
         let time = Duration::from_millis(self.dice.u64(100..280));
         if let Some(proxies) = &self.arena.proxies {

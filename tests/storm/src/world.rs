@@ -68,7 +68,7 @@ pub(crate) fn version_of_user(user: &User) -> Version {
     let index = low_bits(user.id);
     let place = (0..ADDRESSES).find(|&which| address(index, which) == user.email);
     let micros = (user.created_at - start()).num_microseconds().and_then(|micros| u64::try_from(micros).ok());
-    let (number, stamp) = micros.map_or((NEVER, 0), |micros| split(micros));
+    let (number, stamp) = micros.map_or((NEVER, 0), split);
     let number = if place.is_some() { number } else { NEVER };
     Version { key: Key::User(index), number, stamp, place: Place::At(place.unwrap_or(u16::MAX)) }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use redis::Client;
-use servers::{Redis, RedisOptions};
+use servers::Redis;
 use tests::Proxy;
 
 use super::{Bound, Scenario, Setting, Storm, redis::command};
-use crate::{Result, pace::wait_until};
+use crate::{Result, arena::redis_options, pace::wait_until};
 
 pub(super) const FAILOVER: Scenario = Scenario {
     name: "redis-failover",
@@ -30,7 +30,7 @@ pub(crate) struct Replica {
 
 impl Replica {
     fn of(master: &Redis) -> Result<Self> {
-        Ok(Self { server: Redis::start(RedisOptions::default())?, link: Proxy::to(&master.url()) })
+        Ok(Self { server: Redis::start(redis_options(&Setting::PLAIN))?, link: Proxy::to(&master.url()) })
     }
 
     fn connection(&self) -> Result<redis::Connection> {
@@ -41,7 +41,6 @@ impl Replica {
     fn follow(&mut self, master: &Redis) -> Result<()> {
         self.link.lead_to(&master.url());
         let mut connection = self.connection()?;
-        command(&mut connection, &["CONFIG", "SET", "repl-diskless-sync-delay", "0"])?;
         command(&mut connection, &["REPLICAOF", "127.0.0.1", &self.link.port().to_string()])?;
         let mut is_up = || {
             let info = redis::cmd("INFO").arg("replication").query::<String>(&mut connection);

@@ -1,5 +1,7 @@
 //! Redis is broken.
 
+use std::time::Duration;
+
 use redis::Connection;
 
 use super::{Bound, Scenario, Setting, Storm};
@@ -40,12 +42,13 @@ pub(super) const FROZEN: Scenario = Scenario {
     faults: &[freeze],
 };
 
-/// With the markers goes the promise, until the writers have ended their writes: as when a marker is evicted.
+/// With its marker a write loses what keeps readers from storing the old row. It makes up for that when it ends, or, if the answer to
+/// its COMMIT was lost, when the marker would have expired.
 pub(super) const FLUSHED: Scenario = Scenario {
     name: "redis-flushed",
-    breaks: "FLUSHALL, which takes the markers of writes in doubt along",
-    bound: Bound::Within(HOLD),
-    setting: Setting::PLAIN,
+    breaks: "FLUSHALL while a COMMIT is under way, which takes its markers along; some answers to COMMIT are lost",
+    bound: Bound::Within(HOLD.saturating_add(Duration::from_millis(500))),
+    setting: Setting::PROXIED,
     every: 5..60,
     faults: &[flush],
 };
@@ -101,6 +104,10 @@ pub(super) fn freeze(storm: &mut Storm) -> Result<()> {
 }
 
 fn flush(storm: &mut Storm) -> Result<()> {
+    if storm.dice.u8(..4) == 0 {
+        storm.proxies()?.postgres.lose_the_answer_to_commit();
+    }
+    storm.stretch_commit();
     command(&mut storm.arena.redis_connection()?, &["FLUSHALL"])
 }
 
