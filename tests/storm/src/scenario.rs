@@ -26,6 +26,8 @@ pub struct Scenario {
     pub breaks: &'static str,
     /// What may be stale all the same.
     pub bound: Bound,
+    /// Whether more than one operation in a hundred may fail, because what it needs is away.
+    pub(crate) may_fail: bool,
     pub(crate) setting: Setting,
     /// How long all is well between two faults, in milliseconds.
     pub(crate) every: Range<u64>,
@@ -99,6 +101,7 @@ const MIXED: Scenario = Scenario {
     name: "mixed",
     breaks: "all of these, one after the other, but for what takes markers out of a Redis that goes on",
     bound: Bound::Never,
+    may_fail: true,
     setting: Setting::PROXIED,
     every: 20..300,
     faults: &[

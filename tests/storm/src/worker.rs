@@ -14,6 +14,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use diesel::pg::Pg;
@@ -22,7 +23,8 @@ use larder::Larder;
 use self::recorder::Recorder;
 use crate::{
     Result,
-    site::{Cache, Site},
+    pace::pass,
+    site::{Cache, HOLD, Site},
 };
 
 /// What a worker is told when it is started.
@@ -59,6 +61,10 @@ impl Work {
     }
 }
 
+/// A worker stays for so long after its last operation: its handle has settled by then what it did not know the end of, and the markers
+/// of every worker have expired, those of killed ones too.
+const LINGER: Duration = HOLD.saturating_add(Duration::from_millis(300));
+
 /// Of a hundred operations so many are writes.
 const WRITES: u8 = 30;
 
@@ -83,6 +89,7 @@ pub fn work(work: &Work) -> Result<()> {
         let _ = io::stdin().read_to_end(&mut Vec::new());
         is_over.store(true, Ordering::Relaxed);
     });
+    pass(LINGER);
     Ok(())
 }
 

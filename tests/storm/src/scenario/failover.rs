@@ -13,6 +13,7 @@ pub(super) const FAILOVER: Scenario = Scenario {
     name: "redis-failover",
     breaks: "Redis is killed, and a replica takes over that had heard nothing of it for a while; some workers are killed with it",
     bound: Bound::Never,
+    may_fail: true,
     setting: Setting::PROXIED,
     every: 1_200..2_400,
     faults: &[fail_over],
