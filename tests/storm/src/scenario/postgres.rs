@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _, sql_query};
 
-use super::{Bound, Scenario, Setting, Storm};
+use super::{Bound, Scenario, Setting, Storm, workers};
 use crate::Result;
 
 pub(super) const KILLED: Scenario = Scenario {
@@ -29,7 +29,7 @@ pub(super) const SESSIONS_ENDED: Scenario = Scenario {
 
 pub(super) const LATE_COMMIT: Scenario = Scenario {
     name: "postgres-late-commit",
-    breaks: "a COMMIT is under way for long, and mostly for longer than is allowed",
+    breaks: "a COMMIT is under way for long, and mostly for longer than is allowed; some workers are killed meanwhile",
     bound: Bound::Never,
     may_fail: true,
     setting: Setting::PROXIED,
@@ -55,8 +55,13 @@ pub(super) fn end_sessions(storm: &mut Storm) -> Result<()> {
 
 pub(super) fn hold_commit(storm: &mut Storm) -> Result<()> {
     let time = Duration::from_millis(storm.dice.u64(50..1_500));
+    let is_answer_lost = storm.dice.bool();
     let (proxies, pace) = (storm.proxies()?, &storm.pace);
+    if is_answer_lost {
+        proxies.postgres.lose_the_answer_to_commit();
+    }
     proxies.postgres.hold_the_next_commit(time);
     pace.wait_while(Duration::from_secs(1), || proxies.postgres.awaits_a_commit());
-    Ok(())
+    // Whoever gets an answer makes up for a COMMIT that came too late. One that is no more does not.
+    if storm.dice.u8(..4) == 0 { workers::kill(storm) } else { Ok(()) }
 }

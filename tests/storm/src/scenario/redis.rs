@@ -90,11 +90,12 @@ pub(super) const FULL: Scenario = Scenario {
 pub(super) fn kill(storm: &mut Storm) -> Result<()> {
     storm.stretch_commit();
     storm.arena.redis.kill()?;
-    storm.perhaps_kill_a_worker()?;
     if storm.dice.bool() {
         storm.wait(0..500);
     }
-    Ok(storm.arena.redis.restart()?)
+    storm.arena.redis.restart()?;
+    // One that is started now meets no other server than this one, and may not trust it all the same.
+    storm.perhaps_kill_a_worker()
 }
 
 pub(super) fn save_and_kill(storm: &mut Storm) -> Result<()> {

@@ -18,7 +18,8 @@ impl Hand<'_> {
         match self.random.u8(..100) {
             0..25 => self.find_order(),
             25..40 => self.find_orders(),
-            40..60 => self.list_orders(),
+            40..54 => self.list_orders(),
+            54..60 => self.look_twice(),
             60..73 => self.find_user(),
             73..90 => self.find_by_email(),
             _ => self.find_user_with_orders(),
@@ -36,6 +37,26 @@ impl Hand<'_> {
     fn find_orders(&mut self) {
         let n_keys = self.random.usize(2..=8);
         let orders = self.random.choose_multiple(0..world::ORDERS, n_keys);
+        self.find_these(orders);
+    }
+
+    /// Reads a list and then its rows, of which none may be older: what one cell knows is known.
+    fn look_twice(&mut self) {
+        let user = self.user();
+        let mut orders = Vec::new();
+        self.tell(|hand| {
+            let rows = Order::repository(hand.larder).list_by_user_id(user_id(user)).load()?;
+            let versions: Vec<Version> = rows.iter().map(version_of_order).collect();
+            orders.extend(versions.iter().filter_map(|version| match version.key {
+                Key::Order(order) => Some(order),
+                Key::User(_) => None,
+            }));
+            Ok([(Asked::List(user), versions)])
+        });
+        self.find_these(orders);
+    }
+
+    fn find_these(&mut self, orders: Vec<u16>) {
         self.tell(|hand| {
             let ids: Vec<_> = orders.iter().map(|order| order_id(*order)).collect();
             let rows = Order::repository(hand.larder).find_many(&ids)?;
