@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use larder::store::{Bytes, Cell, CellKey, Ending, Fence, Fill, Lease, Nonce, Store, StoreError, Vacancy};
+use larder::store::{
+    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError, Vacancy,
+};
 use redis::{Client, Commands as _, RedisError};
 
 use crate::Result;
@@ -65,5 +67,14 @@ impl Store for DeleteAfterCommit {
 
     fn settle(&self, _nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.delete(keys.iter().copied())
+    }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        let inspected = |cell| Inspected { cell, stamp: None, expires_in: None };
+        Ok(self.read(keys)?.into_iter().map(inspected).collect())
+    }
+
+    fn scan(&self, _prefix: &[u8], _from: Cursor) -> Result<Scanned, StoreError> {
+        Err(StoreError::refused("who stores by hand knows of no keys"))
     }
 }
