@@ -1,6 +1,7 @@
 //! The workers' processes.
 
 use std::{
+    fs::File,
     io::Read as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -21,6 +22,8 @@ pub(crate) struct Crew {
     program: PathBuf,
     work: Work,
     judge: SyncSender<Message>,
+    /// Where workers complain.
+    log: File,
     members: Vec<Option<Member>>,
     n_started: u32,
 }
@@ -34,9 +37,9 @@ struct Member {
 
 impl Crew {
     /// A crew of which nobody is at work yet.
-    pub(crate) fn new(program: PathBuf, work: Work, n_members: usize, judge: SyncSender<Message>) -> Self {
+    pub(crate) fn new(program: PathBuf, work: Work, n_members: usize, judge: SyncSender<Message>, log: File) -> Self {
         let members = std::iter::repeat_with(|| None).take(n_members).collect();
-        Self { program, work, judge, members, n_started: 0 }
+        Self { program, work, judge, log, members, n_started: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -58,6 +61,7 @@ impl Crew {
             .args(work.to_arguments())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(self.log.try_clone()?)
             .spawn()?;
         let mut output = child.stdout.take().ok_or("a worker without output")?;
         let judge = self.judge.clone();

@@ -27,6 +27,11 @@ impl History {
         Ok(Self { folder: folder.to_owned(), file: open(folder, 0)?, n_bytes: 0, n_pieces: 1 })
     }
 
+    /// A file beside the history.
+    pub(crate) fn file(&self, name: &str) -> Result<File> {
+        Ok(File::options().create(true).append(true).open(self.folder.join(name))?)
+    }
+
     pub(crate) fn line(&mut self, line: &str) -> Result<()> {
         self.n_bytes += line.len() as u64 + 1;
         writeln!(self.file, "{line}")?;

@@ -70,9 +70,10 @@ pub fn run(scenario: &Scenario, plan: &Plan) -> Result<Report> {
     let started = Instant::now();
     let pace = Pace::new(plan.time, plan.n_operations);
     let history = History::new(&plan.folder.join(format!("{}-{}", scenario.name, std::process::id())))?;
+    let log = history.file("workers.log")?;
     let (judge, feed) = Judge::start(Oracle::new(&Arena::first_versions()), history, pace.clone());
     let work = Work { site: arena.site(), n_threads: plan.n_threads, seed: plan.seed };
-    let crew = Crew::new(plan.program.clone(), work, plan.n_workers, feed);
+    let crew = Crew::new(plan.program.clone(), work, plan.n_workers, feed, log);
     let dice = fastrand::Rng::with_seed(plan.seed);
     let mut storm = Storm { arena, crew, pace: pace.clone(), dice, n_faults: 0, replica: None };
     storm.crew.start_all()?;

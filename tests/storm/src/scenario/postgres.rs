@@ -33,7 +33,7 @@ pub(super) const LATE_COMMIT: Scenario = Scenario {
     bound: Bound::Never,
     may_fail: true,
     setting: Setting::PROXIED,
-    every: 1..50,
+    every: 100..800,
     faults: &[hold_commit],
 };
 
