@@ -6,7 +6,7 @@
 //! - [`Meter`]: what a call has cost, in SQL statements and in round trips to the store, asserted as a [`Cost`].
 //! - [`Faulty`]: a store that fails, waits, or runs a piece of the test before or after any of its operations.
 //! - [`OwnPostgres`] and [`OwnRedis`]: servers that one test may kill, freeze and start again.
-//! - [`Proxy`]: stands before PostgreSQL, and can lose the answer to a COMMIT.
+//! - [`Proxy`]: stands before PostgreSQL or Redis; delays, holds, cuts and half-closes what goes through, and loses the answer to a COMMIT.
 //! - [`eventually`]: waits for what happens by itself.
 //!
 //! `DATABASE_URL` and `REDIS_URL` say where the shared servers are: `cargo xtask test` sets them, and so does
@@ -33,7 +33,7 @@ pub use self::{
     meter::{Cost, Counts, Meter},
     namespace::Namespace,
     own::{OwnPostgres, OwnRedis},
-    proxy::Proxy,
+    proxy::{Proxy, Side},
     shop::{Branch, Events, SHOP, Shop, day, money, nobody, redis_store},
 };
 

@@ -13,6 +13,7 @@ pub(crate) enum Chore {
     Diesel { arguments: Vec<OsString> },
     Bench { arguments: Vec<OsString> },
     Model { filters: Vec<String>, traces: bool },
+    Storm { arguments: Vec<OsString> },
     Tidy,
 }
 
@@ -27,10 +28,11 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> 
         "help" => Ok(Chore::Help(HELP)),
         "test" => test(parser),
         "services" => services(parser),
-        // These two pass everything on, `--help` included.
+        // These pass everything on, `--help` included.
         "diesel" => Ok(Chore::Diesel { arguments: parser.raw_args()?.collect() }),
         "bench" => Ok(Chore::Bench { arguments: parser.raw_args()?.collect() }),
         "model" => model(parser),
+        "storm" => Ok(Chore::Storm { arguments: parser.raw_args()?.collect() }),
         "tidy" => match parser.next()? {
             None => Ok(Chore::Tidy),
             Some(Short('h') | Long("help")) => Ok(Chore::Help(TIDY)),
@@ -93,6 +95,7 @@ The chores of the workspace.
     cargo xtask diesel      runs the diesel CLI that the project is made with
     cargo xtask bench       measures against a private PostgreSQL and Redis
     cargo xtask model       searches every interleaving of the cache protocol
+    cargo xtask storm       breaks everything under several processes, on private servers
     cargo xtask tidy        checks the rules that no compiler knows
 
 DATABASE_URL and REDIS_URL, where set, are used instead of private servers.
@@ -194,5 +197,7 @@ mod tests {
         );
         let arguments = ["migration", "run", "--help"].map(OsString::from).to_vec();
         assert_eq!(parse(&["diesel", "migration", "run", "--help"]), Ok(Chore::Diesel { arguments }));
+        let arguments = ["calm", "--minutes", "5"].map(OsString::from).to_vec();
+        assert_eq!(parse(&["storm", "calm", "--minutes", "5"]), Ok(Chore::Storm { arguments }));
     }
 }

@@ -12,6 +12,7 @@ mod model;
 mod needs;
 mod runner;
 mod services;
+mod storm;
 mod suite;
 mod tidy;
 
@@ -53,6 +54,7 @@ fn run(chore: Chore) -> Result<(), Failure> {
         Chore::Diesel { arguments } => diesel::run(&runner, arguments),
         Chore::Bench { arguments } => bench::run(&runner, arguments),
         Chore::Model { filters, traces } => model::run(&runner, &filters, traces),
+        Chore::Storm { arguments } => storm::run(&runner, arguments),
         Chore::Tidy => tidy::run(&runner),
     }
 }

@@ -96,7 +96,8 @@ impl Redis {
 
     /// Starts a stopped or killed server again on its port, and waits until it takes connections.
     ///
-    /// Ends a running one first, in good order. Its data are gone, unless [`RedisOptions::persistent`]; its `run_id` is another.
+    /// Ends a running one first, in good order. It has all data again if [`RedisOptions::persistent`], those of the last `SAVE` or
+    /// `BGSAVE` if there was one, and otherwise none; its `run_id` is another.
     ///
     /// # Errors
     /// The server does not end or does not start.

@@ -26,6 +26,18 @@ fn a_persistent_server_keeps_its_data_when_killed() -> Result<(), Error> {
 }
 
 #[test]
+fn a_killed_server_has_its_last_snapshot_again() -> Result<(), Error> {
+    let mut redis = Redis::start(RedisOptions::default())?;
+    for command in ["SET k 1", "SAVE", "SET k 2"] {
+        assert_eq!(ask(redis.port(), command), "+OK\r\n");
+    }
+    redis.kill()?;
+    redis.restart()?;
+    assert_eq!(ask(redis.port(), "GET k"), "$1\r\n1\r\n");
+    Ok(())
+}
+
+#[test]
 fn a_frozen_server_does_not_answer_until_it_goes_on() -> Result<(), Error> {
     let redis = Redis::start(RedisOptions::default())?;
     redis.pause()?;

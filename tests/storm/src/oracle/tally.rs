@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use crate::{clock::Moment, record::Key};
+
+/// So many mistakes are told, and the others counted.
+const TOLD: usize = 20;
+
+/// What a history comes to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tally {
+    pub(crate) n_reads: u64,
+    /// Reads that were answered without a statement.
+    pub(crate) n_hits: u64,
+    /// Writes that were acknowledged, and rollbacks that were asked for.
+    pub(crate) n_writes: u64,
+    /// Operations that got an error and have not happened.
+    pub(crate) n_failed: u64,
+    /// Writes of which nobody was told whether they have happened.
+    pub(crate) n_unknown: u64,
+    /// The longest time in which no operation of any worker was done.
+    pub(crate) longest_gap: Duration,
+    /// Rows that a read returned, or did not, although it should have known better.
+    pub(crate) n_stale: u64,
+    /// How long the oldest of them had been out of date when the read began.
+    pub(crate) stalest: Duration,
+    /// Rows that a read returned and that no committed row ever was, or that were where they should not be.
+    pub(crate) n_uncommitted: u64,
+    /// Rows of which a version is lost that somebody had written or read.
+    pub(crate) n_lost: u64,
+    /// The first mistakes.
+    pub(crate) mistakes: Vec<String>,
+}
+
+impl Tally {
+    /// Every operation that has ended, however.
+    pub(crate) fn n_operations(&self) -> u64 {
+        self.n_reads + self.n_writes + self.n_failed + self.n_unknown
+    }
+
+    pub(super) fn stale(&mut self, at: Moment, key: Key, age: Duration, text: String) {
+        self.n_stale += 1;
+        self.stalest = self.stalest.max(age);
+        self.tell(format!("at {at}, {key:?}, stale for {age:?}: {text}"));
+    }
+
+    pub(super) fn uncommitted(&mut self, at: Moment, key: Key, text: String) {
+        self.n_uncommitted += 1;
+        self.tell(format!("at {at}, {key:?}, never committed: {text}"));
+    }
+
+    pub(super) fn lost(&mut self, at: Moment, key: Key, text: String) {
+        self.n_lost += 1;
+        self.tell(format!("at {at}, {key:?}, lost: {text}"));
+    }
+
+    fn tell(&mut self, text: String) {
+        if self.mistakes.len() < TOLD {
+            self.mistakes.push(text);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! PostgreSQL is broken.
+
+use std::time::Duration;
+
+use diesel::{Connection as _, PgConnection, RunQueryDsl as _, sql_query};
+
+use super::{Bound, Scenario, Setting, Storm, workers};
+use crate::Result;
+
+pub(super) const KILLED: Scenario = Scenario {
+    name: "postgres-killed",
+    breaks: "PostgreSQL is killed with all its processes, and recovers",
+    bound: Bound::Never,
+    may_fail: true,
+    setting: Setting::PLAIN,
+    every: 300..1_200,
+    faults: &[kill],
+};
+
+pub(super) const SESSIONS_ENDED: Scenario = Scenario {
+    name: "postgres-sessions",
+    breaks: "pg_terminate_backend of some sessions",
+    bound: Bound::Never,
+    may_fail: true,
+    setting: Setting::PLAIN,
+    every: 5..100,
+    faults: &[end_sessions],
+};
+
+pub(super) const LATE_COMMIT: Scenario = Scenario {
+    name: "postgres-late-commit",
+    breaks: "a COMMIT is under way for long, and mostly for longer than is allowed; some workers are killed meanwhile",
+    bound: Bound::Never,
+    may_fail: true,
+    setting: Setting::PROXIED,
+    every: 100..800,
+    faults: &[hold_commit],
+};
+
+pub(super) fn kill(storm: &mut Storm) -> Result<()> {
+    storm.arena.postgres.kill()?;
+    storm.wait(0..200);
+    Ok(storm.arena.postgres.restart()?)
+}
+
+pub(super) fn end_sessions(storm: &mut Storm) -> Result<()> {
+    let mut connection = PgConnection::establish(&storm.arena.postgres.url())?;
+    sql_query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.3",
+    )
+    .execute(&mut connection)?;
+    Ok(())
+}
+
+pub(super) fn hold_commit(storm: &mut Storm) -> Result<()> {
+    let time = Duration::from_millis(storm.dice.u64(50..1_500));
+    let is_answer_lost = storm.dice.bool();
+    let (proxies, pace) = (storm.proxies()?, &storm.pace);
+    if is_answer_lost {
+        proxies.postgres.lose_the_answer_to_commit();
+    }
+    proxies.postgres.hold_the_next_commit(time);
+    pace.wait_while(Duration::from_secs(1), || proxies.postgres.awaits_a_commit());
+    // Whoever gets an answer makes up for a COMMIT that came too late. One that is no more does not.
+    if storm.dice.u8(..4) == 0 { workers::kill(storm) } else { Ok(()) }
+}

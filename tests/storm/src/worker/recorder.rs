@@ -1,0 +1,74 @@
+use std::{
+    fs::File,
+    io::Write as _,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::nobody_listens;
+use crate::{
+    clock::{Moment, now},
+    record::{self, Asked, Attempt, Event, Outcome, Record, Version},
+};
+
+/// Records of reads wait for others until they are so many bytes, or so old.
+const FULL: usize = 8 * 1024;
+const OLD: Moment = 20_000_000;
+
+/// Writes down what one thread does.
+pub(super) struct Recorder {
+    thread: u8,
+    output: Arc<Mutex<File>>,
+    waiting: Vec<u8>,
+    flushed: Moment,
+}
+
+impl Recorder {
+    pub(super) fn new(thread: u8, output: Arc<Mutex<File>>) -> Self {
+        Self { thread, output, waiting: Vec::with_capacity(2 * FULL), flushed: now() }
+    }
+
+    /// Tells of versions that may come into being from now on. It is said when this returns, and stays said if the process is
+    /// killed the moment after.
+    pub(super) fn announce(&mut self, attempts: Vec<Attempt>) {
+        self.note(Event::Announced(attempts));
+        self.flush();
+    }
+
+    /// Tells how a write has ended.
+    pub(super) fn wrote(&mut self, began: Moment, outcome: Outcome) {
+        // Said at once as well: an acknowledgement that nobody heard of binds nobody.
+        self.note(Event::Wrote { began, outcome });
+        self.flush();
+    }
+
+    /// Tells what a read has found.
+    pub(super) fn read(&mut self, began: Moment, asked: Asked, found: Vec<Version>, is_hit: bool) {
+        self.note(Event::Read { began, asked, found, is_hit });
+        self.flush_if_due();
+    }
+
+    pub(super) fn read_failed(&mut self, began: Moment) {
+        self.note(Event::ReadFailed { began });
+        self.flush_if_due();
+    }
+
+    fn note(&mut self, event: Event) {
+        record::write(&Record { thread: self.thread, at: now(), event }, &mut self.waiting);
+    }
+
+    fn flush_if_due(&mut self) {
+        if self.waiting.len() >= FULL || now() >= self.flushed + OLD {
+            self.flush();
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        if output.write_all(&self.waiting).is_err() {
+            nobody_listens();
+        }
+        drop(output);
+        self.waiting.clear();
+        self.flushed = now();
+    }
+}

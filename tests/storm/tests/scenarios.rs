@@ -1,0 +1,95 @@
+//! Every scenario for some seconds, with servers of its own. `cargo xtask storm` runs them for as long as one likes.
+
+use std::{
+    path::PathBuf,
+    sync::{Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+use storm::{
+    run::{Plan, run},
+    scenario,
+};
+
+/// How long workers read and write in each.
+const TIME: Duration = Duration::from_secs(5);
+
+/// Scenarios that may run at once: more would only wait for the same processors.
+static FREE: Mutex<usize> = Mutex::new(2);
+static FREED: Condvar = Condvar::new();
+
+/// A place among those that run, given back on drop.
+struct Turn;
+
+impl Turn {
+    fn wait() -> Self {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        *FREED.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner) -= 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *FREE.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        FREED.notify_one();
+    }
+}
+
+fn stays_within_its_bound(name: &str) {
+    let _turn = Turn::wait();
+    let plan = Plan {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_storm")),
+        n_workers: 3,
+        n_threads: 2,
+        time: Some(TIME),
+        n_operations: Some(500),
+        seed: fastrand::u64(..1 << 32),
+        folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+        tells_progress: false,
+    };
+    let scenario = scenario::named(name).expect("a test names a scenario");
+    let report = run(scenario, &plan).unwrap_or_else(|error| panic!("{name}, seed {}: {error}", plan.seed));
+    eprintln!("{report}");
+    assert!(report.is_good(), "seed {}: {report}", plan.seed);
+}
+
+macro_rules! tests {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                stays_within_its_bound($name);
+            }
+        )*
+
+        #[test]
+        fn every_scenario_has_its_test() {
+            let names: Vec<&str> = scenario::ALL.iter().map(|scenario| scenario.name).collect();
+            assert_eq!(names, [$($name),*]);
+        }
+    };
+}
+
+tests! {
+    calm: "calm",
+    naive: "naive",
+    worker_killed: "worker-killed",
+    worker_frozen: "worker-frozen",
+    redis_killed: "redis-killed",
+    redis_snapshot: "redis-snapshot",
+    redis_log: "redis-log",
+    redis_frozen: "redis-frozen",
+    redis_flushed: "redis-flushed",
+    redis_scripts: "redis-scripts",
+    redis_clients: "redis-clients",
+    redis_full: "redis-full",
+    redis_failover: "redis-failover",
+    postgres_killed: "postgres-killed",
+    postgres_sessions: "postgres-sessions",
+    postgres_late_commit: "postgres-late-commit",
+    network_slow: "network-slow",
+    network_cut: "network-cut",
+    network_half_closed: "network-half-closed",
+    mixed: "mixed",
+}
