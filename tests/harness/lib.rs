@@ -7,6 +7,7 @@
 //! - [`Faulty`]: a store that fails, waits, or runs a piece of the test before or after any of its operations.
 //! - [`OwnPostgres`] and [`OwnRedis`]: servers that one test may kill, freeze and start again.
 //! - [`Proxy`]: stands before PostgreSQL or Redis; delays, holds, cuts and half-closes what goes through, and loses the answer to a COMMIT.
+//! - [`psql`]: the program, as others use it.
 //! - [`eventually`]: waits for what happens by itself.
 //!
 //! `DATABASE_URL` and `REDIS_URL` say where the shared servers are: `cargo xtask test` sets them, and so does
@@ -20,6 +21,7 @@ mod meter;
 mod namespace;
 mod own;
 mod proxy;
+mod psql;
 mod shop;
 
 /// An operation of a store.
@@ -34,6 +36,7 @@ pub use self::{
     namespace::Namespace,
     own::{OwnPostgres, OwnRedis},
     proxy::{Proxy, Side},
+    psql::psql,
     shop::{Branch, Events, SHOP, Shop, day, money, nobody, redis_store},
 };
 

@@ -29,6 +29,10 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     /// Diesel's connection to it.
     type Connection: LoadConnection<Backend = Self> + R2D2Connection + Send + 'static;
 
+    /// Whether something may watch the tables for what others write.
+    #[doc(hidden)]
+    const IS_WATCHED: bool;
+
     /// How many values one statement may have.
     #[doc(hidden)]
     const MAX_BINDS: usize;

@@ -93,7 +93,10 @@ pub trait Table<DB: Backend>: Entity {
     type ByKey: PatternOn<DB, Entity = Self, Key = Self::Key>;
 
     /// Diesel's table.
-    type Table: diesel::Table + Default + diesel::query_builder::QueryFragment<DB> + 'static;
+    type Table: diesel::Table<AllColumns: diesel::query_builder::QueryFragment<DB>>
+        + Default
+        + diesel::query_builder::QueryFragment<DB>
+        + 'static;
 
     /// Diesel's boxed query on it.
     type Query<'q>;

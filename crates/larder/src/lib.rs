@@ -56,6 +56,8 @@ pub mod shape;
 mod statement;
 pub mod store;
 mod transaction;
+#[cfg(feature = "postgres")]
+pub mod triggers;
 
 pub use larder_derive::{Codec, KeyPart, Repository, View};
 

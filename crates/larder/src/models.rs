@@ -1,10 +1,12 @@
 //! Models by name, for what works beside repositories: the relay, triggers, the verifier.
 
+mod columns;
+
 use std::{fmt, marker::PhantomData};
 
 use diesel::{
-    deserialize,
-    query_builder::{QueryBuilder as _, QueryFragment as _},
+    Table as _, deserialize,
+    query_builder::{QueryBuilder as _, QueryFragment},
     result::QueryResult,
     row::Row,
 };
@@ -13,7 +15,7 @@ use crate::{
     backend::Backend,
     entity::{PatternOn, Table},
     load, payload,
-    row::{FromRow, RowReader},
+    row::{FromRow, RowReader, SelectList},
     statement::Statement,
     store::CellKey,
 };
@@ -80,6 +82,8 @@ pub(crate) struct Model<DB: Backend> {
     pub(crate) table: String,
     /// By what its rows are looked up; the primary key first.
     pub(crate) patterns: Vec<Columns>,
+    /// The columns that Diesel's table has and the model leaves out: whatever happens to them, no cell holds it.
+    pub(crate) left_out: Vec<String>,
     load_keys: LoadKeys<DB>,
 }
 
@@ -96,15 +100,12 @@ impl<DB: Backend> Model<DB> {
         let mut patterns = Described { patterns: Vec::new(), _entity: PhantomData::<E> };
         // Nothing that is described can fail.
         let _ = E::patterns(&mut patterns);
-        let mut table = DB::QueryBuilder::default();
-        let table = load::table::<DB, E>()
-            .to_sql(&mut table, &DB::default())
-            .map_or_else(|_| E::NAME.to_owned(), |()| table.finish());
+        let table = written::<DB>(&*load::table::<DB, E>()).unwrap_or_else(|| E::NAME.to_owned());
         let load_keys: LoadKeys<DB> = |connection, statement| {
             let rows: Vec<KeysOf<E>> = DB::load(connection, statement)?;
             Ok(rows.into_iter().map(|row| row.keys).collect())
         };
-        Self { name: E::cells_name(), table, patterns: patterns.patterns, load_keys }
+        Self { name: E::cells_name(), table, patterns: patterns.patterns, left_out: left_out::<DB, E>(), load_keys }
     }
 
     /// Every column that is in a key, once.
@@ -127,6 +128,28 @@ impl<DB: Backend> Model<DB> {
     ) -> QueryResult<Vec<Vec<CellKey>>> {
         (self.load_keys)(connection, statement)
     }
+}
+
+/// A piece of SQL as the back end writes it.
+fn written<DB: Backend>(fragment: &(impl QueryFragment<DB> + ?Sized)) -> Option<String> {
+    let mut sql = DB::QueryBuilder::default();
+    fragment.to_sql(&mut sql, &DB::default()).ok()?;
+    Some(sql.finish())
+}
+
+/// The columns of a model's table that are none of the model's: none where that is not certain.
+fn left_out<DB: Backend, E: Table<DB>>() -> Vec<String> {
+    let mut list = SelectList::new();
+    E::columns(&mut list);
+    let selected = list.items.iter().map(|item| columns::named_in(&written::<DB>(&**item)?));
+    let (Some(selected), Some(all)) = (
+        selected.collect::<Option<Vec<_>>>(),
+        written::<DB>(&E::Table::all_columns()).as_deref().and_then(columns::named_in),
+    ) else {
+        return Vec::new();
+    };
+    let selected: Vec<String> = selected.into_iter().flatten().collect();
+    all.into_iter().filter(|column| !selected.contains(column)).collect()
 }
 
 /// Is shown the patterns of an entity, the primary key first.

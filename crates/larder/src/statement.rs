@@ -14,6 +14,20 @@ use diesel::{
 
 use crate::backend::Backend;
 
+/// The comment that larder's own writes of a model begin with: a trigger of that table knows them by it.
+pub(crate) fn mark(model: &str) -> String {
+    let mut mark = "/* larder:".to_owned();
+    for c in model.chars() {
+        // Nothing that would end the comment, or open another.
+        if c.is_ascii_alphanumeric() || "_.-".contains(c) {
+            mark.push(c)
+        } else {
+            mark.push_str(&format!("%{:X}", u32::from(c)))
+        }
+    }
+    mark + " */ "
+}
+
 /// A piece of SQL that Diesel can write.
 pub type Fragment<'q, DB> = Box<dyn QueryFragment<DB> + 'q>;
 

@@ -37,6 +37,7 @@ pub struct Tx<DB: Backend> {
     connection: RefCell<PooledConnection<ConnectionManager<DB::Connection>>>,
     /// What was changed: the transaction's own frame, and one for each open savepoint.
     frames: RefCell<Vec<Effects>>,
+    tells_caches: bool,
 }
 
 impl<DB: Backend> std::fmt::Debug for Tx<DB> {
@@ -113,6 +114,11 @@ impl<DB: Backend> Tx<DB> {
         Ok(work(&mut connection)?)
     }
 
+    /// Whether a store hears of what the transaction changes.
+    pub(crate) fn tells_caches(&self) -> bool {
+        self.tells_caches
+    }
+
     /// Takes down what a statement has changed, in the innermost frame.
     pub(crate) fn register(&self, note: impl FnOnce(&mut Effects)) {
         if let Some(frame) = self.frames.borrow_mut().last_mut() {
@@ -128,7 +134,11 @@ impl<DB: Backend> Tx<DB> {
     ) -> Result<T> {
         let mut connection = larder.connection()?;
         DB::begin(&mut connection, isolation, larder.commit_within())?;
-        let tx = Self { connection: RefCell::new(connection), frames: RefCell::new(vec![Effects::default()]) };
+        let tx = Self {
+            connection: RefCell::new(connection),
+            frames: RefCell::new(vec![Effects::default()]),
+            tells_caches: larder.layers().is_some(),
+        };
         match panic::catch_unwind(AssertUnwindSafe(|| work(&tx))) {
             Ok(Ok(value)) => tx.commit(larder).map(|()| value),
             Ok(Err(error)) => {

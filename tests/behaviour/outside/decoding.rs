@@ -15,9 +15,9 @@ use tests::{Database, Meter};
 use super::parts::{PARTS, Part, Path, parts};
 
 #[derive(QueryableByName)]
-struct Json {
+pub(crate) struct Json {
     #[diesel(sql_type = sql_types::Text)]
-    json: String,
+    pub(crate) json: String,
 }
 
 /// The row with that word, as PostgreSQL writes it in JSON.

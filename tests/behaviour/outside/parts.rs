@@ -116,8 +116,8 @@ pub(crate) struct Path {
 }
 
 /// A row whose every column but `note` is in a key. `unseen` is no column of the model.
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Repository)]
-#[diesel(table_name = parts, primary_key(id, line), check_for_backend(Pg))]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset, Repository)]
+#[diesel(table_name = parts, primary_key(id, line), check_for_backend(Pg), treat_none_as_null = true)]
 #[larder(
     unique(word),
     unique(big),

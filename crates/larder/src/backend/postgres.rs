@@ -21,6 +21,7 @@ use crate::{
 impl Backend for Pg {
     type Connection = PgConnection;
 
+    const IS_WATCHED: bool = true;
     const MAX_BINDS: usize = 65_535;
     const PLACEHOLDER: char = '$';
     const UPDATE_RETURNS_OLD: bool = true;

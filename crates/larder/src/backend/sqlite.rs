@@ -21,6 +21,7 @@ use crate::{
 impl Backend for Sqlite {
     type Connection = SqliteConnection;
 
+    const IS_WATCHED: bool = false;
     const MAX_BINDS: usize = 32_766;
     const PLACEHOLDER: char = '?';
     const UPDATE_RETURNS_OLD: bool = false;

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     load,
     row::{FromRow, RowReader, SelectList, WholeRow},
-    statement::{Fragment, Statement},
+    statement::{Fragment, Statement, mark},
     transaction::{Tx, delete_dependents, lock_rows},
 };
 
@@ -31,6 +31,15 @@ fn push_columns<DB: Backend, E: Table<DB>>(statement: &mut Statement<'_, DB>) {
     statement.separated(", ", list.items, |statement, item| {
         statement.fragment(item);
     });
+}
+
+/// The beginning of a statement that changes rows of `E`, and whose changes the caches are told of.
+fn write_of<'q, DB: Backend, E: Table<DB>>(tx: &Tx<DB>) -> Statement<'q, DB> {
+    let mut statement = Statement::new();
+    if DB::IS_WATCHED && tx.tells_caches() {
+        statement.sql(mark(E::cells_name()));
+    }
+    statement
 }
 
 fn push_set<'q, DB: Backend, E: Table<DB>>(changes: Fragment<'q, DB>, statement: &mut Statement<'q, DB>) {
@@ -65,7 +74,7 @@ pub(super) fn insert_values<DB: Backend, E: Table<DB>>(
     values: Fragment<'_, DB>,
     conflict: OnConflict,
 ) -> Result<Vec<E>> {
-    let mut statement = Statement::new();
+    let mut statement = write_of::<DB, E>(tx);
     statement.sql("INSERT INTO ").fragment(load::table::<DB, E>()).sql(" ").fragment(values);
     if conflict == OnConflict::Keep {
         statement.sql(" ON CONFLICT (").separated(", ", E::ByKey::COLUMNS, |statement, column| {
@@ -104,7 +113,7 @@ pub(super) fn update_rows<'q, DB: Backend, E: Table<DB>>(
         let chunk = load::chunk_of::<DB, E::ByKey>(DB::n_binds(changes)?);
         return all_or_none(tx, old.len() > chunk, |tx| update_locked(tx, changes, old, chunk));
     }
-    let rows: Vec<OldAndNew<E>> = tx.returning(update_returning_old::<DB, E>(Box::new(changes), condition))?;
+    let rows: Vec<OldAndNew<E>> = tx.returning(update_returning_old::<DB, E>(tx, Box::new(changes), condition))?;
     let changes: Changes<E> = rows.into_iter().map(|OldAndNew(old, new)| (Some(old), Some(new))).collect();
     register(tx, &changes);
     Ok(changes.into_iter().filter_map(|(_, new)| new).collect())
@@ -129,7 +138,7 @@ fn update_locked<DB: Backend, E: Table<DB>>(
     let keys: Vec<E::Key> = old.iter().map(E::key).collect();
     let mut new = Vec::with_capacity(old.len());
     for some in keys.chunks(chunk) {
-        let mut statement = Statement::new();
+        let mut statement = write_of::<DB, E>(tx);
         push_set::<DB, E>(Box::new(changes), &mut statement);
         statement.sql(" WHERE ");
         E::ByKey::matching(some.to_vec(), &mut statement);
@@ -161,6 +170,7 @@ fn keep_their_keys<E: Entity>(keys: &[E::Key], rows: &[E]) -> Result<()> {
 /// `UPDATE t SET .. FROM (SELECT .. FOR NO KEY UPDATE) old WHERE t.key = old.key RETURNING old.*, t.*`: the subselect waits for others
 /// and sees what they left behind, so the old row is the one that this statement changed.
 fn update_returning_old<'q, DB: Backend, E: Table<DB>>(
+    tx: &Tx<DB>,
     changes: Fragment<'q, DB>,
     condition: impl FnOnce(&mut Statement<'q, DB>),
 ) -> Statement<'q, DB> {
@@ -169,7 +179,7 @@ fn update_returning_old<'q, DB: Backend, E: Table<DB>>(
     E::columns(&mut list);
     let n_columns = list.n_columns;
 
-    let mut statement = Statement::new();
+    let mut statement = write_of::<DB, E>(tx);
     push_set::<DB, E>(changes, &mut statement);
     statement.sql(" FROM (SELECT ").separated(", ", keys, |statement, key| push_column::<DB, E>(key, statement));
     statement.sql(", ");
@@ -225,7 +235,7 @@ fn delete_matching<'q, DB: Backend, E: Table<DB>>(
     tx: &Tx<DB>,
     condition: impl FnOnce(&mut Statement<'q, DB>),
 ) -> Result<Vec<E>> {
-    let mut statement = Statement::new();
+    let mut statement = write_of::<DB, E>(tx);
     statement.sql("DELETE FROM ").fragment(load::table::<DB, E>()).sql(" WHERE ");
     condition(&mut statement);
     statement.sql(" RETURNING ");
