@@ -1,8 +1,8 @@
 //! Triggers that tell of writes made past larder: SQL for a migration of the application's own.
 //!
-//! A trigger leaves the key columns of the rows that a statement has changed, as they were and as they are, in the table of
-//! [`outbox`](crate::outbox), in the same transaction; a [`relay`](crate::relay) empties the cells that those rows are in. So what psql,
-//! a cron job or another service writes is seen through the caches as soon as the relay has come by, and what they roll back is not.
+//! A trigger leaves the key columns of the rows that a statement has changed, as they were and as they are, in the table
+//! `larder_outbox`, in the same transaction; the relay empties the cells that those rows are in. So what psql, a cron job or another
+//! service writes is seen through the caches as soon as the relay has come by, and what they roll back is not.
 //!
 //! ```
 //! # #[cfg(feature = "postgres")]
@@ -33,7 +33,7 @@
 //!
 //! # What they cost
 //!
-//! A statement past larder: some 0.1 ms, and 5 us for each row up to [`Triggers::at_most`]. Many rows are told of as *any row of the
+//! A statement past larder: some 0.1 ms, and 5 to 10 us for each row up to [`Triggers::at_most`]. Many rows are told of as *any row of the
 //! model*: the relay then looks through the store for all cells of the model, which costs Redis the more the more keys it has.
 
 mod check;
