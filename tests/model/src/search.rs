@@ -46,7 +46,6 @@ struct Origin {
 #[must_use]
 pub fn search(setup: &Setup, at_most: usize) -> Outcome {
     let start = Instant::now();
-    let mut is_complete = false;
     let mut seen: HashSet<Fingerprint, Fingerprints> = HashSet::default();
     let mut scratch = Scratch::default();
     let first = State::new(setup);
@@ -77,10 +76,11 @@ pub fn search(setup: &Setup, at_most: usize) -> Outcome {
         }
         std::mem::swap(&mut level, &mut next);
         if setup.protocol != Protocol::Markers && Finding::Unbounded.is_in(set) {
-            is_complete = true;
+            level.clear();
             break;
         }
     }
+    let is_complete = level.is_empty();
     let traces = Finding::ALL
         .iter()
         .zip(firsts)
@@ -136,6 +136,15 @@ mod tests {
         let outcome = search(&setup, usize::MAX);
         assert_eq!(outcome.n_states, n_states(&setup));
         assert!(outcome.n_states > 10_000, "{}", outcome.n_states);
+    }
+
+    #[test]
+    fn a_search_that_is_given_up_says_so() {
+        let setup = Setup { n_writers: 1, n_readers: 1, n_loads: 1, ..LARDER };
+        let whole = search(&setup, usize::MAX);
+        assert!(whole.is_complete);
+        let part = search(&setup, whole.n_states / 2);
+        assert!(!part.is_complete && part.n_states < whole.n_states, "{} of {}", part.n_states, whole.n_states);
     }
 
     #[test]
