@@ -8,6 +8,7 @@ mod coherence;
 mod faults;
 mod interleavings;
 mod lists;
+mod outbox;
 mod outside;
 mod raw;
 mod reads;

@@ -28,6 +28,17 @@ pub enum Event<'a> {
         /// How many cells stay in doubt.
         n_cells: usize,
     },
+    /// A write could not be marked, and was committed with its cells in the outbox. This handle passes them by until they are settled;
+    /// other handles may serve old values from them as long.
+    WrittenWithoutMarkers {
+        /// How many they are.
+        n_cells: usize,
+    },
+    /// Cells of such writes are settled, by this handle: what the store has of them is the database's again.
+    Settled {
+        /// How many they are, or how many cells the store has of their tables if they were too many to be told apart.
+        n_cells: usize,
+    },
     /// It is not known whether a COMMIT happened. Its cells stay in doubt until that is certain.
     CommitUnknown {
         /// How many they are.
@@ -61,6 +72,8 @@ pub(crate) fn trace(event: Event<'_>) {
         Event::FinishDelayed { n_cells } => {
             tracing::warn!(n_cells, "the end of a write could not be told to the store")
         }
+        Event::WrittenWithoutMarkers { n_cells } => tracing::warn!(n_cells, "a write went on without the store"),
+        Event::Settled { n_cells } => tracing::info!(n_cells, "the store was told of writes that went on without it"),
         Event::CommitUnknown { n_cells } => tracing::error!(n_cells, "it is not known whether a COMMIT happened"),
     }
 }

@@ -36,12 +36,20 @@ pub enum Point {
     BeforeFinish,
     /// Its marks are ended; the write has not returned yet.
     AfterFinish,
+    /// A writer that could not mark its cells is about to leave their keys in the outbox.
+    BeforeOutbox,
+    /// The keys are in its transaction, and its own handle does not pass its cells by yet.
+    AfterOutbox,
+    /// It has committed, and its cells are about to be settled, by whoever does that.
+    BeforeSettle,
+    /// They are settled, or the store failed; they are still passed by.
+    AfterSettle,
 }
 
 #[cfg(feature = "failpoints")]
 impl Point {
-    /// All of them, in the order in which a read and then a write come to them.
-    pub const ALL: [Self; 14] = [
+    /// All of them, in the order in which a read and then a write come to them; then those of a write without the store.
+    pub const ALL: [Self; 18] = [
         Self::BeforeRead,
         Self::AfterRead,
         Self::BeforeLease,
@@ -56,6 +64,10 @@ impl Point {
         Self::AfterCommit,
         Self::BeforeFinish,
         Self::AfterFinish,
+        Self::BeforeOutbox,
+        Self::AfterOutbox,
+        Self::BeforeSettle,
+        Self::AfterSettle,
     ];
 }
 
