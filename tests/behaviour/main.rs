@@ -13,5 +13,6 @@ mod outside;
 mod raw;
 mod reads;
 mod relations;
+mod relay;
 mod views;
 mod writes;

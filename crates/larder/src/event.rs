@@ -1,5 +1,7 @@
 //! What happens beside a call's result.
 
+use std::time::Duration;
+
 use crate::store::{CellKey, StoreError};
 
 /// Something that the caller of a finder or a write does not get to see.
@@ -39,6 +41,13 @@ pub enum Event<'a> {
         /// How many they are, or how many cells the store has of their tables if they were too many to be told apart.
         n_cells: usize,
     },
+    /// A relay has settled some rows of the outbox.
+    Relayed {
+        /// How many cells that were.
+        n_cells: usize,
+        /// How long ago the oldest of these rows was noted.
+        lag: Duration,
+    },
     /// It is not known whether a COMMIT happened. Its cells stay in doubt until that is certain.
     CommitUnknown {
         /// How many they are.
@@ -74,6 +83,7 @@ pub(crate) fn trace(event: Event<'_>) {
         }
         Event::WrittenWithoutMarkers { n_cells } => tracing::warn!(n_cells, "a write went on without the store"),
         Event::Settled { n_cells } => tracing::info!(n_cells, "the store was told of writes that went on without it"),
+        Event::Relayed { n_cells, lag } => tracing::debug!(n_cells, ?lag, "the outbox was relayed"),
         Event::CommitUnknown { n_cells } => tracing::error!(n_cells, "it is not known whether a COMMIT happened"),
     }
 }

@@ -112,6 +112,11 @@ impl<DB: Backend> Larder<DB> {
         self.inner.pool.get().map_err(Error::Pool)
     }
 
+    #[cfg(feature = "postgres")]
+    pub(crate) fn pool(&self) -> &Pool<ConnectionManager<DB::Connection>> {
+        &self.inner.pool
+    }
+
     pub(crate) fn layers(&self) -> Option<&Layers> {
         self.inner.layers.as_ref()
     }

@@ -53,6 +53,8 @@ mod models;
 pub mod outbox;
 mod payload;
 pub mod relation;
+#[cfg(feature = "postgres")]
+pub mod relay;
 mod repository;
 mod row;
 mod session;

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "postgres")]
+use super::Layers;
+#[cfg(feature = "postgres")]
+use crate::event::Event;
 use crate::store::{BATCH, CellKey, Cursor, Scanned, Store, StoreError};
 
 /// Settles cells, a batch a call, and rests after each batch but the last for as long as it took: whether all are settled.
@@ -50,6 +54,38 @@ pub(crate) fn settle_all(
 /// What the keys of a table's cells begin with, that of this cell among them.
 pub(crate) fn prefix_of(key: &[u8]) -> &[u8] {
     key.iter().position(|byte| *byte == b':').map_or(key, |end| &key[..=end])
+}
+
+/// What a relay does with the store of its handle.
+#[cfg(feature = "postgres")]
+impl Layers {
+    /// As [`settle_cells`].
+    pub(crate) fn settle_cells(
+        &self,
+        keys: &[&CellKey],
+        rest: impl FnMut(Duration) -> bool,
+    ) -> Result<bool, StoreError> {
+        settle_cells(self.store.as_ref(), keys, rest)
+    }
+
+    /// As [`settle_all`].
+    pub(crate) fn settle_all(
+        &self,
+        prefix: &[u8],
+        rest: impl FnMut(Duration) -> bool,
+    ) -> Result<(bool, usize), StoreError> {
+        settle_all(self.store.as_ref(), prefix, rest)
+    }
+
+    /// A relay has settled rows of the outbox.
+    pub(crate) fn relayed(&self, n_cells: usize, lag: Duration) {
+        self.tell(Event::Relayed { n_cells, lag });
+    }
+
+    /// The store failed a relay.
+    pub(crate) fn relay_failed(&self, error: &StoreError) {
+        self.failed("relay", error);
+    }
 }
 
 #[cfg(test)]
