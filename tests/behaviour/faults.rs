@@ -6,7 +6,7 @@ use std::{
 };
 
 use diesel::{RunQueryDsl as _, pg::Pg, sql_query};
-use larder::{Error, Larder};
+use larder::{Error, Larder, Writes};
 use shop_core::{User, UserChanges};
 use tests::{Cost, Failure, Meter, Namespace, Operation, OwnRedis, Proxy, SHOP, Shop, eventually, redis_store};
 
@@ -24,7 +24,9 @@ fn shop_on(redis: &OwnRedis) -> Shop {
 #[test]
 fn redis_away_before_begin_rolls_the_write_back() {
     let redis = OwnRedis::new();
-    let shop = shop_on(&redis);
+    let namespace = Namespace::new();
+    let store = redis_store(&redis.url(), &namespace);
+    let shop = Shop::on(namespace, store, |builder| builder.writes(Writes::Strict));
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     users.get(ada.id).unwrap();
     redis.kill();
@@ -82,7 +84,8 @@ fn a_finish_that_is_lost_is_made_up_for() {
 #[test]
 fn a_begin_whose_outcome_is_unknown_is_tried_once_more_under_another_name() {
     let shop = Shop::built(|builder| {
-        builder.commit_within(Duration::from_millis(400)).commit_takes(Duration::from_millis(1600))
+        let builder = builder.commit_within(Duration::from_millis(400)).commit_takes(Duration::from_millis(1600));
+        builder.writes(Writes::Strict)
     });
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     shop.faults.after(Operation::Begin).nth(1).fail(Failure::TimedOut);
@@ -101,7 +104,8 @@ fn a_begin_whose_outcome_is_unknown_is_tried_once_more_under_another_name() {
 #[test]
 fn two_failed_begins_roll_the_write_back_and_their_markers_expire() {
     let shop = Shop::built(|builder| {
-        builder.commit_within(Duration::from_millis(400)).commit_takes(Duration::from_millis(1600))
+        let builder = builder.commit_within(Duration::from_millis(400)).commit_takes(Duration::from_millis(1600));
+        builder.writes(Writes::Strict)
     });
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     users.get(ada.id).unwrap();

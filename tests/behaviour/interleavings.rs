@@ -7,7 +7,7 @@ mod late;
 use std::{sync::Arc, thread, time::Duration};
 
 use diesel::{RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
-use larder::{Error, Isolation, Session as _, TransactionOptions};
+use larder::{Error, Isolation, Session as _, TransactionOptions, Writes};
 use shop_core::{NewOrder, Order, Status, User, UserChanges};
 use tests::{Cost, Namespace, Operation, Shop, day, eventually, money, redis_store, redis_url};
 
@@ -91,7 +91,9 @@ fn a_first_attempt_to_mark_that_arrives_late_stores_nothing_old() {
     let namespace = Namespace::new();
     let late = Late::new(redis_store(&redis_url(), &namespace));
     let shop = Shop::on(namespace, late.clone(), |builder| {
-        builder.commit_within(Duration::from_millis(500)).commit_takes(Duration::from_millis(1500))
+        let builder = builder.commit_within(Duration::from_millis(500)).commit_takes(Duration::from_millis(1500));
+        // One that may go on without markers does not ask a second time.
+        builder.writes(Writes::Strict)
     });
     let (ada, other) = (shop.user("ada"), shop.branch());
     let elsewhere = User::repository(&other.larder);

@@ -345,7 +345,7 @@ fn a_serialization_failure_is_tried_again_on_request() {
     let more = || orders::total_amount.eq(orders::total_amount + money(1));
     let run = |retries| {
         let mut n_runs = 0;
-        let options = TransactionOptions { isolation: Isolation::RepeatableRead, retries };
+        let options = TransactionOptions { isolation: Isolation::RepeatableRead, retries, writes: None };
         let result = shop.larder.transaction_with(options, |tx| {
             n_runs += 1;
             Order::repository(tx).get(order.id)?;

@@ -204,6 +204,9 @@ impl HandleEvent for Events {
             Event::FillRefused { key } => format!("refused: {key}"),
             Event::FinishDelayed { n_cells } => format!("finish delayed: {n_cells}"),
             Event::CommitUnknown { n_cells } => format!("commit unknown: {n_cells}"),
+            Event::WrittenWithoutMarkers { n_cells } => format!("without markers: {n_cells}"),
+            Event::Settled { n_cells } => format!("settled: {n_cells}"),
+            Event::Relayed { n_cells, .. } => format!("relayed: {n_cells}"),
             _ => "something else".to_owned(),
         };
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);

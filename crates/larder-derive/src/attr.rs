@@ -12,7 +12,7 @@ mod view;
 pub(crate) use self::{
     diesel::{Diesel, Parent},
     field::{FieldAttrs, SerdeCoding, serde},
-    model::ModelAttrs,
+    model::{ModelAttrs, Writes},
     relation::{Direction, OnDelete, RelationAttr},
     view::{Refined, ViewAttrs, ViewFieldAttrs},
 };

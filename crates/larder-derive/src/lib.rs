@@ -87,6 +87,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `ttl = "10m"` | how long its cells live, in `ms`, `s`, `m`, `h` or `d`; defaults to what the handle says |
 /// | `name = ".."` | what its cells' keys begin with; defaults to the table's name. For tables of one name in two schemas |
 /// | `write_through = false` | a committed write empties its cells, and does not put the new row into them. For tables with triggers that change a row after its statement |
+/// | `writes = strict` or `= available` | whether a write of its rows is rolled back when the shared store can't be told of it, or goes on by way of the outbox; defaults to what the handle says |
 ///
 /// On a field: `serde` writes it into cells by its own serde implementation; raise `version = 2` whenever that changes form.
 #[proc_macro_derive(Repository, attributes(larder, diesel))]

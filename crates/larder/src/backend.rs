@@ -17,6 +17,7 @@ use diesel::{
 use crate::{
     row::{Built, FromRow},
     statement::{Fragment, Statement},
+    store::CellKey,
 };
 
 /// A database that larder has repositories for: [`diesel::pg::Pg`] and [`diesel::sqlite::Sqlite`], by the features `postgres` and
@@ -85,6 +86,10 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     #[doc(hidden)]
     fn commit(connection: &mut Self::Connection) -> QueryResult<()>;
 
+    /// The table in which a write can leave the keys of its cells, if the back end can have one.
+    #[doc(hidden)]
+    const OUTBOX: Option<Outbox<Self>>;
+
     /// Appends a number of rows, as a value: the statement's text must not depend on it.
     #[doc(hidden)]
     fn bind_limit(n: usize, statement: &mut Statement<'_, Self>);
@@ -100,6 +105,15 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
 
     #[doc(hidden)]
     fn execute(connection: &mut Self::Connection, statement: Statement<'_, Self>) -> QueryResult<usize>;
+}
+
+/// What can be done with a back end's outbox.
+#[doc(hidden)]
+pub struct Outbox<DB: Backend> {
+    /// Whether the database has the table.
+    pub(crate) is_there: fn(&mut DB::Connection) -> QueryResult<bool>,
+    /// Adds the keys of cells, in the transaction that is open.
+    pub(crate) add: fn(&mut DB::Connection, &[&CellKey]) -> QueryResult<()>,
 }
 
 /// The transaction manager of a back end's connection.

@@ -8,6 +8,7 @@ use crate::{
     entity::{Entity, Pattern},
     payload,
     store::{CellKey, Ending},
+    writes::Wishes,
 };
 
 /// The cells that a transaction, or a savepoint in it, has changed.
@@ -17,6 +18,8 @@ pub(crate) struct Effects {
     cells: BTreeMap<CellKey, Effect>,
     /// Whether something was changed that is not among them.
     is_doomed: bool,
+    /// What their models say of writes while the store is away.
+    wishes: Wishes,
 }
 
 /// What a cell will hold.
@@ -43,12 +46,17 @@ impl Effects {
         self.is_doomed
     }
 
+    pub(crate) fn wishes(&self) -> Wishes {
+        self.wishes
+    }
+
     pub(crate) fn keys(&self) -> Vec<&CellKey> {
         self.cells.keys().collect()
     }
 
     /// A row that a statement left behind or took away. The old one first: where both are in one cell, the new one counts.
     pub(crate) fn changed<E: Entity>(&mut self, old: Option<&E>, new: Option<&E>) {
+        self.wishes.add(E::WRITES);
         if let Some(old) = old {
             let value = E::WRITE_THROUGH.then(payload::absent);
             old.cells(&mut Cells { effects: self, value, ttl: E::TTL, _row: PhantomData });
@@ -61,11 +69,13 @@ impl Effects {
 
     /// A row that was changed by something that did not say how.
     pub(crate) fn touched<E: Entity>(&mut self, row: &E) {
+        self.wishes.add(E::WRITES);
         row.cells(&mut Cells { effects: self, value: None, ttl: E::TTL, _row: PhantomData });
     }
 
     /// A key whose row was changed by something that did not say how.
     pub(crate) fn touched_key<P: Pattern>(&mut self, key: &P::Key) {
+        self.wishes.add(P::Entity::WRITES);
         self.cells.insert(payload::cell_key::<P>(key), Effect::Emptied);
     }
 
@@ -73,6 +83,7 @@ impl Effects {
     pub(crate) fn merge(&mut self, later: Effects) {
         self.cells.extend(later.cells);
         self.is_doomed |= later.is_doomed;
+        self.wishes.merge(later.wishes);
     }
 
     /// How each cell ends after COMMIT.

@@ -16,6 +16,7 @@ use crate::{
     statement::{Fragment, Statement},
     store::Layout,
     transaction::Dependents,
+    writes::Writes,
 };
 
 /// A model with a repository. `#[derive(Repository)]` implements it.
@@ -68,6 +69,9 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
 
     /// Whether a committed write puts the new row into its cells. Otherwise it only empties them.
     const WRITE_THROUGH: bool;
+
+    /// Whether a write of its rows goes on while the shared store is away; `None` leaves it to the handle.
+    const WRITES: Option<Writes> = None;
 
     /// The primary key of this row.
     fn key(&self) -> Self::Key;

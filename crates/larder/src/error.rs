@@ -30,7 +30,8 @@ pub enum Error {
         /// The table of the missing row.
         table: &'static str,
     },
-    /// The store could not mark what the transaction changed, so it was rolled back: otherwise others would read old values.
+    /// The store could not mark what the transaction changed, and the transaction was [strict](crate::Writes::Strict), so it was rolled
+    /// back: otherwise others would read old values.
     #[error("the write was rolled back, since the shared store could not be told of it")]
     Store(#[from] StoreError),
     /// Marking what the transaction changed took longer than a COMMIT may lie behind it; it was rolled back.

@@ -1,5 +1,7 @@
 //! What happens beside a call's result.
 
+use std::time::Duration;
+
 use crate::store::{CellKey, StoreError};
 
 /// Something that the caller of a finder or a write does not get to see.
@@ -27,6 +29,24 @@ pub enum Event<'a> {
     FinishDelayed {
         /// How many cells stay in doubt.
         n_cells: usize,
+    },
+    /// A write could not be marked, and was committed with its cells in the outbox. This handle passes them by until they are settled;
+    /// other handles may serve old values from them as long.
+    WrittenWithoutMarkers {
+        /// How many they are.
+        n_cells: usize,
+    },
+    /// Cells of such writes are settled, by this handle: what the store has of them is the database's again.
+    Settled {
+        /// How many they are, or how many cells the store has of their tables if they were too many to be told apart.
+        n_cells: usize,
+    },
+    /// A relay has settled some rows of the outbox.
+    Relayed {
+        /// How many cells that were.
+        n_cells: usize,
+        /// How long ago the oldest of these rows was noted.
+        lag: Duration,
     },
     /// It is not known whether a COMMIT happened. Its cells stay in doubt until that is certain.
     CommitUnknown {
@@ -61,6 +81,9 @@ pub(crate) fn trace(event: Event<'_>) {
         Event::FinishDelayed { n_cells } => {
             tracing::warn!(n_cells, "the end of a write could not be told to the store")
         }
+        Event::WrittenWithoutMarkers { n_cells } => tracing::warn!(n_cells, "a write went on without the store"),
+        Event::Settled { n_cells } => tracing::info!(n_cells, "the store was told of writes that went on without it"),
+        Event::Relayed { n_cells, lag } => tracing::debug!(n_cells, ?lag, "the outbox was relayed"),
         Event::CommitUnknown { n_cells } => tracing::error!(n_cells, "it is not known whether a COMMIT happened"),
     }
 }

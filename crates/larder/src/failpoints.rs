@@ -7,6 +7,10 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 #[cfg_attr(not(feature = "failpoints"), expect(unreachable_pub, reason = "public with the feature only"))]
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "failpoints")),
+    expect(dead_code, reason = "only PostgreSQL has relays")
+)]
 pub enum Point {
     /// A reader is about to look cells up.
     BeforeRead,
@@ -36,12 +40,26 @@ pub enum Point {
     BeforeFinish,
     /// Its marks are ended; the write has not returned yet.
     AfterFinish,
+    /// A writer that could not mark its cells is about to leave their keys in the outbox.
+    BeforeOutbox,
+    /// The keys are in its transaction, and its own handle does not pass its cells by yet.
+    AfterOutbox,
+    /// It has committed, and its cells are about to be settled, by whoever does that.
+    BeforeSettle,
+    /// They are settled, or the store failed; they are still passed by.
+    AfterSettle,
+    /// A relay has taken rows of the outbox, and locks them.
+    RelayTaken,
+    /// Their cells are settled; the rows are still there.
+    RelaySettled,
+    /// The rows are deleted; that is not committed yet.
+    RelayDeleted,
 }
 
 #[cfg(feature = "failpoints")]
 impl Point {
-    /// All of them, in the order in which a read and then a write come to them.
-    pub const ALL: [Self; 14] = [
+    /// All of them, in the order in which a read and then a write come to them; then those of a write without the store.
+    pub const ALL: [Self; 21] = [
         Self::BeforeRead,
         Self::AfterRead,
         Self::BeforeLease,
@@ -56,6 +74,13 @@ impl Point {
         Self::AfterCommit,
         Self::BeforeFinish,
         Self::AfterFinish,
+        Self::BeforeOutbox,
+        Self::AfterOutbox,
+        Self::BeforeSettle,
+        Self::AfterSettle,
+        Self::RelayTaken,
+        Self::RelaySettled,
+        Self::RelayDeleted,
     ];
 }
 

@@ -11,6 +11,7 @@ use crate::{
     layers::{Layers, Times},
     store::Store,
     transaction::Tx,
+    writes::{Policy, Writes},
 };
 
 /// A database with caches in front of it.
@@ -25,6 +26,7 @@ struct Inner<DB: Backend> {
     pool: Pool<ConnectionManager<DB::Connection>>,
     layers: Option<Layers>,
     times: Times,
+    policy: Policy,
 }
 
 impl<DB: Backend> Clone for Larder<DB> {
@@ -54,6 +56,7 @@ impl<DB: Backend> Larder<DB> {
             lease: None,
             commit_within: None,
             commit_takes: None,
+            writes: None,
             fill_in_background: true,
         }
     }
@@ -66,11 +69,12 @@ impl<DB: Backend> Larder<DB> {
     /// On PostgreSQL `work` may not let the connection idle for longer than [`Builder::commit_within`] between two statements.
     ///
     /// # Errors
-    /// Whatever `work` returns: then all is rolled back, as it is if `work` panics. [`Error::Database`] if COMMIT fails, [`Error::Store`],
-    /// [`Error::TooSlow`] or [`Error::TooManyCells`] if the changed cells could not be marked: rolled back too.
+    /// Whatever `work` returns: then all is rolled back, as it is if `work` panics. [`Error::Database`] if COMMIT fails, [`Error::Store`]
+    /// (of [strict](Writes::Strict) transactions), [`Error::TooSlow`] or [`Error::TooManyCells`] if the changed cells could not be marked:
+    /// rolled back too.
     /// [`Error::CommitUnknown`] if the connection was lost during COMMIT.
     pub fn transaction<T>(&self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
-        Tx::run_to_end(self, Isolation::default(), work)
+        Tx::run_to_end(self, TransactionOptions::default(), work)
     }
 
     /// As [`Larder::transaction`], with an isolation level, and trying again what failed only because of others.
@@ -88,7 +92,7 @@ impl<DB: Backend> Larder<DB> {
     ) -> Result<T> {
         let mut n_tries = 0;
         loop {
-            match Tx::run_to_end(self, options.isolation, &mut work) {
+            match Tx::run_to_end(self, options, &mut work) {
                 Err(error) if error.is_retryable() && n_tries < options.retries => thread::sleep(pause_after(n_tries)),
                 result => return result,
             }
@@ -108,8 +112,17 @@ impl<DB: Backend> Larder<DB> {
         self.inner.pool.get().map_err(Error::Pool)
     }
 
+    #[cfg(feature = "postgres")]
+    pub(crate) fn pool(&self) -> &Pool<ConnectionManager<DB::Connection>> {
+        &self.inner.pool
+    }
+
     pub(crate) fn layers(&self) -> Option<&Layers> {
         self.inner.layers.as_ref()
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.inner.policy
     }
 
     pub(crate) fn commit_within(&self) -> Duration {
@@ -126,6 +139,8 @@ pub struct TransactionOptions {
     ///
     /// On PostgreSQL, deadlocks are seen only where the server's `lc_messages` is English: see [`Error::is_retryable`].
     pub retries: u32,
+    /// Whether it goes on if the store can't be told of it. Defaults to what its models say ([`Builder::writes`]).
+    pub writes: Option<Writes>,
 }
 
 /// The longest that a COMMIT may be waited for.
@@ -148,6 +163,7 @@ pub struct Builder<DB: Backend> {
     lease: Option<Duration>,
     commit_within: Option<Duration>,
     commit_takes: Option<Duration>,
+    writes: Option<Writes>,
     fill_in_background: bool,
 }
 
@@ -225,6 +241,18 @@ impl<DB: Backend> Builder<DB> {
         self
     }
 
+    /// Whether writes go on while the store is away, unless a model or a transaction says otherwise. Defaults to
+    /// [`Writes::Available`] where the database has an [`outbox`](crate::outbox), and to [`Writes::Strict`] elsewhere.
+    ///
+    /// What a transaction's options say counts first. Without that, it is strict if one of the models whose rows it changed is, be it by
+    /// its own `#[larder(writes = strict)]` or, if it says nothing, by this. Whether there is an outbox is asked by the first write that
+    /// the store can't be told of, and again by each later one as long as there is none.
+    #[must_use]
+    pub fn writes(mut self, writes: Writes) -> Self {
+        self.writes = Some(writes);
+        self
+    }
+
     /// Whether what was loaded is stored by a thread of the handle's own, after the caller has it, or by the caller. Defaults to the
     /// thread.
     ///
@@ -236,7 +264,8 @@ impl<DB: Backend> Builder<DB> {
         self
     }
 
-    /// The handle. Opens no connection.
+    /// The handle. Opens no connection; one that lies idle in the pool is asked whether the database has an [`outbox`](crate::outbox),
+    /// and `tracing` is told what that means for writes while the store is away.
     #[must_use]
     pub fn build(self) -> Larder<DB> {
         let commit_within = self.commit_within.unwrap_or(Duration::from_secs(3)).clamp(Duration::from_millis(10), HOUR);
@@ -253,7 +282,11 @@ impl<DB: Backend> Builder<DB> {
         }
         let events = self.events.unwrap_or_else(|| Arc::new(NoEvents));
         let layers = self.store.map(|store| Layers::new(store, times, events, self.fill_in_background));
-        Larder { inner: Arc::new(Inner { pool: self.pool, layers, times }) }
+        let policy = Policy::new(self.writes);
+        if layers.is_some() {
+            policy.look::<DB>(&self.pool);
+        }
+        Larder { inner: Arc::new(Inner { pool: self.pool, layers, times, policy }) }
     }
 }
 

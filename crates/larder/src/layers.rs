@@ -2,6 +2,8 @@
 
 mod courier;
 mod repair;
+mod settle;
+mod unsettled;
 
 use std::{
     sync::{
@@ -14,7 +16,11 @@ use std::{
 use bytes::Bytes;
 
 pub(crate) use self::courier::Parcel;
-use self::{courier::Courier, repair::Repair};
+use self::{
+    courier::Courier,
+    repair::Repair,
+    unsettled::{Note, Outcome, Unsettled},
+};
 use crate::{
     event::{self, Event, HandleEvent},
     failpoints::{Point, reach},
@@ -43,6 +49,7 @@ pub(crate) struct Layers {
     events: Arc<dyn HandleEvent>,
     courier: Courier,
     repair: Repair,
+    unsettled: Unsettled,
     jitter: AtomicU32,
 }
 
@@ -65,11 +72,21 @@ impl Layers {
     ) -> Self {
         let courier = Courier::new(Arc::clone(&store), Arc::clone(&events), fill_in_background);
         let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
-        Self { store, times, events, courier, repair, jitter: AtomicU32::new(0) }
+        let unsettled = Unsettled::new(Arc::clone(&store), Arc::clone(&events));
+        Self { store, times, events, courier, repair, unsettled, jitter: AtomicU32::new(0) }
     }
 
     /// Looks keys up, in their order. One round trip a batch.
     pub(crate) fn read(&self, keys: &[CellKey]) -> Vec<Found> {
+        let Some(hidden) = self.unsettled.hidden(keys) else { return self.look_up(keys) };
+        let asked: Vec<_> =
+            keys.iter().zip(&hidden).filter(|(_, hidden)| !**hidden).map(|(key, _)| key.clone()).collect();
+        let mut found = if asked.is_empty() { Vec::new() } else { self.look_up(&asked) }.into_iter();
+        let bypass = |hidden| if hidden { Some(Found::Bypass) } else { found.next() };
+        hidden.into_iter().map(bypass).map(|found| found.unwrap_or(Found::Bypass)).collect()
+    }
+
+    fn look_up(&self, keys: &[CellKey]) -> Vec<Found> {
         reach(Point::BeforeRead);
         let cells = self.store.read(keys);
         reach(Point::AfterRead);
@@ -156,26 +173,41 @@ impl Layers {
 
     /// Marks what a transaction is about to commit.
     ///
-    /// Strict: a marker whose fate is unknown is tried once more under a new nonce, and then the transaction must be rolled back.
-    /// A nonce that failed is never ended; its markers expire.
+    /// A nonce that failed is never ended; its markers expire. The next attempt takes a new one.
     pub(crate) fn begin(&self, keys: &[&CellKey]) -> Result<Begun, StoreError> {
-        let mut again = true;
-        loop {
-            reach(Point::BeforeBegin);
-            let (nonce, sent) = (Nonce::fresh(), Instant::now());
-            let begun = self.store.begin(nonce, keys, self.times.hold);
-            reach(Point::AfterBegin);
-            match begun {
-                Ok(()) => return Ok(Begun { nonce, sent }),
-                Err(error) => {
-                    self.failed("begin", &error);
-                    if !again {
-                        return Err(error);
-                    }
-                    again = false;
-                }
+        reach(Point::BeforeBegin);
+        let (nonce, sent) = (Nonce::fresh(), Instant::now());
+        let begun = self.store.begin(nonce, keys, self.times.hold);
+        reach(Point::AfterBegin);
+        match begun {
+            Ok(()) => Ok(Begun { nonce, sent }),
+            Err(error) => {
+                self.failed("begin", &error);
+                Err(error)
             }
         }
+    }
+
+    /// Takes down, in place of marking, that a transaction is about to commit: to be called before COMMIT is sent.
+    pub(crate) fn note(&self, keys: &[&CellKey]) -> Noted {
+        Noted { note: self.unsettled.note(keys), n_cells: keys.len(), since: Instant::now() }
+    }
+
+    /// A transaction that was noted has committed.
+    pub(crate) fn committed_without_markers(&self, noted: Noted) {
+        self.tell(Event::WrittenWithoutMarkers { n_cells: noted.n_cells });
+        self.unsettled.end(noted.note, Outcome::Committed);
+    }
+
+    /// A transaction that was noted was certainly rolled back.
+    pub(crate) fn rolled_back_without_markers(&self, noted: Noted) {
+        self.unsettled.end(noted.note, Outcome::RolledBack);
+    }
+
+    /// A transaction that was noted may or may not have been committed.
+    pub(crate) fn unknown_without_markers(&self, noted: Noted) {
+        self.tell(Event::CommitUnknown { n_cells: noted.n_cells });
+        self.unsettled.end(noted.note, Outcome::Unknown { until: noted.since + self.times.hold });
     }
 
     /// Whether so much time has passed that COMMIT must not be sent any more.
@@ -249,4 +281,12 @@ fn tell(events: &dyn HandleEvent, event: Event<'_>) {
 pub(crate) struct Begun {
     nonce: Nonce,
     sent: Instant,
+}
+
+/// A transaction whose cells are noted, since they could not be marked.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    note: Note,
+    n_cells: usize,
+    since: Instant,
 }

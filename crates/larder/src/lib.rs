@@ -11,6 +11,8 @@
 //! - **Writes** ([`insert`](Repository::insert), [`update`](Repository::update), [`upsert`](Repository::upsert),
 //!   [`delete`](Repository::delete) and those by condition) give rows back as the database has them. [`Larder::transaction`] makes
 //!   several of them one. What Diesel does besides goes through [`Tx::run`], and is told of by [`Tx::touching`].
+//! - **While the store is away** reads go to the database, and [`Writes`] says whether writes go on: with the table `larder_outbox` and a
+//!   relay they do (modules `outbox` and `relay`, PostgreSQL only).
 //! - **Stores** hold the cells: [`MemoryStore`] for one process, `RedisStore` (crate `larder-redis`) for many. The module [`store`] has
 //!   the trait and the suite that checks an implementation.
 //!
@@ -47,8 +49,12 @@ mod layers;
 mod load;
 #[allow(dead_code, reason = "what reads the registry comes next")]
 mod models;
+#[cfg(feature = "postgres")]
+pub mod outbox;
 mod payload;
 pub mod relation;
+#[cfg(feature = "postgres")]
+pub mod relay;
 mod repository;
 mod row;
 mod session;
@@ -58,6 +64,7 @@ pub mod store;
 mod transaction;
 #[cfg(feature = "postgres")]
 pub mod triggers;
+mod writes;
 
 pub use larder_derive::{Codec, KeyPart, Repository, View};
 
@@ -76,6 +83,7 @@ pub use self::{
     shape::{Load, Shape},
     store::MemoryStore,
     transaction::Tx,
+    writes::Writes,
 };
 
 /// What the derives name. No part of larder's promises.
@@ -107,5 +115,6 @@ pub mod __private {
         statement::{Fragment, Statement},
         store::Layout,
         transaction::Dependents,
+        writes::Writes,
     };
 }

@@ -13,21 +13,24 @@ use diesel::{
 };
 
 use crate::{
-    backend::{self, Backend, Isolation, Manager},
+    backend::{self, Backend, Manager},
     effect::Effects,
     error::{Error, Result},
     failpoints::{Point, reach},
-    handle::Larder,
+    handle::{Larder, TransactionOptions},
+    layers::{Layers, Noted},
     row::FromRow,
     session::Access,
     statement::Statement,
 };
 
 mod dependents;
+mod tell;
 mod touch;
 
 #[doc(hidden)]
 pub use self::dependents::Dependents;
+use self::tell::Told;
 pub(crate) use self::{dependents::delete_dependents, touch::lock_rows};
 
 /// An open transaction: a [`Session`](crate::Session) for repositories, and Diesel's connection for everything else.
@@ -129,18 +132,18 @@ impl<DB: Backend> Tx<DB> {
     /// Begins a transaction, runs `work` in it, and commits or rolls back.
     pub(crate) fn run_to_end<T>(
         larder: &Larder<DB>,
-        isolation: Isolation,
+        options: TransactionOptions,
         work: impl FnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
         let mut connection = larder.connection()?;
-        DB::begin(&mut connection, isolation, larder.commit_within())?;
+        DB::begin(&mut connection, options.isolation, larder.commit_within())?;
         let tx = Self {
             connection: RefCell::new(connection),
             frames: RefCell::new(vec![Effects::default()]),
             tells_caches: larder.layers().is_some(),
         };
         match panic::catch_unwind(AssertUnwindSafe(|| work(&tx))) {
-            Ok(Ok(value)) => tx.commit(larder).map(|()| value),
+            Ok(Ok(value)) => tx.commit(larder, options).map(|()| value),
             Ok(Err(error)) => {
                 tx.roll_back();
                 Err(error)
@@ -153,7 +156,7 @@ impl<DB: Backend> Tx<DB> {
     }
 
     /// Marks, commits, and ends the marks: `docs/architecture.md`, "One write".
-    fn commit(self, larder: &Larder<DB>) -> Result<()> {
+    fn commit(self, larder: &Larder<DB>, options: TransactionOptions) -> Result<()> {
         let mut frames = self.frames.take();
         let effects = frames.pop().unwrap_or_default();
         // Whoever opens and closes transactions by hand in `run` may have left one open: COMMIT would not be one.
@@ -173,11 +176,12 @@ impl<DB: Backend> Tx<DB> {
             return Err(Error::TooManyCells { n_cells, limit });
         }
         let keys = effects.keys();
-        let begun = match layers.begin(&keys) {
-            Ok(begun) => begun,
+        let begun = match self.tell(larder, layers, (&effects, &keys), options) {
+            Ok(Told::Marked(begun)) => begun,
+            Ok(Told::Noted(noted)) => return self.commit_without_markers(layers, noted),
             Err(error) => {
                 self.roll_back();
-                return Err(Error::Store(error));
+                return Err(error);
             }
         };
         if layers.is_late(&begun) {
@@ -199,6 +203,17 @@ impl<DB: Backend> Tx<DB> {
                 Err(error)
             }
         }
+    }
+
+    /// Commits what stands in the outbox: until the store is told, the handle passes those cells by.
+    fn commit_without_markers(self, layers: &Layers, noted: Noted) -> Result<()> {
+        let committed = self.send_commit();
+        match &committed {
+            Ok(()) => layers.committed_without_markers(noted),
+            Err(failure) if failure.certain => layers.rolled_back_without_markers(noted),
+            Err(_) => layers.unknown_without_markers(noted),
+        }
+        committed.map_err(|failure| failure.error)
     }
 
     /// Sends COMMIT and gives the connection back.

@@ -7,7 +7,7 @@ use super::{item, order, relation, relation::RelationAttr, ttl};
 use crate::errors::Errors;
 
 const OPTIONS: &[&str] =
-    &["ttl", "name", "write_through", "unique", "index", "has_many", "has_one", "belongs_to", "many_to_many"];
+    &["ttl", "name", "write_through", "writes", "unique", "index", "has_many", "has_one", "belongs_to", "many_to_many"];
 
 /// The struct's attributes.
 #[derive(Default)]
@@ -15,11 +15,19 @@ pub(crate) struct ModelAttrs {
     pub(crate) ttl: Option<u64>,
     pub(crate) name: Option<LitStr>,
     pub(crate) write_through: Option<bool>,
+    pub(crate) writes: Option<Writes>,
     pub(crate) uniques: Vec<Unique>,
     pub(crate) indexes: Vec<Index>,
     pub(crate) relations: Vec<RelationAttr>,
     /// Names of relations that could not be parsed, for the stubs.
     pub(crate) broken: Vec<Ident>,
+}
+
+/// `writes = strict`, `writes = available`.
+#[derive(Clone, Copy)]
+pub(crate) enum Writes {
+    Strict,
+    Available,
 }
 
 /// `unique(a, b; deferrable)`.
@@ -59,6 +67,10 @@ impl ModelAttrs {
                 input.parse::<Token![=]>()?;
                 item::once(&mut self.write_through, &option, input.parse::<LitBool>()?.value)
             }
+            "writes" => {
+                input.parse::<Token![=]>()?;
+                item::once(&mut self.writes, &option, writes(input)?)
+            }
             "unique" => {
                 self.uniques.push(item::parenthesized(input, |input| unique(option, input))?);
                 Ok(())
@@ -89,6 +101,15 @@ fn relation_name(input: ParseStream<'_>) -> Option<Ident> {
     match group.stream().into_iter().next()? {
         TokenTree::Ident(name) => Some(name),
         _ => None,
+    }
+}
+
+fn writes(input: ParseStream<'_>) -> syn::Result<Writes> {
+    let word = item::ident(input)?;
+    match &*word.to_string() {
+        "strict" => Ok(Writes::Strict),
+        "available" => Ok(Writes::Available),
+        _ => Err(syn::Error::new(word.span(), "writes are `strict` or `available`")),
     }
 }
 

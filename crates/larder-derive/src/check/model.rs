@@ -51,6 +51,7 @@ pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model
         is_named,
         ttl: attrs.ttl,
         write_through: attrs.write_through.unwrap_or(true),
+        writes: attrs.writes,
         backends: diesel.backends,
         fields,
         patterns,

@@ -4,7 +4,10 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::{coding, local, place, quiet};
-use crate::facts::{Model, ModelField, tuple};
+use crate::{
+    attr::Writes,
+    facts::{Model, ModelField, tuple},
+};
 
 pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     let Model { ident, name, write_through, .. } = model;
@@ -51,6 +54,16 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
         }
         None => quote!(::core::option::Option::None),
     };
+    let writes = model.writes.map(|writes| {
+        let writes = match writes {
+            Writes::Strict => quote!(Strict),
+            Writes::Available => quote!(Available),
+        };
+        quote! {
+            const WRITES: ::core::option::Option<__larder::Writes> =
+                ::core::option::Option::Some(__larder::Writes::#writes);
+        }
+    });
     let encode = model.fields.iter().map(|field| {
         let ident = field.ident;
         coding::encode(field.ty, field.serde.as_ref(), quote!(&self.#ident))
@@ -91,6 +104,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
             const LAYOUT: __larder::Layout = __larder::layout(#name, &[#(#layout),*]);
             const TTL: ::core::option::Option<::core::time::Duration> = #ttl;
             const WRITE_THROUGH: bool = #write_through;
+            #writes
             fn key(&self) -> Self::Key {
                 #key_of
             }

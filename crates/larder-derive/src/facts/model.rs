@@ -3,7 +3,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Ident, Path, Type, Visibility};
 
 use crate::{
-    attr::{OnDelete, SerdeCoding},
+    attr::{OnDelete, SerdeCoding, Writes},
     names,
 };
 
@@ -17,6 +17,7 @@ pub(crate) struct Model<'a> {
     pub(crate) is_named: bool,
     pub(crate) ttl: Option<u64>,
     pub(crate) write_through: bool,
+    pub(crate) writes: Option<Writes>,
     pub(crate) backends: Vec<Type>,
     pub(crate) fields: Vec<ModelField<'a>>,
     /// The primary key's comes first.

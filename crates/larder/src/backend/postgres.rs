@@ -12,8 +12,9 @@ use diesel::{
     sql_types::{Array, BigInt, HasSqlType, SqlType, is_nullable::NotNull},
 };
 
-use super::{Backend, BindValues, InsertRows, Isolation, limit, unwrap_rows};
+use super::{Backend, BindValues, InsertRows, Isolation, Outbox, limit, unwrap_rows};
 use crate::{
+    outbox,
     row::{Built, FromRow},
     statement::{Fragment, Statement},
 };
@@ -32,6 +33,8 @@ impl Backend for Pg {
     // wait for it; if it changes the key, PostgreSQL takes the stronger lock by itself.
     const FOR_CHANGE: &'static str = " FOR NO KEY UPDATE";
     const FOR_DELETE: &'static str = " FOR UPDATE";
+
+    const OUTBOX: Option<Outbox<Self>> = Some(Outbox { is_there: outbox::is_there, add: outbox::add });
 
     fn lock_table<'q>(table: Fragment<'q, Self>) -> Option<Statement<'q, Self>> {
         let mut statement = Statement::new();

@@ -12,7 +12,7 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use super::{Backend, BindValues, InsertRows, Isolation, Manager, limit, unwrap_rows};
+use super::{Backend, BindValues, InsertRows, Isolation, Manager, Outbox, limit, unwrap_rows};
 use crate::{
     row::{Built, FromRow},
     statement::{Fragment, Statement},
@@ -31,6 +31,8 @@ impl Backend for Sqlite {
     // A write transaction has the database to itself.
     const FOR_CHANGE: &'static str = "";
     const FOR_DELETE: &'static str = "";
+
+    const OUTBOX: Option<Outbox<Self>> = None;
 
     fn lock_table<'q>(_table: Fragment<'q, Self>) -> Option<Statement<'q, Self>> {
         None

@@ -79,6 +79,13 @@ fn the_cli_and_the_embedded_migrations_build_the_same() {
 }
 
 #[test]
+fn the_outbox_is_larders() {
+    let up = include_str!("../../../../migrations/2026-11-23-000004-0000_create_larder_outbox/up.sql");
+    let down = include_str!("../../../../migrations/2026-11-23-000004-0000_create_larder_outbox/down.sql");
+    assert_eq!((up, down), (larder::outbox::UP, larder::outbox::DOWN));
+}
+
+#[test]
 fn redo_of_everything_changes_nothing() {
     let database = SHOP.database();
     let before = catalogue(&mut database.connect());

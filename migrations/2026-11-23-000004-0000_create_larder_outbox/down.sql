@@ -1,0 +1,2 @@
+DROP TABLE larder_outbox;
+DROP FUNCTION larder_outbox_wake();
