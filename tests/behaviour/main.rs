@@ -12,5 +12,6 @@ mod outside;
 mod raw;
 mod reads;
 mod relations;
+mod verify;
 mod views;
 mod writes;

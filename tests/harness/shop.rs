@@ -204,6 +204,7 @@ impl HandleEvent for Events {
             Event::FillRefused { key } => format!("refused: {key}"),
             Event::FinishDelayed { n_cells } => format!("finish delayed: {n_cells}"),
             Event::CommitUnknown { n_cells } => format!("commit unknown: {n_cells}"),
+            Event::Mismatch { mismatch } => format!("mismatch: {} {}", mismatch.key, mismatch.difference),
             _ => "something else".to_owned(),
         };
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);

@@ -58,6 +58,7 @@ pub mod store;
 mod transaction;
 #[cfg(feature = "postgres")]
 pub mod triggers;
+pub mod verify;
 
 pub use larder_derive::{Codec, KeyPart, Repository, View};
 
