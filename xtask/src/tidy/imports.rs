@@ -50,6 +50,12 @@ const ROOMS: [Room; 7] = [
         may: Some(&["bytes", "larder", "r2d2", "redis", "rustls", "thiserror", "tracing"]),
         never: &["shop-core"],
     },
+    // It is told of models, and knows none.
+    Room {
+        package: "larder-cli",
+        may: Some(&["diesel", "larder", "larder-redis", "lexopt", "serde_json", "signal-hook", "thiserror"]),
+        never: &["shop-core"],
+    },
     Room {
         package: "shop-core",
         may: Some(&["bigdecimal", "chrono", "diesel", "diesel_migrations", "larder", "serde", "uuid"]),
