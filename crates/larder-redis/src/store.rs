@@ -4,18 +4,18 @@ use larder::store::{
     BATCH, Cell, CellKey, Clock, Cursor, Ending, Fill, Inspected, Layout, Lease, Nonce, Scanned, Store, StoreError,
     Vacancy,
 };
-use redis::Value;
 
 use crate::{
     BuildError, RedisStoreBuilder,
-    cell::{Parsed, header, parse, stamp},
-    error::from_server,
+    answer::{cell, inspected, page},
+    cell::header,
     glob,
     link::Link,
     pool::Pool,
     request::Request,
     scripts::{self, Script},
     server::{Quarantine, TooShort},
+    warning::{Warning, Warnings},
 };
 
 /// A store on Redis 6.2 or later (or Valkey), shared by every process that uses the same server and namespace.
@@ -29,11 +29,13 @@ use crate::{
 ///
 /// The server must be a master that is spoken to directly, not through a proxy that spreads connections over servers: what a
 /// connection knows of its server's life is learned when it is made. Its `maxmemory-policy` may be any of `allkeys-lru`,
-/// `allkeys-lfu`, `volatile-lru` and `volatile-lfu`, or none; others may evict markers of writes in doubt.
+/// `allkeys-lfu`, `volatile-lru` and `volatile-lfu`, or none; others may evict markers of writes in doubt, and
+/// [`RedisStore::warnings`] says so.
 pub struct RedisStore {
     pool: Pool,
     namespace: Box<[u8]>,
     quarantine: Arc<Quarantine>,
+    warnings: Arc<Warnings>,
     clock: Arc<dyn Clock>,
 }
 
@@ -56,8 +58,32 @@ impl RedisStore {
         RedisStoreBuilder::new(url)
     }
 
-    pub(crate) fn new(pool: Pool, namespace: String, quarantine: Arc<Quarantine>, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, namespace: namespace.into_bytes().into(), quarantine, clock }
+    pub(crate) fn new(
+        pool: Pool,
+        namespace: String,
+        quarantine: Arc<Quarantine>,
+        warnings: Arc<Warnings>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { pool, namespace: namespace.into_bytes().into(), quarantine, warnings, clock }
+    }
+
+    /// What the settings of the server are not good for, as of the latest connection to it: `None` if none was made yet.
+    ///
+    /// The same goes to `tracing`, once for each life of a server. A service that would rather not start asks here.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = larder_redis::RedisStore::connect("redis://localhost/")?;
+    /// if let Some([warning, ..]) = store.warnings().as_deref() {
+    ///     return Err(warning.to_string().into());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> Option<Vec<Warning>> {
+        self.warnings.latest()
     }
 
     /// Does something with a connection, and lets the other connections know if it breaks.
@@ -280,21 +306,17 @@ impl Store for RedisStore {
         }
         self.with_link(|link| {
             let mut answers = link.call(&request)?.into_iter();
-            let mut inspected = Vec::with_capacity(keys.len());
+            let mut cells = Vec::with_capacity(keys.len());
             for keys in keys.chunks(BATCH) {
                 let Some(values) = answers.next() else {
                     return Err(link.refuse("each command is answered"));
                 };
                 let values = link.list(values, keys.len())?;
                 for ((key, value), left) in keys.iter().zip(values).zip(answers.by_ref()) {
-                    let stamp = if let Value::BulkString(bytes) = &value { stamp(bytes) } else { None };
-                    let cell = cell(link, key, value)?;
-                    let stamp = stamp.filter(|_| matches!(cell, Cell::Value(_)));
-                    let expires_in = time_left(link, &left)?.filter(|_| cell != Cell::Vacant(Vacancy::Nothing));
-                    inspected.push(Inspected { cell, stamp, expires_in });
+                    cells.push(inspected(link, key, value, &left)?);
                 }
             }
-            Ok(inspected)
+            Ok(cells)
         })
     }
 
@@ -327,47 +349,6 @@ impl fmt::Debug for RedisStore {
         let namespace = self.namespace.escape_ascii().to_string();
         f.debug_struct("RedisStore").field("namespace", &namespace).finish_non_exhaustive()
     }
-}
-
-fn cell(link: &mut Link, key: &CellKey, value: Value) -> Result<Cell, StoreError> {
-    match value {
-        Value::Nil => Ok(Cell::Vacant(Vacancy::Nothing)),
-        Value::BulkString(bytes) => Ok(match parse(bytes, link.fence(), key.layout()) {
-            Parsed::Cell(cell) => cell,
-            Parsed::Garbage => {
-                tracing::warn!(%key, "something that is no cell lies under a key");
-                Cell::Vacant(Vacancy::Foreign)
-            }
-        }),
-        _ => Err(link.refuse("MGET answers with strings")),
-    }
-}
-
-/// Reads the answer of `PTTL`: `None` where there is nothing, or something that stays for good.
-fn time_left(link: &mut Link, answer: &Value) -> Result<Option<Duration>, StoreError> {
-    match answer {
-        Value::Int(milliseconds) => Ok(u64::try_from(*milliseconds).ok().map(Duration::from_millis)),
-        Value::ServerError(error) => Err(from_server(error)),
-        _ => Err(link.refuse("PTTL answers with a number")),
-    }
-}
-
-/// Reads the answer of `SCAN`: where to go on, and keys.
-fn page(link: &mut Link, answer: Value) -> Result<(u64, Vec<Vec<u8>>), StoreError> {
-    let page = match answer {
-        Value::Array(page) => <[Value; 2]>::try_from(page).ok(),
-        Value::ServerError(error) => return Err(from_server(&error)),
-        _ => None,
-    };
-    let read = page.and_then(|[next, keys]| {
-        let (Value::BulkString(next), Value::Array(keys)) = (next, keys) else {
-            return None;
-        };
-        let next = str::from_utf8(&next).ok()?.parse().ok()?;
-        let key = |key| if let Value::BulkString(key) = key { Some(key) } else { None };
-        Some((next, keys.into_iter().map(key).collect::<Option<_>>()?))
-    });
-    read.ok_or_else(|| link.refuse("SCAN answers with a cursor and keys"))
 }
 
 fn n_bytes_of(ending: &Ending) -> usize {

@@ -29,6 +29,12 @@ enum Effect {
     Emptied,
 }
 
+impl Effect {
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::Value { payload, .. } if payload::is_absent(payload))
+    }
+}
+
 impl Effects {
     pub(crate) fn len(&self) -> usize {
         self.cells.len()
@@ -120,6 +126,11 @@ impl<E: Entity> Cells<'_, E> {
             Some(payload) if P::UNIQUE && P::WRITE_THROUGH => Effect::Value { payload: payload.clone(), ttl: self.ttl },
             _ => Effect::Emptied,
         };
-        self.effects.cells.insert(payload::cell_key::<P>(&key), effect);
+        let cells = &mut self.effects.cells;
+        let key = payload::cell_key::<P>(&key);
+        // Where keys are exchanged (a deferrable key), one row leaves a cell that another has just come to. Which of them the cell is
+        // of at COMMIT is then for a reader to find out.
+        let leaves_anothers = effect.is_absent() && matches!(cells.get(&key), Some(Effect::Value { .. }));
+        cells.insert(key, if leaves_anothers { Effect::Emptied } else { effect });
     }
 }
