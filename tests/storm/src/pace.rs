@@ -7,7 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::clock::{between, now};
+
 const TICK: Duration = Duration::from_millis(5);
+
+/// Longer than any fault lasts: a run in which nothing was done for that time would never end.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// How far a run has come, and when it is over.
 #[derive(Debug, Clone)]
@@ -15,6 +20,8 @@ pub(crate) struct Pace {
     until: Option<Instant>,
     n_wanted: Option<u64>,
     n_done: Arc<AtomicU64>,
+    /// When the last operation was done.
+    progress: Arc<AtomicU64>,
     is_given_up: Arc<AtomicBool>,
 }
 
@@ -22,11 +29,19 @@ impl Pace {
     /// A run that lasts until both are reached: so long, and so many operations.
     pub(crate) fn new(time: Option<Duration>, n_operations: Option<u64>) -> Self {
         let until = time.map(|time| Instant::now() + time);
-        Self { until, n_wanted: n_operations, n_done: Arc::default(), is_given_up: Arc::default() }
+        let progress = Arc::new(AtomicU64::new(now()));
+        Self { until, n_wanted: n_operations, n_done: Arc::default(), progress, is_given_up: Arc::default() }
     }
 
     pub(crate) fn done(&self, n_operations: u64) {
-        self.n_done.store(n_operations, Ordering::Relaxed);
+        if self.n_done.swap(n_operations, Ordering::Relaxed) != n_operations {
+            self.progress.store(now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nothing has happened for so long that nothing will.
+    pub(crate) fn is_stuck(&self) -> bool {
+        between(self.progress.load(Ordering::Relaxed), now()) > STUCK
     }
 
     pub(crate) fn n_done(&self) -> u64 {
@@ -40,6 +55,7 @@ impl Pace {
 
     pub(crate) fn is_over(&self) -> bool {
         self.is_given_up.load(Ordering::Relaxed)
+            || self.is_stuck()
             || (self.until.is_none_or(|until| Instant::now() >= until)
                 && self.n_wanted.is_none_or(|wanted| self.n_done() >= wanted))
     }
@@ -81,4 +97,31 @@ pub(crate) fn wait_until(within: Duration, mut is_met: impl FnMut() -> bool) -> 
         thread::sleep(TICK);
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_over_when_time_and_operations_are_or_when_it_is_given_up() {
+        let pace = Pace::new(Some(Duration::ZERO), Some(2));
+        assert!(!pace.is_over() && pace.wait(Duration::ZERO));
+        pace.done(2);
+        assert!(pace.is_over() && !pace.wait(Duration::from_secs(60)));
+        let pace = Pace::new(Some(Duration::from_secs(600)), Some(0));
+        assert!(!pace.is_over());
+        pace.give_up();
+        assert!(pace.is_over());
+    }
+
+    #[test]
+    fn a_run_without_progress_is_over() {
+        let pace = Pace::new(None, Some(2));
+        pace.done(1);
+        assert!(!pace.is_stuck());
+        pace.progress.fetch_sub(61_000_000_000, Ordering::Relaxed);
+        pace.done(1);
+        assert!(pace.is_stuck() && pace.is_over(), "the same number is no progress");
+    }
 }

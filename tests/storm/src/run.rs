@@ -82,9 +82,11 @@ pub fn run(scenario: &Scenario, plan: &Plan) -> Result<Report> {
     }
     let disturbed = storm.rage(scenario).inspect_err(|_| pace.give_up());
     pace.wait_for_the_end();
+    let is_stuck = pace.is_stuck();
     let Storm { arena, crew, n_faults, .. } = storm;
     let mut complaints: Vec<String> =
         disturbed.err().into_iter().map(|error| format!("the faults failed: {error}")).collect();
+    complaints.extend(is_stuck.then(|| "nothing was done for a minute".to_owned()));
     complaints.extend(crew.dismiss().err().map(|error| error.to_string()));
     let time = started.elapsed();
     let (mut oracle, history) = judge.end()?;
