@@ -5,6 +5,7 @@
 
 mod background;
 mod coherence;
+mod deferrable;
 mod faults;
 mod interleavings;
 mod lists;
