@@ -18,9 +18,15 @@ CREATE TABLE larder_outbox (
 
 -- Transactions that notify commit one after the other, in the whole cluster, so this must be rare. Where a row waits already the relay
 -- is awake, or the store is away; and what larder itself writes here it writes because the store is away.
-CREATE FUNCTION larder_outbox_wake() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+-- Whoever adds a row may have another search_path, and no right to read here.
+CREATE FUNCTION larder_outbox_wake() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    is_first boolean;
 BEGIN
-    IF NOT EXISTS (SELECT FROM larder_outbox WHERE id < NEW.id) THEN
+    EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I.%I WHERE id < $1)', TG_TABLE_SCHEMA, TG_TABLE_NAME)
+        INTO is_first USING NEW.id;
+    IF is_first THEN
         PERFORM pg_notify('larder_outbox', '');
     END IF;
     RETURN NULL;

@@ -127,7 +127,8 @@ fn only_the_first_row_of_a_model_notifies_since_those_who_notify_commit_one_afte
     assert_eq!(n_heard("INSERT INTO larder_outbox (model) VALUES ('a'), ('b')"), 1);
     assert_eq!(n_heard("INSERT INTO larder_outbox (model) VALUES ('a')"), 0);
     assert_eq!(n_heard("DELETE FROM larder_outbox"), 0);
-    assert_eq!(n_heard("INSERT INTO larder_outbox (model) VALUES ('a')"), 1);
+    // Also where the table is not on the way of whoever adds to it.
+    assert_eq!(n_heard("SET search_path = ''; INSERT INTO public.larder_outbox (model) VALUES ('a')"), 1);
 }
 
 #[test]
@@ -227,6 +228,9 @@ fn too_many_rows_become_one_a_model_while_the_store_is_away_and_nothing_is_lost(
         let email = format!("{n}@example.com");
         changed = User::repository(&writer.larder).update(ada.id, &renamed(&email)).unwrap();
     }
+    // Numbers that nobody has are no rows.
+    let undone = "BEGIN; INSERT INTO larder_outbox (model) SELECT 'users' FROM generate_series(1, 50); ROLLBACK";
+    shop.database.connect().batch_execute(undone).unwrap();
     Order::repository(&writer.larder).delete(order.id).unwrap();
     assert_eq!(outbox(&mut shop.database.connect()).len(), 31);
     // As many as are allowed stay as they are.
