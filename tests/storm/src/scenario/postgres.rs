@@ -29,11 +29,11 @@ pub(super) const SESSIONS_ENDED: Scenario = Scenario {
 
 pub(super) const LATE_COMMIT: Scenario = Scenario {
     name: "postgres-late-commit",
-    breaks: "a COMMIT is under way for long, and mostly for longer than is allowed; some workers are killed meanwhile",
+    breaks: "a COMMIT is under way for long, and mostly for longer than is allowed; the workers are killed meanwhile",
     bound: Bound::Never,
     may_fail: true,
     setting: Setting::PROXIED,
-    every: 100..800,
+    every: 1..100,
     faults: &[hold_commit],
 };
 
@@ -54,7 +54,9 @@ pub(super) fn end_sessions(storm: &mut Storm) -> Result<()> {
 }
 
 pub(super) fn hold_commit(storm: &mut Storm) -> Result<()> {
-    let time = Duration::from_millis(storm.dice.u64(50..1_500));
+    // As long as is allowed, or longer than markers are held: were it done then, readers would have stored the old rows again.
+    let is_allowed = storm.dice.bool();
+    let time = Duration::from_millis(storm.dice.u64(if is_allowed { 50..250 } else { 1_100..1_700 }));
     let is_answer_lost = storm.dice.bool();
     let (proxies, pace) = (storm.proxies()?, &storm.pace);
     if is_answer_lost {
@@ -63,5 +65,5 @@ pub(super) fn hold_commit(storm: &mut Storm) -> Result<()> {
     proxies.postgres.hold_the_next_commit(time);
     pace.wait_while(Duration::from_secs(1), || proxies.postgres.awaits_a_commit());
     // Whoever gets an answer makes up for a COMMIT that came too late. One that is no more does not.
-    if storm.dice.u8(..4) == 0 { workers::kill(storm) } else { Ok(()) }
+    if storm.dice.u8(..4) == 0 { workers::kill_all(storm) } else { Ok(()) }
 }

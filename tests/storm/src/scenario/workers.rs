@@ -47,6 +47,11 @@ pub(super) fn kill(storm: &mut Storm) -> Result<()> {
     storm.crew.start(worker)
 }
 
+pub(super) fn kill_all(storm: &mut Storm) -> Result<()> {
+    (0..storm.crew.len()).try_for_each(|worker| storm.crew.kill(worker))?;
+    storm.crew.start_all()
+}
+
 pub(super) fn freeze(storm: &mut Storm) -> Result<()> {
     let worker = storm.worker();
     storm.crew.freeze(worker, true)?;

@@ -16,7 +16,8 @@ impl Hand<'_> {
     /// Reads something, and tells what.
     pub(super) fn read(&mut self) {
         match self.random.u8(..100) {
-            0..25 => self.find_order(),
+            0..5 => self.find_past_caches(),
+            5..25 => self.find_order(),
             25..40 => self.find_orders(),
             40..54 => self.list_orders(),
             54..60 => self.look_twice(),
@@ -38,6 +39,17 @@ impl Hand<'_> {
         let n_keys = self.random.usize(2..=8);
         let orders = self.random.choose_multiple(0..world::ORDERS, n_keys);
         self.find_these(orders);
+    }
+
+    /// Reads what the database has by now, which caches may serve nothing older than from then on.
+    fn find_past_caches(&mut self) {
+        let orders = self.random.choose_multiple(0..world::ORDERS, 8);
+        self.tell(|hand| {
+            let ids: Vec<_> = orders.iter().map(|order| order_id(*order)).collect();
+            let rows = hand.larder.transaction(|tx| Order::repository(tx).find_many(&ids))?;
+            let asked = Asked::Rows(orders.into_iter().map(Key::Order).collect());
+            Ok([(asked, rows.iter().flatten().map(version_of_order).collect())])
+        });
     }
 
     /// Reads a list and then its rows, of which none may be older: what one cell knows is known.
