@@ -14,5 +14,6 @@ mod raw;
 mod reads;
 mod relations;
 mod relay;
+mod verify;
 mod views;
 mod writes;

@@ -207,6 +207,7 @@ impl HandleEvent for Events {
             Event::WrittenWithoutMarkers { n_cells } => format!("without markers: {n_cells}"),
             Event::Settled { n_cells } => format!("settled: {n_cells}"),
             Event::Relayed { n_cells, .. } => format!("relayed: {n_cells}"),
+            Event::Mismatch { mismatch } => format!("mismatch: {} {}", mismatch.key, mismatch.difference),
             _ => "something else".to_owned(),
         };
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);

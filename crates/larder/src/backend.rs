@@ -94,6 +94,10 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     #[doc(hidden)]
     fn bind_limit(n: usize, statement: &mut Statement<'_, Self>);
 
+    /// Appends to `SELECT .. FROM table` what draws at most `n` of its rows at random. `table` is its name, quoted.
+    #[doc(hidden)]
+    fn push_sample(table: String, n: usize, seed: u64, statement: &mut Statement<'_, Self>);
+
     #[doc(hidden)]
     fn read_count<'r>(row: &impl diesel::row::Row<'r, Self>, at: usize) -> diesel::deserialize::Result<i64>;
 

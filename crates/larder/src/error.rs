@@ -34,6 +34,9 @@ pub enum Error {
     /// back: otherwise others would read old values.
     #[error("the write was rolled back, since the shared store could not be told of it")]
     Store(#[from] StoreError),
+    /// The store could not be searched for cells, by [`Larder::verify`](crate::Larder::verify).
+    #[error("the shared store could not be searched")]
+    Inspection(#[source] StoreError),
     /// Marking what the transaction changed took longer than a COMMIT may lie behind it; it was rolled back.
     #[error("the write was rolled back, since marking its {n_cells} cache cells took longer than allowed")]
     TooSlow {

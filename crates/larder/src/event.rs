@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::store::{CellKey, StoreError};
+use crate::{
+    store::{CellKey, StoreError},
+    verify::Mismatch,
+};
 
 /// Something that the caller of a finder or a write does not get to see.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +56,11 @@ pub enum Event<'a> {
         /// How many they are.
         n_cells: usize,
     },
+    /// [`Larder::verify`](crate::Larder::verify) has found a value that was served and was not what the database had.
+    Mismatch {
+        /// Where, and what is wrong.
+        mismatch: &'a Mismatch,
+    },
 }
 
 /// Is told of [`Event`]s, on the thread on which they happen. Must neither block nor panic.
@@ -85,6 +93,10 @@ pub(crate) fn trace(event: Event<'_>) {
         Event::Settled { n_cells } => tracing::info!(n_cells, "the store was told of writes that went on without it"),
         Event::Relayed { n_cells, lag } => tracing::debug!(n_cells, ?lag, "the outbox was relayed"),
         Event::CommitUnknown { n_cells } => tracing::error!(n_cells, "it is not known whether a COMMIT happened"),
+        Event::Mismatch { mismatch } => {
+            let Mismatch { model, pattern, difference, at_most_age, .. } = mismatch;
+            tracing::error!(model, ?pattern, %difference, ?at_most_age, "a cell was not what the database had");
+        }
     }
 }
 

@@ -9,8 +9,10 @@ use crate::{
     error::{Error, Result},
     event::{HandleEvent, NoEvents},
     layers::{Layers, Times},
+    models::Models,
     store::Store,
     transaction::Tx,
+    verify::Verify,
     writes::{Policy, Writes},
 };
 
@@ -98,6 +100,21 @@ impl<DB: Backend> Larder<DB> {
             }
             n_tries += 1;
         }
+    }
+
+    /// Compares what the store serves of some models with what the database has.
+    ///
+    /// ```no_run
+    /// # fn example(larder: larder::Larder<diesel::pg::Pg>, models: larder::Models<diesel::pg::Pg>) -> larder::Result<()> {
+    /// let report = larder.verify(&models).sample(10_000).rate(500).run()?;
+    /// for wrong in &report.mismatches {
+    ///     println!("{}: {}, stored at most {:?} ago", wrong.key, wrong.difference, wrong.at_most_age);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn verify<'a>(&'a self, models: &'a Models<DB>) -> Verify<'a, DB> {
+        Verify::new(self, models)
     }
 
     /// Waits until everything that was loaded so far has been stored, or given up because the store failed or a write came between, but

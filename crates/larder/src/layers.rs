@@ -1,6 +1,7 @@
 //! The way of a read or a write through the store. Knows keys and bytes; no SQL, and no model's name.
 
 mod courier;
+mod maintenance;
 mod repair;
 mod settle;
 mod unsettled;
@@ -255,18 +256,23 @@ impl Layers {
 
     /// The time to live of a value: up to a tenth less, so that what was filled together does not expire together.
     fn ttl(&self, own: Option<Duration>, absent: bool) -> Duration {
-        let ttl = own.unwrap_or(self.times.ttl);
-        let ttl = if absent { ttl.min(self.times.absent_ttl) } else { ttl };
+        let ttl = self.longest_ttl(own, absent);
         // Steps of the golden ratio spread any number of values evenly, without asking for randomness each time.
         let step = self.jitter.fetch_add(0x9e37_79b9, Ordering::Relaxed) >> 26;
         ttl - ttl / 640 * step
+    }
+
+    /// The time to live of a value, of which no tenth is taken.
+    pub(crate) fn longest_ttl(&self, own: Option<Duration>, absent: bool) -> Duration {
+        let ttl = own.unwrap_or(self.times.ttl);
+        if absent { ttl.min(self.times.absent_ttl) } else { ttl }
     }
 
     fn failed(&self, operation: &'static str, error: &StoreError) {
         self.tell(Event::StoreFailed { operation, error });
     }
 
-    fn tell(&self, event: Event<'_>) {
+    pub(crate) fn tell(&self, event: Event<'_>) {
         tell(self.events.as_ref(), event);
     }
 }

@@ -64,6 +64,7 @@ pub mod store;
 mod transaction;
 #[cfg(feature = "postgres")]
 pub mod triggers;
+pub mod verify;
 mod writes;
 
 pub use larder_derive::{Codec, KeyPart, Repository, View};

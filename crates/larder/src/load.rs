@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 pub(crate) use self::{
     count::count_by,
-    select::{Loaded, Refined, chunk_of, select_by, table},
+    select::{Loaded, Refined, chunk_of, select_by, table, table_sql},
 };
 use crate::{
     backend::Backend,

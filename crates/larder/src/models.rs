@@ -18,6 +18,7 @@ use crate::{
     row::{FromRow, RowReader, SelectList},
     statement::Statement,
     store::CellKey,
+    verify,
 };
 
 /// The models that something beside repositories is told of.
@@ -85,6 +86,8 @@ pub(crate) struct Model<DB: Backend> {
     /// The columns that Diesel's table has and the model leaves out: whatever happens to them, no cell holds it.
     pub(crate) left_out: Vec<String>,
     load_keys: LoadKeys<DB>,
+    /// Compares its cells with its table.
+    pub(crate) check: verify::Check<DB>,
 }
 
 type LoadKeys<DB> = fn(&mut <DB as Backend>::Connection, Statement<'_, DB>) -> QueryResult<Vec<Vec<CellKey>>>;
@@ -105,7 +108,8 @@ impl<DB: Backend> Model<DB> {
             let rows: Vec<KeysOf<E>> = DB::load(connection, statement)?;
             Ok(rows.into_iter().map(|row| row.keys).collect())
         };
-        Self { name: E::cells_name(), table, patterns: patterns.patterns, left_out: left_out::<DB, E>(), load_keys }
+        let (patterns, left_out) = (patterns.patterns, left_out::<DB, E>());
+        Self { name: E::cells_name(), table, patterns, left_out, load_keys, check: verify::check::<DB, E> }
     }
 
     /// Every column that is in a key, once.

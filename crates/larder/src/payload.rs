@@ -33,16 +33,27 @@ pub(crate) fn cell_keys<P: Pattern>(keys: &[P::Key]) -> Vec<CellKey> {
 
 fn write_key<P: Pattern>(key: &P::Key, bytes: &mut Vec<u8>) -> CellKey {
     bytes.clear();
-    bytes.extend_from_slice(P::Entity::cells_name().as_bytes());
+    write_prefix(P::Entity::cells_name(), P::COLUMNS, bytes);
+    key.write_key(bytes);
+    CellKey::new(&bytes[..], P::LAYOUT)
+}
+
+fn write_prefix(name: &str, columns: &[&str], bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(name.as_bytes());
     let mut before = b':';
-    for column in P::COLUMNS {
+    for column in columns {
         bytes.push(before);
         bytes.extend_from_slice(column.as_bytes());
         before = b',';
     }
     bytes.push(b':');
-    key.write_key(bytes);
-    CellKey::new(&bytes[..], P::LAYOUT)
+}
+
+/// What the keys of all cells of a pattern begin with, and those of no other.
+pub(crate) fn prefix(name: &str, columns: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_prefix(name, columns, &mut bytes);
+    bytes
 }
 
 /// The value of a key that no row has.
@@ -104,6 +115,22 @@ pub(crate) fn decode<P: Pattern>(payload: &[u8], limit: usize) -> Result<Option<
         }
         _ => Err(Corrupt),
     }
+}
+
+/// All that a cell holds.
+pub(crate) struct Contents<E> {
+    pub(crate) rows: Rows<E>,
+    /// Whether these are all rows of the key.
+    pub(crate) is_whole: bool,
+}
+
+/// Reads all rows that are there.
+pub(crate) fn contents<P: Pattern>(payload: &[u8]) -> Result<Contents<P::Entity>, Corrupt> {
+    let mut input = Input::new(payload);
+    let is_whole = input.byte()? != HEAD_OF_LIST;
+    let limit = if is_whole { usize::MAX } else { input.length()? };
+    let rows = decode::<P>(payload, limit)?.ok_or(Corrupt)?;
+    Ok(Contents { rows, is_whole })
 }
 
 /// How many rows a key has: `None` if the cell holds only the first of them.

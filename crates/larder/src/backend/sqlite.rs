@@ -52,6 +52,11 @@ impl Backend for Sqlite {
         statement.bind::<BigInt, i64>(limit(n));
     }
 
+    fn push_sample(_table: String, n: usize, _seed: u64, statement: &mut Statement<'_, Self>) {
+        statement.sql(" ORDER BY random() LIMIT ");
+        Self::bind_limit(n, statement);
+    }
+
     fn read_count<'r>(row: &impl Row<'r, Self>, at: usize) -> deserialize::Result<i64> {
         row.get_value::<BigInt, i64, usize>(at)
     }

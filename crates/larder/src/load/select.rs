@@ -2,7 +2,12 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use diesel::{deserialize, row::Row};
+use diesel::{
+    deserialize,
+    query_builder::{QueryBuilder as _, QueryFragment as _},
+    result::QueryResult,
+    row::Row,
+};
 
 use super::ALL;
 use crate::{
@@ -149,6 +154,13 @@ pub(crate) fn table<'q, DB: Backend, E: Table<DB>>() -> Fragment<'q, DB> {
     Box::new(E::Table::default())
 }
 
+/// A table as SQL names it, quoted.
+pub(crate) fn table_sql<DB: Backend, E: Table<DB>>() -> QueryResult<String> {
+    let mut sql = DB::QueryBuilder::default();
+    table::<DB, E>().to_sql(&mut sql, &DB::default())?;
+    Ok(sql.finish())
+}
+
 /// A row as the database gave it: whole, or what was asked of it.
 pub(crate) enum Loaded<E, H> {
     Whole(E),
@@ -156,7 +168,7 @@ pub(crate) enum Loaded<E, H> {
 }
 
 impl<E, H> Loaded<E, H> {
-    pub(super) fn whole(self) -> Option<E> {
+    pub(crate) fn whole(self) -> Option<E> {
         match self {
             Self::Whole(row) => Some(row),
             Self::Narrow(_) => None,

@@ -9,4 +9,5 @@ mod finders;
 mod models;
 mod relations;
 mod transactions;
+mod verify;
 mod writes;

@@ -1,0 +1,27 @@
+//! What is asked of the store beside reads and writes. Failures are told, as all are.
+
+use super::Layers;
+use crate::store::{CellKey, Cursor, Inspected, Scanned, StoreError};
+
+impl Layers {
+    /// Looks at cells, in their order: `None` if the store failed.
+    pub(crate) fn inspect(&self, keys: &[CellKey]) -> Option<Vec<Inspected>> {
+        let inspected = match self.store.inspect(keys) {
+            Ok(inspected) if inspected.len() != keys.len() => {
+                Err(StoreError::refused("the store gave another number of cells than was asked for"))
+            }
+            inspected => inspected,
+        };
+        inspected.inspect_err(|error| self.failed("inspect", error)).ok()
+    }
+
+    /// A page of the keys that begin so.
+    pub(crate) fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        self.store.scan(prefix, from).inspect_err(|error| self.failed("scan", error))
+    }
+
+    /// Empties cells, whoever wrote them: whether it was done.
+    pub(crate) fn settle(&self, keys: &[&CellKey]) -> bool {
+        self.store.settle(None, keys).inspect_err(|error| self.failed("settle", error)).is_ok()
+    }
+}
