@@ -9,6 +9,7 @@ use crate::{
     health::Health,
     pool::{Manager, Pool},
     server::Quarantine,
+    warning::Warnings,
 };
 
 /// The settings of a [`RedisStore`]; [`RedisStore::builder`] makes one.
@@ -136,15 +137,17 @@ impl RedisStoreBuilder {
         }
         let client = self.client()?;
         let quarantine = Arc::new(Quarantine::new(self.quarantine));
+        let warnings = Arc::new(Warnings::default());
         let manager = Manager {
             client,
             connect_timeout: self.connect_timeout,
             io_timeout: self.io_timeout,
             quarantine: Arc::clone(&quarantine),
+            warnings: Arc::clone(&warnings),
             clock: Arc::clone(&self.clock),
             health: Arc::new(Health::default()),
         };
-        Ok(RedisStore::new(Pool::new(manager, self.pool_size), self.namespace, quarantine, self.clock))
+        Ok(RedisStore::new(Pool::new(manager, self.pool_size), self.namespace, quarantine, warnings, self.clock))
     }
 
     fn client(&self) -> Result<Client, BuildError> {

@@ -33,5 +33,6 @@ mod request;
 mod scripts;
 mod server;
 mod store;
+mod warning;
 
-pub use self::{builder::RedisStoreBuilder, error::BuildError, store::RedisStore};
+pub use self::{builder::RedisStoreBuilder, error::BuildError, store::RedisStore, warning::Warning};

@@ -15,6 +15,7 @@ use crate::{
     link::Link,
     request::Request,
     server::{Quarantine, Server},
+    warning::Warnings,
 };
 
 /// How long an operation waits for a connection at most: beyond that the database is faster.
@@ -82,6 +83,7 @@ pub(crate) struct Manager {
     pub(crate) connect_timeout: Duration,
     pub(crate) io_timeout: Duration,
     pub(crate) quarantine: Arc<Quarantine>,
+    pub(crate) warnings: Arc<Warnings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) health: Arc<Health>,
 }
@@ -97,6 +99,7 @@ impl Manager {
         if !server.is_master() {
             return Err(StoreError::refused("the server is a replica, and a cache is read and written on its master"));
         }
+        self.warnings.note(&server);
         link.leads_to(server.fence(), self.quarantine.meet(&server, self.clock.now()));
         Ok(link)
     }
@@ -124,10 +127,11 @@ fn ask(link: &mut Link) -> Result<Server, StoreError> {
     let mut request = Request::default();
     request.command(2).arg(&[b"INFO"]).arg(&[b"server"]);
     request.command(2).arg(&[b"INFO"]).arg(&[b"replication"]);
+    request.command(2).arg(&[b"INFO"]).arg(&[b"memory"]);
     request.command(3).arg(&[b"CLIENT"]).arg(&[b"SETNAME"]).arg(&[b"larder"]);
     let mut info = String::new();
     // The name is a courtesy, and may be refused.
-    for answer in link.call(&request)?.into_iter().take(2) {
+    for answer in link.call(&request)?.into_iter().take(3) {
         match answer {
             Value::BulkString(text) => info.push_str(&String::from_utf8_lossy(&text)),
             Value::VerbatimString { text, .. } => info.push_str(&text),

@@ -11,7 +11,7 @@ use std::{
 
 use larder::store::{Fence, StoreError};
 
-use crate::error::senseless;
+use crate::{error::senseless, warning::Warning};
 
 /// How long it lasts at least unless it is set by hand: for as long as handles with `larder`'s defaults hold markers, of which
 /// there may be some in other processes.
@@ -24,10 +24,11 @@ pub(crate) struct Server {
     uptime: Duration,
     is_master: bool,
     was_promoted: bool,
+    warnings: Vec<Warning>,
 }
 
 impl Server {
-    /// Reads the sections `server` and `replication` of `INFO`.
+    /// Reads the sections `server` and `replication` of `INFO`, and `memory` where there is one.
     pub(crate) fn parse(info: &str) -> Result<Self, StoreError> {
         let field = |name: &str| {
             let mut pairs = info.lines().filter_map(|line| line.split_once(':'));
@@ -45,7 +46,17 @@ impl Server {
             uptime: Duration::from_secs(uptime),
             is_master: role == "master",
             was_promoted: second_offset != "-1",
+            warnings: Warning::of(field("maxmemory"), field("maxmemory_policy")),
         })
+    }
+
+    pub(crate) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// What is wrong with its settings.
+    pub(crate) fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// A replica lags behind, and what it says of a marker may be long out of date.
@@ -156,6 +167,15 @@ mod tests {
         assert_eq!(server.fence(), Fence(*b"01234567"));
         assert!(server.is_master());
         assert!(!Server::parse(&info("0123456789abcdef", 1, "slave", -1)).unwrap().is_master());
+    }
+
+    #[test]
+    fn its_memory_is_judged_if_it_tells_of_it() {
+        let text = info("0123456789abcdef", 1, "master", -1);
+        assert_eq!(Server::parse(&text).unwrap().warnings(), []);
+        let text = text + "# Memory\r\nmaxmemory:1000\r\nmaxmemory_human:1000B\r\nmaxmemory_policy:noeviction\r\n";
+        let expected = Warning::RefusesWhenFull { maxmemory_bytes: 1000 };
+        assert_eq!(Server::parse(&text).unwrap().warnings(), [expected]);
     }
 
     #[test]

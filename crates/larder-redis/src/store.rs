@@ -16,6 +16,7 @@ use crate::{
     request::Request,
     scripts::{self, Script},
     server::{Quarantine, TooShort},
+    warning::{Warning, Warnings},
 };
 
 /// A store on Redis 6.2 or later (or Valkey), shared by every process that uses the same server and namespace.
@@ -29,11 +30,13 @@ use crate::{
 ///
 /// The server must be a master that is spoken to directly, not through a proxy that spreads connections over servers: what a
 /// connection knows of its server's life is learned when it is made. Its `maxmemory-policy` may be any of `allkeys-lru`,
-/// `allkeys-lfu`, `volatile-lru` and `volatile-lfu`, or none; others may evict markers of writes in doubt.
+/// `allkeys-lfu`, `volatile-lru` and `volatile-lfu`, or none; others may evict markers of writes in doubt, and
+/// [`RedisStore::warnings`] says so.
 pub struct RedisStore {
     pool: Pool,
     namespace: Box<[u8]>,
     quarantine: Arc<Quarantine>,
+    warnings: Arc<Warnings>,
     clock: Arc<dyn Clock>,
 }
 
@@ -56,8 +59,32 @@ impl RedisStore {
         RedisStoreBuilder::new(url)
     }
 
-    pub(crate) fn new(pool: Pool, namespace: String, quarantine: Arc<Quarantine>, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, namespace: namespace.into_bytes().into(), quarantine, clock }
+    pub(crate) fn new(
+        pool: Pool,
+        namespace: String,
+        quarantine: Arc<Quarantine>,
+        warnings: Arc<Warnings>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { pool, namespace: namespace.into_bytes().into(), quarantine, warnings, clock }
+    }
+
+    /// What the settings of the server are not good for, as of the latest connection to it: `None` if none was made yet.
+    ///
+    /// The same goes to `tracing`, once for each life of a server. A service that would rather not start asks here.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = larder_redis::RedisStore::connect("redis://localhost/")?;
+    /// if let Some([warning, ..]) = store.warnings().as_deref() {
+    ///     return Err(warning.to_string().into());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> Option<Vec<Warning>> {
+        self.warnings.latest()
     }
 
     /// Does something with a connection, and lets the other connections know if it breaks.

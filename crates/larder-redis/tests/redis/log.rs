@@ -2,22 +2,36 @@
 
 use std::{
     fmt::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
 
-/// Collects the warnings of this thread, a line each.
+/// Collects warnings, a line each.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// Runs something and returns its warnings.
+    /// The warnings of all threads from now on, those of other tests among them.
+    pub(crate) fn of_all_threads() -> Self {
+        static LOG: LazyLock<Log> = LazyLock::new(|| {
+            let log = Log::default();
+            tracing::subscriber::set_global_default(log.clone()).expect("nobody else sets it");
+            log
+        });
+        LOG.clone()
+    }
+
+    /// What has been collected.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs something and returns this thread's warnings.
     pub(crate) fn of(work: impl FnOnce()) -> Vec<String> {
         let log = Self::default();
         tracing::subscriber::with_default(log.clone(), work);
-        let lines = log.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.clone()
+        log.lines()
     }
 }
 

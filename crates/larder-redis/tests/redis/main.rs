@@ -16,5 +16,6 @@ mod restarts;
 mod round_trips;
 mod scans;
 mod server;
+mod settings;
 #[cfg(feature = "tls")]
 mod tls;
