@@ -22,6 +22,7 @@
 //! Neither call fails because the server is away: an application starts without its cache, and works with it as soon as it is
 //! there.
 
+mod answer;
 mod builder;
 mod cell;
 mod error;

@@ -4,12 +4,11 @@ use larder::store::{
     BATCH, Cell, CellKey, Clock, Cursor, Ending, Fill, Inspected, Layout, Lease, Nonce, Scanned, Store, StoreError,
     Vacancy,
 };
-use redis::Value;
 
 use crate::{
     BuildError, RedisStoreBuilder,
-    cell::{Parsed, header, parse, stamp},
-    error::from_server,
+    answer::{cell, inspected, page},
+    cell::header,
     glob,
     link::Link,
     pool::Pool,
@@ -307,21 +306,17 @@ impl Store for RedisStore {
         }
         self.with_link(|link| {
             let mut answers = link.call(&request)?.into_iter();
-            let mut inspected = Vec::with_capacity(keys.len());
+            let mut cells = Vec::with_capacity(keys.len());
             for keys in keys.chunks(BATCH) {
                 let Some(values) = answers.next() else {
                     return Err(link.refuse("each command is answered"));
                 };
                 let values = link.list(values, keys.len())?;
                 for ((key, value), left) in keys.iter().zip(values).zip(answers.by_ref()) {
-                    let stamp = if let Value::BulkString(bytes) = &value { stamp(bytes) } else { None };
-                    let cell = cell(link, key, value)?;
-                    let stamp = stamp.filter(|_| matches!(cell, Cell::Value(_)));
-                    let expires_in = time_left(link, &left)?.filter(|_| cell != Cell::Vacant(Vacancy::Nothing));
-                    inspected.push(Inspected { cell, stamp, expires_in });
+                    cells.push(inspected(link, key, value, &left)?);
                 }
             }
-            Ok(inspected)
+            Ok(cells)
         })
     }
 
@@ -354,47 +349,6 @@ impl fmt::Debug for RedisStore {
         let namespace = self.namespace.escape_ascii().to_string();
         f.debug_struct("RedisStore").field("namespace", &namespace).finish_non_exhaustive()
     }
-}
-
-fn cell(link: &mut Link, key: &CellKey, value: Value) -> Result<Cell, StoreError> {
-    match value {
-        Value::Nil => Ok(Cell::Vacant(Vacancy::Nothing)),
-        Value::BulkString(bytes) => Ok(match parse(bytes, link.fence(), key.layout()) {
-            Parsed::Cell(cell) => cell,
-            Parsed::Garbage => {
-                tracing::warn!(%key, "something that is no cell lies under a key");
-                Cell::Vacant(Vacancy::Foreign)
-            }
-        }),
-        _ => Err(link.refuse("MGET answers with strings")),
-    }
-}
-
-/// Reads the answer of `PTTL`: `None` where there is nothing, or something that stays for good.
-fn time_left(link: &mut Link, answer: &Value) -> Result<Option<Duration>, StoreError> {
-    match answer {
-        Value::Int(milliseconds) => Ok(u64::try_from(*milliseconds).ok().map(Duration::from_millis)),
-        Value::ServerError(error) => Err(from_server(error)),
-        _ => Err(link.refuse("PTTL answers with a number")),
-    }
-}
-
-/// Reads the answer of `SCAN`: where to go on, and keys.
-fn page(link: &mut Link, answer: Value) -> Result<(u64, Vec<Vec<u8>>), StoreError> {
-    let page = match answer {
-        Value::Array(page) => <[Value; 2]>::try_from(page).ok(),
-        Value::ServerError(error) => return Err(from_server(&error)),
-        _ => None,
-    };
-    let read = page.and_then(|[next, keys]| {
-        let (Value::BulkString(next), Value::Array(keys)) = (next, keys) else {
-            return None;
-        };
-        let next = str::from_utf8(&next).ok()?.parse().ok()?;
-        let key = |key| if let Value::BulkString(key) = key { Some(key) } else { None };
-        Some((next, keys.into_iter().map(key).collect::<Option<_>>()?))
-    });
-    read.ok_or_else(|| link.refuse("SCAN answers with a cursor and keys"))
 }
 
 fn n_bytes_of(ending: &Ending) -> usize {

@@ -1,0 +1,64 @@
+//! What the server answers, as a store gives it.
+
+use std::time::Duration;
+
+use larder::store::{Cell, CellKey, Inspected, StoreError, Vacancy};
+use redis::Value;
+
+use crate::{
+    cell::{Parsed, parse, stamp},
+    error::from_server,
+    link::Link,
+};
+
+/// Reads what `MGET` has found under a key.
+pub(crate) fn cell(link: &mut Link, key: &CellKey, value: Value) -> Result<Cell, StoreError> {
+    match value {
+        Value::Nil => Ok(Cell::Vacant(Vacancy::Nothing)),
+        Value::BulkString(bytes) => Ok(match parse(bytes, link.fence(), key.layout()) {
+            Parsed::Cell(cell) => cell,
+            Parsed::Garbage => {
+                tracing::warn!(%key, "something that is no cell lies under a key");
+                Cell::Vacant(Vacancy::Foreign)
+            }
+        }),
+        _ => Err(link.refuse("MGET answers with strings")),
+    }
+}
+
+/// Reads what `MGET` and `PTTL` have found under a key.
+pub(crate) fn inspected(link: &mut Link, key: &CellKey, value: Value, left: &Value) -> Result<Inspected, StoreError> {
+    let stamp = if let Value::BulkString(bytes) = &value { stamp(bytes) } else { None };
+    let cell = cell(link, key, value)?;
+    let stamp = stamp.filter(|_| matches!(cell, Cell::Value(_)));
+    // The key may have gone, or come, between the two commands.
+    let expires_in = time_left(link, left)?.filter(|_| cell != Cell::Vacant(Vacancy::Nothing));
+    Ok(Inspected { cell, stamp, expires_in })
+}
+
+/// Reads the answer of `PTTL`: `None` where there is nothing, or something that stays for good.
+fn time_left(link: &mut Link, answer: &Value) -> Result<Option<Duration>, StoreError> {
+    match answer {
+        Value::Int(milliseconds) => Ok(u64::try_from(*milliseconds).ok().map(Duration::from_millis)),
+        Value::ServerError(error) => Err(from_server(error)),
+        _ => Err(link.refuse("PTTL answers with a number")),
+    }
+}
+
+/// Reads the answer of `SCAN`: where to go on, and keys.
+pub(crate) fn page(link: &mut Link, answer: Value) -> Result<(u64, Vec<Vec<u8>>), StoreError> {
+    let page = match answer {
+        Value::Array(page) => <[Value; 2]>::try_from(page).ok(),
+        Value::ServerError(error) => return Err(from_server(&error)),
+        _ => None,
+    };
+    let read = page.and_then(|[next, keys]| {
+        let (Value::BulkString(next), Value::Array(keys)) = (next, keys) else {
+            return None;
+        };
+        let next = str::from_utf8(&next).ok()?.parse().ok()?;
+        let key = |key| if let Value::BulkString(key) = key { Some(key) } else { None };
+        Some((next, keys.into_iter().map(key).collect::<Option<_>>()?))
+    });
+    read.ok_or_else(|| link.refuse("SCAN answers with a cursor and keys"))
+}
