@@ -4,6 +4,10 @@
 //! cell is looked at again. If the same value is still there (every stored value has a stamp of its own), it was there at the
 //! instant at which the database answered, and served something else than what was committed: that is a [`Mismatch`]. If not, a
 //! write came between, and nothing is said. So a write in flight is never a false alarm.
+//!
+//! To watch a cache, compare a small sample every few minutes from one process, and export the numbers of each [`Report`]: `n_values` and the
+//! number of `mismatches` as counters, of which the second is to stay 0; `n_skipped` and the share of `n_in_doubt` tell of a store that fails
+//! and of writers that do not end. A handler of [`Event`](crate::Event)s can count mismatches by model and [`Difference`] instead.
 
 mod compare;
 mod look;
