@@ -66,12 +66,12 @@ fn two_writers_who_do_not_see_each_other_leave_no_list_that_lacks_a_row() {
     // 1. W1 inserts and marks the list; COMMIT is not sent yet.
     let gate = shop.faults.after(Operation::Begin).nth(1).hold();
     thread::scope(|scope| {
-        let first = scope.spawn(|| Order::repository(&shop.larder).insert(&new_order(&ada, 1)).unwrap());
+        let first = scope.spawn(|| Order::repository(&shop.larder).insert(new_order(&ada, 1)).unwrap());
         gate.wait_for(1);
         // 2. W2 inserts into the same list, commits and finishes: its statement can't have seen W1's row.
-        let second = Order::repository(&other.larder).insert(&new_order(&ada, 2)).unwrap();
+        let second = Order::repository(&other.larder).insert(new_order(&ada, 2)).unwrap();
         let elsewhere = Order::repository(&other.larder);
-        assert_eq!(elsewhere.list_by_user_id(ada.id).load().unwrap(), [second.clone()]);
+        assert_eq!(elsewhere.list_by_user_id(ada.id).load().unwrap(), std::slice::from_ref(&second));
         // 3. W1 commits and finishes.
         gate.open();
         let first = first.join().unwrap();
