@@ -14,6 +14,23 @@
 //!
 //! After every COMMIT, and at the end, when all faults are over and everything that was on its way has arrived or is lost, each cell that
 //! serves a value must serve what the database has. A write that was acknowledged must be in one of the states since it began.
+//!
+//! # What is played, and what is not
+//!
+//! - A killed actor unwinds from the place where it stands, its connection is closed, and all actors of its process go with it.
+//! - An operation of the store is lost, answered in vain, or done later than its caller was told; fills by a handle's courier and ends by
+//!   its repairer too. Later may be after anything, so operations overtake each other.
+//! - Time is played: a marker's record expires by hand once it is certain how its transaction ended, as the hold promises, and the
+//!   quarantine goes by a clock of the lane's own. What a handle does when the hold of an unknown COMMIT is over, nature does in its place.
+//! - No actor is sent into a statement that would wait for a row lock, since whoever holds it stands still. [`locks`] knows which those
+//!   are; one that it forgets fails the schedule after ten seconds. So a statement never finds a row changed while it waited.
+//! - Faults against the rules ([`tally::Fault::MarkerEvicted`]) are in schedules of their own, of which only the end is judged.
+//!
+//! # Where to add
+//!
+//! Another kind of fault is a variant of [`tally::Fault`] and what it does in [`nature`]; another thing to do is a variant of
+//! [`plan::Statement`] or [`plan::Read`], what it does in [`deed`], and its locks; another kind of actor is a [`plan::Deed`]. The run of CI
+//! fails if a place or a fault is not reached. A new rule of the protocol gets a [`mutant::Mutation`] that takes it out.
 
 pub mod act;
 pub mod cells;
