@@ -23,7 +23,7 @@
 //! - Time is played: a marker's record expires by hand once it is certain how its transaction ended, as the hold promises, and the
 //!   quarantine goes by a clock of the lane's own. What a handle does when the hold of an unknown COMMIT is over, nature does in its place.
 //! - No actor is sent into a statement that would wait for a row lock, since whoever holds it stands still. [`locks`] knows which those
-//!   are; one that it forgets fails the schedule after ten seconds. So a statement never finds a row changed while it waited.
+//!   are; one that it forgets is a violation, after ten seconds. So a statement never finds a row changed while it waited.
 //! - Faults against the rules ([`tally::Fault::MarkerEvicted`]) are in schedules of their own, of which only the end is judged.
 //!
 //! # Where to add

@@ -147,6 +147,11 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
                 Err(Error::CommitUnknown(_)) if !act.plan.proxied && !act.has_ended_sessions => {
                     act.is_wrong(format!("actor {me} was told of an unknown COMMIT, and nothing was wrong with it"));
                 }
+                Err(Error::Database(diesel::result::Error::DatabaseError(_, info)))
+                    if ["canceling statement due to lock timeout", "deadlock detected"].contains(&info.message()) =>
+                {
+                    act.is_wrong(format!("actor {me} had to wait for a lock that nobody foresaw: {}", info.message()));
+                }
                 Err(_) => {}
             }
         }

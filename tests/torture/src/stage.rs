@@ -25,7 +25,7 @@ use crate::{
 pub struct Killed;
 
 /// Only a schedule that is broken waits so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The stage of one lane: all schedules that it plays, one after the other.
 pub struct Stage {
