@@ -14,6 +14,7 @@ pub(crate) enum Chore {
     Bench { arguments: Vec<OsString> },
     Model { filters: Vec<String>, traces: bool },
     Storm { arguments: Vec<OsString> },
+    Torture { arguments: Vec<OsString> },
     Tidy,
 }
 
@@ -33,6 +34,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> 
         "bench" => Ok(Chore::Bench { arguments: parser.raw_args()?.collect() }),
         "model" => model(parser),
         "storm" => Ok(Chore::Storm { arguments: parser.raw_args()?.collect() }),
+        "torture" => Ok(Chore::Torture { arguments: parser.raw_args()?.collect() }),
         "tidy" => match parser.next()? {
             None => Ok(Chore::Tidy),
             Some(Short('h') | Long("help")) => Ok(Chore::Help(TIDY)),
@@ -96,6 +98,7 @@ The chores of the workspace.
     cargo xtask bench       measures against a private PostgreSQL and Redis
     cargo xtask model       searches every interleaving of the cache protocol
     cargo xtask storm       breaks everything under several processes, on private servers
+    cargo xtask torture     plays the protocol with faults, step by step, in orders drawn from seeds
     cargo xtask tidy        checks the rules that no compiler knows
 
 DATABASE_URL and REDIS_URL, where set, are used instead of private servers.
@@ -199,5 +202,7 @@ mod tests {
         assert_eq!(parse(&["diesel", "migration", "run", "--help"]), Ok(Chore::Diesel { arguments }));
         let arguments = ["calm", "--minutes", "5"].map(OsString::from).to_vec();
         assert_eq!(parse(&["storm", "calm", "--minutes", "5"]), Ok(Chore::Storm { arguments }));
+        let arguments = ["--seed", "7", "--trace"].map(OsString::from).to_vec();
+        assert_eq!(parse(&["torture", "--seed", "7", "--trace"]), Ok(Chore::Torture { arguments }));
     }
 }

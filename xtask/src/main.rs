@@ -15,6 +15,7 @@ mod services;
 mod storm;
 mod suite;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,7 @@ fn run(chore: Chore) -> Result<(), Failure> {
         Chore::Bench { arguments } => bench::run(&runner, arguments),
         Chore::Model { filters, traces } => model::run(&runner, &filters, traces),
         Chore::Storm { arguments } => storm::run(&runner, arguments),
+        Chore::Torture { arguments } => torture::run(&runner, arguments),
         Chore::Tidy => tidy::run(&runner),
     }
 }

@@ -1,0 +1,161 @@
+//! Does what the plan says, through larder's repositories.
+
+use diesel::{ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _, pg::Pg};
+use larder::{Error, Larder, Result};
+use shop_core::{NewOrder, NewUser, Order, OrderChanges, Status, User, UserChanges, schema::orders};
+use tests::{day, money};
+use uuid::Uuid;
+
+use crate::{
+    act::Place,
+    plan::{Read, Statement, Write},
+    rows::{Cast, Key, N_ORDERS, N_USERS, State, Value},
+    stage::Stage,
+};
+
+/// Reads: each key with what was found there.
+///
+/// # Errors
+/// The database's.
+pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read) -> Result<Vec<(Key, Value)>> {
+    let (users, orders) = (User::repository(larder), Order::repository(larder));
+    Ok(match read {
+        Read::User(n) => vec![(Key::User(cast.user(n)), Value::User(users.find(cast.user(n))?))],
+        Read::Users => {
+            let ids: Vec<Uuid> = (0..N_USERS).map(|n| cast.user(n)).collect();
+            let found = users.find_many(&ids)?;
+            ids.into_iter().map(Key::User).zip(found.into_iter().map(Value::User)).collect()
+        }
+        Read::ByEmail(n) => vec![(Key::Email(cast.email(n)), Value::User(users.find_by_email(cast.email(n))?))],
+        Read::Order(n) => vec![(Key::Order(cast.order(n)), Value::Order(orders.find(cast.order(n))?))],
+        Read::Orders => {
+            let ids: Vec<Uuid> = (0..N_ORDERS).map(|n| cast.order(n)).collect();
+            let found = orders.find_many(&ids)?;
+            ids.into_iter().map(Key::Order).zip(found.into_iter().map(Value::Order)).collect()
+        }
+        Read::OrdersOf(n) => {
+            let found = orders.list_by_user_id(cast.user(n)).load()?;
+            vec![(Key::OrdersOf(cast.user(n)), Value::Orders(found))]
+        }
+        Read::OrdersIn(n, status) => {
+            let found = orders.list_by_user_id_and_status(cast.user(n), status).load()?;
+            vec![(Key::OrdersIn(cast.user(n), status), Value::Orders(found))]
+        }
+        Read::WithOrders(n) => match users.with(User::orders()).find(cast.user(n))? {
+            None => vec![(Key::User(cast.user(n)), Value::User(None))],
+            Some((user, orders)) => {
+                vec![(Key::OrdersOf(user.id), Value::Orders(orders)), (Key::User(user.id), Value::User(Some(user)))]
+            }
+        },
+    })
+}
+
+/// What must have been in one state of the database if a write says that it was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// An order with these contents.
+    Order(Order),
+    /// A user with these contents.
+    User(User),
+    /// No such order.
+    NoOrder(Uuid),
+    /// No such user.
+    NoUser(Uuid),
+}
+
+impl Claim {
+    /// Whether a state bears it out.
+    #[must_use]
+    pub fn holds(&self, state: &State) -> bool {
+        match self {
+            Self::Order(order) => state.has_order(order),
+            Self::User(user) => state.has_user(user),
+            Self::NoOrder(id) => state.value(&Key::Order(*id)) == Value::Order(None),
+            Self::NoUser(id) => state.value(&Key::User(*id)) == Value::User(None),
+        }
+    }
+
+    fn row(&self) -> Uuid {
+        match self {
+            Self::Order(order) => order.id,
+            Self::User(user) => user.id,
+            Self::NoOrder(id) | Self::NoUser(id) => *id,
+        }
+    }
+}
+
+/// Writes, and claims what the database has in the end.
+///
+/// # Errors
+/// Whatever larder says of the transaction.
+pub fn write(stage: &Stage, me: usize, larder: &Larder<Pg>, cast: &Cast, write: &Write) -> Result<Vec<Claim>> {
+    larder.transaction(|tx| {
+        let mut claims: Vec<Claim> = Vec::new();
+        let (users, orders) = (User::repository(tx), Order::repository(tx));
+        for &statement in &write.statements {
+            stage.step(me, Place::Statement(statement));
+            let amount = || {
+                let mut show = stage.show();
+                show.act.n_amounts += 1;
+                orders::total_amount.eq(money(show.act.n_amounts))
+            };
+            let claim = match statement {
+                Statement::Amount(n) => Some(Claim::Order(orders.update(cast.order(n), amount())?)),
+                Statement::Undone(n) => {
+                    let undone: Result<()> = tx.savepoint(|tx| {
+                        Order::repository(tx).update(cast.order(n), amount())?;
+                        Err(Error::other("undone"))
+                    });
+                    // A row that is not there is as well undone; a statement that failed for another reason is not.
+                    match undone {
+                        Err(error @ (Error::Database(_) | Error::ConnectionInUse)) => return Err(error),
+                        _ => None,
+                    }
+                }
+                Statement::Advance(n, status) => {
+                    let changes = OrderChanges { status: Some(status), ..Default::default() };
+                    Some(Claim::Order(orders.update(cast.order(n), &changes)?))
+                }
+                Statement::Move(n, user) => {
+                    let changes = OrderChanges { user_id: Some(cast.user(user)), ..Default::default() };
+                    Some(Claim::Order(orders.update(cast.order(n), &changes)?))
+                }
+                Statement::Email(n, email) => {
+                    let changes = UserChanges { email: Some(cast.email(email)), ..Default::default() };
+                    Some(Claim::User(users.update(cast.user(n), &changes)?))
+                }
+                Statement::InsertOrder(user) => {
+                    let record = NewOrder {
+                        id: Some(cast.order(N_ORDERS - 1)),
+                        user_id: cast.user(user),
+                        status: Status::Paid,
+                        total_amount: money(0),
+                        created_at: Some(day(1)),
+                    };
+                    Some(Claim::Order(orders.insert(&record)?))
+                }
+                Statement::InsertUser(email) => {
+                    let id = Some(cast.user(N_USERS - 1));
+                    let record = NewUser { id, email: cast.email(email), created_at: Some(day(1)) };
+                    Some(Claim::User(users.insert(&record)?))
+                }
+                Statement::DeleteOrder(n) => {
+                    orders.delete(cast.order(n)).map(|_| Some(Claim::NoOrder(cast.order(n))))?
+                }
+                Statement::DeleteUser(n) => users.delete(cast.user(n)).map(|_| Some(Claim::NoUser(cast.user(n))))?,
+                Statement::Touching(n) => {
+                    let value = amount();
+                    tx.touching::<Order, _>(&[cast.order(n)], |connection| {
+                        diesel::update(orders::table.find(cast.order(n))).set(value).execute(connection)
+                    })?;
+                    None
+                }
+            };
+            if let Some(claim) = claim {
+                claims.retain(|earlier| earlier.row() != claim.row());
+                claims.push(claim);
+            }
+        }
+        if write.gives_up { Err(Error::other("gives up")) } else { Ok(claims) }
+    })
+}

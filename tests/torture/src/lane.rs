@@ -1,0 +1,202 @@
+//! What is kept between schedules: servers, connections, and the handles of four processes.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use diesel::{
+    PgConnection,
+    pg::Pg,
+    r2d2::{ConnectionManager, Pool},
+};
+use larder::{
+    Larder,
+    store::{ManualClock, Store},
+};
+use tests::{Database, OwnRedis, SHOP};
+
+use crate::{
+    act::{Act, N_PROCESSES},
+    cells::Cells,
+    mutant::{MARKERS_EVICTED, Mutant, Mutation},
+    naive::CacheAside,
+    plan::{Bias, Plan},
+    proxy::Proxy,
+    rows::{Cast, History, State},
+    stage::Stage,
+    tools::{Probe, QUARANTINE, Tools, redis_store, session_name},
+    wire::{Ear, Wire},
+};
+
+const NAMESPACE: &str = "torture:";
+
+/// What is played against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// larder as it is.
+    Larder,
+    /// larder as it is, on a Redis that evicts markers.
+    Evicting,
+    /// larder without one of its rules.
+    Mutant(Mutation),
+    /// A cache as people write it by hand.
+    CacheAside,
+}
+
+/// Plays one schedule after the other. Two lanes have nothing in common.
+pub struct Lane {
+    /// The stage.
+    pub stage: Arc<Stage>,
+    processes: Vec<Process>,
+    bias: Option<Bias>,
+    // Behind whatever is connected to it.
+    _database: Database,
+}
+
+/// The handles of a process, of which a schedule uses one.
+struct Process {
+    direct: Ways,
+    proxied: Ways,
+}
+
+struct Ways {
+    at_once: Larder<Pg>,
+    in_background: Larder<Pg>,
+}
+
+impl Lane {
+    /// A lane with servers of its own: a database in the PostgreSQL of `DATABASE_URL`, and a Redis.
+    ///
+    /// # Panics
+    /// If a server can't be reached or started.
+    #[must_use]
+    pub fn new(subject: Subject) -> Self {
+        let database = SHOP.database();
+        let redis = OwnRedis::new();
+        let clock = ManualClock::default();
+        let connect = || Cells::connect(&redis.url(), NAMESPACE).expect("redis is there");
+        let mutation = match subject {
+            Subject::Mutant(mutation) => Some(mutation),
+            _ => None,
+        };
+        let bias = match subject {
+            Subject::Evicting => Some(MARKERS_EVICTED),
+            Subject::Mutant(mutation) => mutation.bias(),
+            Subject::Larder | Subject::CacheAside => None,
+        };
+        let quarantine = if mutation == Some(Mutation::NoQuarantine) { Duration::ZERO } else { QUARANTINE };
+        let store = || -> Arc<dyn Store> {
+            match subject {
+                Subject::Larder | Subject::Evicting => {
+                    Arc::new(redis_store(&redis.url(), NAMESPACE, &clock, quarantine))
+                }
+                Subject::Mutant(mutation) => {
+                    let store = redis_store(&redis.url(), NAMESPACE, &clock, quarantine);
+                    Arc::new(Mutant::new(store, mutation, connect()))
+                }
+                Subject::CacheAside => Arc::new(CacheAside::new(connect())),
+            }
+        };
+        let stores: Vec<Arc<dyn Store>> = (0..N_PROCESSES).map(|_| store()).collect();
+        let proxies: Vec<Proxy> = (0..N_PROCESSES)
+            .map(|_| Proxy::before(address_of(database.url())).expect("loopback has a free port"))
+            .collect();
+        let place = Arc::new(OnceLock::new());
+        let processes = (0..N_PROCESSES)
+            .map(|n| {
+                let wire = Wire::new(n, Arc::clone(&place), Arc::clone(&stores[n]), mutation);
+                let wire: Arc<dyn Store> = Arc::new(wire);
+                let handle = |pool: &Pool<_>, in_background| {
+                    let ear = Ear { process: n, stage: Arc::clone(&place), mutation };
+                    Larder::builder(pool.clone())
+                        .shared_arc(Arc::clone(&wire))
+                        .events(ear)
+                        .fill_in_background(in_background)
+                        // Long enough for a schedule whose machine stands still.
+                        .commit_within(Duration::from_secs(60))
+                        .build()
+                };
+                let ways = |url: &str| {
+                    let pool = pool(&with(url, &session_name(n)), 4);
+                    Ways { at_once: handle(&pool, false), in_background: handle(&pool, true) }
+                };
+                Process { direct: ways(database.url()), proxied: ways(&through(database.url(), proxies[n].port())) }
+            })
+            .collect();
+        let probe = Probe::new(
+            |store| Larder::builder(pool(database.url(), 1)).shared_arc(store).fill_in_background(false).build(),
+            store(),
+        );
+        let mut eyes = database.connect();
+        let history = History::from(State::of(&mut eyes).expect("the database can be read"));
+        let mut random = fastrand::Rng::with_seed(0);
+        let act = Act::new(0, Plan::draw(&mut random, None), random, history, false);
+        let cells = connect();
+        let mut tools = Tools { eyes, cells, redis, stores, proxies, clock, probe };
+        tools.meet();
+        tools.pass_quarantine();
+        let stage = Arc::new(Stage::new(act, tools));
+        let _ = place.set(Arc::downgrade(&stage));
+        Self { stage, processes, bias, _database: database }
+    }
+
+    /// Puts the rows of a schedule in place.
+    ///
+    /// # Panics
+    /// If the database does not do as told.
+    pub fn prepare(&self, seed: u64, is_traced: bool) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let plan = Plan::draw(&mut random, self.bias);
+        let mut show = self.stage.show();
+        Cast::of(seed).enter(&mut show.tools.eyes).expect("rows can be put in place");
+        let history = History::from(State::of(&mut show.tools.eyes).expect("the database can be read"));
+        show.handles = self.processes.iter().map(|process| process.handle(&plan)).collect();
+        show.act = Act::new(seed, plan, random, history, is_traced);
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // The handles keep the wires, whose threads would wait for a stage that is gone.
+        self.stage.show().handles.clear();
+    }
+}
+
+impl Process {
+    fn handle(&self, plan: &Plan) -> Larder<Pg> {
+        let ways = if plan.proxied { &self.proxied } else { &self.direct };
+        if plan.in_background { ways.in_background.clone() } else { ways.at_once.clone() }
+    }
+}
+
+fn pool(url: &str, size: u32) -> Pool<ConnectionManager<PgConnection>> {
+    Pool::builder()
+        .max_size(size)
+        .min_idle(Some(0))
+        .test_on_check_out(false)
+        .connection_timeout(Duration::from_secs(20))
+        .build(ConnectionManager::new(url))
+        .expect("a pool without idle connections needs no server")
+}
+
+/// Sessions of a name, whose statements don't wait for a lock for good.
+fn with(url: &str, name: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}application_name={name}&options=-c%20lock_timeout%3D10s")
+}
+
+/// The same database, through a proxy on loopback.
+pub(crate) fn through(url: &str, port: u16) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    // What stands behind overrides what stands before. What is encrypted could not be read.
+    format!("{url}{separator}host=127.0.0.1&port={port}&sslmode=disable&gssencmode=disable")
+}
+
+/// Host and port of a URL.
+pub(crate) fn address_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    if host.contains(':') { host.to_owned() } else { format!("{host}:5432") }
+}

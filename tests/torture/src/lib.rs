@@ -1,0 +1,54 @@
+//! The protocol on real servers, one step at a time, in orders drawn from seeds.
+//!
+//! The real larder runs on a real PostgreSQL and a real Redis. Four actors, each a thread, read and write a handful of rows; at each of
+//! larder's [places](larder::failpoints::Point) they stop, and a seed draws who goes on, what goes wrong, and what arrives late. A schedule
+//! is as good as its seed: the same seed plays the same schedule.
+//!
+//! # The oracle
+//!
+//! Exactly one step runs at a time, and after each that can have committed something all rows are read from PostgreSQL. So every state
+//! that the database was ever in is known, and so is their order. A read is linearizable (Herlihy and Wing, *Linearizability: A Correctness
+//! Condition for Concurrent Objects*, 1990) for its key if and only if it gave what the key had in one of the states between the read's
+//! begin and its end. That is exact, and needs no search: writes are totally ordered, and their order is known. A key is a row by its
+//! primary key, a row by a unique key, or a list; a page of keys is compared key by key.
+//!
+//! After every COMMIT, and at the end, when all faults are over and everything that was on its way has arrived or is lost, each cell that
+//! serves a value must serve what the database has. A write that was acknowledged must be in one of the states since it began.
+//!
+//! # What is played, and what is not
+//!
+//! - A killed actor unwinds from the place where it stands, its connection is closed, and all actors of its process go with it.
+//! - An operation of the store is lost, answered in vain, or done later than its caller was told; fills by a handle's courier and ends by
+//!   its repairer too. Later may be after anything, so operations overtake each other.
+//! - Time is played: a marker's record expires by hand once it is certain how its transaction ended, as the hold promises, and the
+//!   quarantine goes by a clock of the lane's own. What a handle does when the hold of an unknown COMMIT is over, nature does in its place.
+//! - No actor is sent into a statement that would wait for a row lock, since whoever holds it stands still. [`locks`] knows which those
+//!   are; one that it forgets is a violation, after ten seconds. So a statement never finds a row changed while it waited.
+//! - Faults against the rules ([`tally::Fault::MarkerEvicted`]) are in schedules of their own, of which only the end is judged.
+//!
+//! # Where to add
+//!
+//! Another kind of fault is a variant of [`tally::Fault`] and what it does in [`nature`]; another thing to do is a variant of
+//! [`plan::Statement`] or [`plan::Read`], what it does in [`deed`], and its locks; another kind of actor is a [`plan::Deed`]. The run of CI
+//! fails if a place or a fault is not reached. A new rule of the protocol gets a [`mutant::Mutation`] that takes it out.
+
+pub mod act;
+pub mod cells;
+pub mod deed;
+pub mod judge;
+pub mod lane;
+pub mod late;
+pub mod locks;
+pub mod mutant;
+pub mod naive;
+pub mod nature;
+pub mod plan;
+pub mod proxy;
+pub mod rows;
+pub mod run;
+pub mod schedule;
+pub mod stage;
+pub mod tally;
+pub mod tools;
+pub mod turn;
+pub mod wire;

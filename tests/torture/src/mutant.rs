@@ -1,0 +1,215 @@
+//! The protocol with a rule taken out, to see that the stepper would find it.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use larder::store::{
+    Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Nonce, Operation, Scanned, Store, StoreError, Vacancy,
+};
+use larder_redis::RedisStore;
+
+use crate::{cells::Cells, plan::Bias, tally::Fault};
+
+/// A rule that is taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mutation {
+    /// `begin` marks nothing.
+    BeginsNot,
+    /// `begin` marks the first half of its cells.
+    BeginsHalf,
+    /// `begin` takes the place of other writers' markers.
+    BeginReplaces,
+    /// A lease is taken over a marker.
+    LeasesOverMarkers,
+    /// A value is stored without the lease that it was loaded under, if only there is no marker.
+    FillsWithoutLease,
+    /// A value is stored under a lease whose granting nobody has confirmed.
+    FillsAfterLeaseTimedOut,
+    /// A writer stores its value although others came near.
+    StoresWhateverCame,
+    /// A writer whose marker is gone leaves the cell to others.
+    LeavesWhatIsNotItsOwn,
+    /// A second try of `begin` has the nonce of the first.
+    RepeatsNonce,
+    /// Markers are removed when the outcome of COMMIT is not known.
+    ReleasesAfterUnknownCommit,
+    /// Leases are granted at once by a server that has forgotten markers.
+    NoQuarantine,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::BeginsNot,
+        Self::BeginsHalf,
+        Self::BeginReplaces,
+        Self::LeasesOverMarkers,
+        Self::FillsWithoutLease,
+        Self::FillsAfterLeaseTimedOut,
+        Self::StoresWhateverCame,
+        Self::LeavesWhatIsNotItsOwn,
+        Self::RepeatsNonce,
+        Self::ReleasesAfterUnknownCommit,
+        Self::NoQuarantine,
+    ];
+
+    /// The faults that a rule is for, where they meet too seldom by themselves to show within some thousand schedules that it is missing.
+    #[must_use]
+    pub fn bias(self) -> Option<Bias> {
+        let bias = |faults, only| Some(Bias { faults, only, is_judged_at_the_end: false });
+        match self {
+            Self::FillsAfterLeaseTimedOut => bias(&[(Fault::Delayed, 400)], Operation::Lease),
+            Self::RepeatsNonce => bias(&[(Fault::Delayed, 400), (Fault::MarkerExpired, 200)], Operation::Begin),
+            Self::LeavesWhatIsNotItsOwn => Some(MARKERS_EVICTED),
+            _ => None,
+        }
+    }
+}
+
+/// Redis evicts markers of writes in doubt, as it does with a policy that it must not have. Until a write is finished its cells may be
+/// old then; after that they may not.
+pub const MARKERS_EVICTED: Bias =
+    Bias { faults: &[(Fault::MarkerEvicted, 60)], only: Operation::Read, is_judged_at_the_end: true };
+
+/// A store on which a rule does not hold.
+pub struct Mutant {
+    store: RedisStore,
+    mutation: Mutation,
+    cells: Mutex<Cells>,
+}
+
+impl Mutant {
+    /// That store without that rule; `cells` are the store's.
+    #[must_use]
+    pub fn new(store: RedisStore, mutation: Mutation, cells: Cells) -> Self {
+        Self { store, mutation, cells: Mutex::new(cells) }
+    }
+
+    fn cells(&self) -> MutexGuard<'_, Cells> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a whole cell in place, unless it is a marker's and markers are heeded.
+    fn put(&self, key: &CellKey, bytes: &[u8], heeds_markers: bool) -> Result<bool, StoreError> {
+        let mut cells = self.cells();
+        let is_marked = cells.bytes(key).map_err(failed)?.is_some_and(|cell| cell.first() == Some(&b'M'));
+        if heeds_markers && is_marked {
+            return Ok(false);
+        }
+        cells.put(key, bytes, false).map_err(failed)?;
+        Ok(true)
+    }
+
+    fn value(&self, key: &CellKey, stamp: Nonce, value: &Bytes) -> Result<Vec<u8>, StoreError> {
+        let fence = self.cells().fence().map_err(failed)?;
+        Ok([b"V", &fence.0[..], key.layout().as_bytes(), stamp.as_bytes(), value].concat())
+    }
+}
+
+fn failed(error: redis::RedisError) -> StoreError {
+    StoreError::unavailable(error)
+}
+
+impl Store for Mutant {
+    fn attach(&self, hold: Duration) {
+        self.store.attach(hold);
+    }
+
+    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
+        self.store.read(keys)
+    }
+
+    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
+        if self.mutation != Mutation::LeasesOverMarkers {
+            return self.store.lease(keys, ttl);
+        }
+        let lease = Lease { token: Nonce::fresh(), fence: self.cells().fence().map_err(failed)? };
+        for (key, _) in keys {
+            let bytes = [b"L", &lease.fence.0[..], key.layout().as_bytes(), lease.token.as_bytes()].concat();
+            self.put(key, &bytes, false)?;
+        }
+        Ok(vec![Some(lease); keys.len()])
+    }
+
+    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+        if self.mutation != Mutation::FillsWithoutLease {
+            return self.store.fill(fills);
+        }
+        fills
+            .iter()
+            .map(|fill| self.put(fill.key, &self.value(fill.key, fill.lease.token, &fill.value)?, true))
+            .collect()
+    }
+
+    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
+        match self.mutation {
+            Mutation::BeginsNot => Ok(()),
+            Mutation::BeginsHalf => self.store.begin(nonce, &keys[..keys.len() / 2], hold),
+            Mutation::BeginReplaces => {
+                self.cells().delete(keys.iter().copied()).map_err(failed)?;
+                self.store.begin(nonce, keys, hold)
+            }
+            _ => self.store.begin(nonce, keys, hold),
+        }
+    }
+
+    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
+        if self.mutation == Mutation::LeavesWhatIsNotItsOwn {
+            let mut own = Vec::new();
+            for (key, ending) in endings {
+                let cell = self.cells().bytes(key).map_err(failed)?.unwrap_or_default();
+                if cell.first() == Some(&b'M') && cell.windows(16).any(|window| window == nonce.as_bytes()) {
+                    own.push((*key, ending.clone()));
+                }
+            }
+            return self.store.finish(nonce, &own);
+        }
+        if self.mutation != Mutation::StoresWhateverCame {
+            return self.store.finish(nonce, endings);
+        }
+        for (key, ending) in endings {
+            match ending {
+                Ending::Value { value, .. } => {
+                    self.put(key, &self.value(key, nonce, value)?, false)?;
+                }
+                _ => self.store.finish(nonce, &[(key, ending.clone())])?,
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
+        self.store.settle(nonce, keys)
+    }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        self.store.inspect(keys)
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        self.store.scan(prefix, from)
+    }
+}
+
+/// [`Mutation::RepeatsNonce`], on the process's side of the wire: the nonce under which a write is really begun and ended.
+#[derive(Default)]
+pub struct Repeater {
+    /// By the nonce that larder meant.
+    first: Mutex<HashMap<Nonce, Nonce>>,
+}
+
+impl Repeater {
+    /// Takes the nonce of a first try for that of the second.
+    pub fn repeat(&self, first: Nonce, nonce: Nonce) {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).insert(nonce, first);
+    }
+
+    /// The nonce to begin and end with.
+    #[must_use]
+    pub fn nonce(&self, nonce: Nonce) -> Nonce {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).get(&nonce).copied().unwrap_or(nonce)
+    }
+}

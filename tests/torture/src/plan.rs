@@ -1,0 +1,297 @@
+//! What happens in a schedule, as far as it is drawn beforehand.
+
+use larder::store::Operation;
+use shop_core::Status;
+
+use crate::{
+    rows::{N_EMAILS, N_ORDERS, N_USERS},
+    tally::Fault,
+};
+
+/// The actors: each is a thread that does one thing after the other.
+pub const N_ACTORS: usize = 4;
+
+/// Something that an actor does. Rows are named by their numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Reads outside of a transaction.
+    Read(Read),
+    /// Writes in one transaction.
+    Write(Write),
+}
+
+/// What a reader asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// A user by its id.
+    User(usize),
+    /// All users by their ids at once.
+    Users,
+    /// A user by an address.
+    ByEmail(usize),
+    /// An order by its id.
+    Order(usize),
+    /// All orders by their ids at once.
+    Orders,
+    /// The orders of a user.
+    OrdersOf(usize),
+    /// The orders of a user that have come so far.
+    OrdersIn(usize, Status),
+    /// A user together with its orders.
+    WithOrders(usize),
+}
+
+/// A transaction: what it does, and how its closure ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// One after the other, each behind a place where others may come in between.
+    pub statements: Vec<Statement>,
+    /// Whether it rolls back of its own will.
+    pub gives_up: bool,
+}
+
+/// A statement of a writer, or several that come in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statement {
+    /// Gives an order an amount that no other write gives.
+    Amount(usize),
+    /// The same, in a savepoint that is rolled back.
+    Undone(usize),
+    /// The next status.
+    Advance(usize, Status),
+    /// Moves an order to a user.
+    Move(usize, usize),
+    /// Gives a user an address.
+    Email(usize, usize),
+    /// The last order, for a user.
+    InsertOrder(usize),
+    /// The last user, with an address.
+    InsertUser(usize),
+    /// Deletes an order.
+    DeleteOrder(usize),
+    /// Deletes a user with its orders.
+    DeleteUser(usize),
+    /// Gives an order an amount by SQL of the application's own, and tells of it.
+    Touching(usize),
+}
+
+/// How the next to take a step is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// In how many of a hundred cases whoever was on goes on.
+    pub stays: u8,
+    /// In how many of a hundred steps an actor is put aside for a good while.
+    pub freezes: u8,
+    /// In how many of a hundred steps something that is under way arrives.
+    pub arrives: u8,
+}
+
+/// A schedule before it begins.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What each actor does.
+    pub deeds: [Vec<Deed>; N_ACTORS],
+    /// In which process each actor is. One that is killed takes all actors of its process along.
+    pub processes: [usize; N_ACTORS],
+    /// Whether what was loaded is stored by threads of the handles' own.
+    pub in_background: bool,
+    /// Whether COMMITs can be held up on their way.
+    pub proxied: bool,
+    /// How the next step is found.
+    pub manner: Manner,
+    /// What goes wrong, and in how many of a thousand cases.
+    pub faults: Vec<(Fault, u16)>,
+    /// The operation that the store's faults are confined to.
+    pub only: Option<Operation>,
+    /// How many faults there may be at most.
+    pub n_faults: usize,
+    /// Whether only the end is judged.
+    pub is_judged_at_the_end: bool,
+}
+
+/// Faults that a plan is to have, many of them and on one row, whatever is drawn otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Bias {
+    /// What goes wrong, and in how many of a thousand cases.
+    pub faults: &'static [(Fault, u16)],
+    /// The operation that the store's faults are confined to.
+    pub only: Operation,
+    /// Whether only the end is judged: what breaks the rules for the settings of Redis may show until a write is finished, and no longer.
+    pub is_judged_at_the_end: bool,
+}
+
+impl Plan {
+    /// Draws a plan.
+    #[must_use]
+    pub fn draw(random: &mut fastrand::Rng, bias: Option<Bias>) -> Self {
+        let faults = bias.map_or_else(|| draw_faults(random), |bias| bias.faults.to_vec());
+        let roles: [bool; N_ACTORS] = *pick(
+            random,
+            &[
+                [true, true, false, false],
+                [true, true, false, false],
+                [true, true, true, false],
+                [true, false, false, false],
+            ],
+        );
+        let theme = if bias.is_some() { Theme::Row } else { *pick(random, &Theme::ALL) };
+        let reads: Vec<Read> = (0..random.usize(1..=4)).map(|_| theme.read(random)).collect();
+        let deeds = roles.map(|writes| {
+            let n = if writes { random.usize(1..=2) } else { random.usize(2..=4) };
+            let deed = |random: &mut fastrand::Rng| {
+                if writes { Deed::Write(theme.write(random)) } else { Deed::Read(*pick(random, &reads)) }
+            };
+            (0..n).map(|_| deed(random)).collect()
+        });
+        let has = |fault: Fault| faults.iter().any(|(one, _)| *one == fault);
+        Self {
+            deeds,
+            processes: *pick(random, &[[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]]),
+            in_background: random.u8(..4) == 0,
+            proxied: has(Fault::CommitHeld) || has(Fault::AnswerLost),
+            manner: Manner {
+                stays: *pick(random, &[0, 30, 70, 90]),
+                freezes: *pick(random, &[0, 3, 8]),
+                arrives: *pick(random, &[3, 8, 20]),
+            },
+            only: bias.map(|bias| bias.only).or_else(|| random.bool().then(|| *pick(random, &OPERATIONS))),
+            n_faults: match (faults.is_empty(), bias.is_some()) {
+                (true, _) => 0,
+                (_, false) => random.usize(1..=5),
+                (_, true) => random.usize(4..=12),
+            },
+            is_judged_at_the_end: bias.is_some_and(|bias| bias.is_judged_at_the_end),
+            faults,
+        }
+    }
+}
+
+/// What a read or a write asks of the store.
+const OPERATIONS: [Operation; 5] =
+    [Operation::Read, Operation::Lease, Operation::Fill, Operation::Begin, Operation::Finish];
+
+/// Faults that have something to do with each other.
+const COMPANIES: [&[Fault]; 12] = [
+    &[],
+    &[Fault::Killed],
+    &[Fault::Delayed],
+    &[Fault::Delayed, Fault::MarkerExpired],
+    &[Fault::Delayed, Fault::Evicted],
+    &[Fault::Lost, Fault::NoAnswer, Fault::Delayed],
+    &[Fault::NoAnswer, Fault::MarkerExpired, Fault::Evicted],
+    &[Fault::Killed, Fault::Delayed, Fault::Evicted],
+    &[Fault::CommitHeld, Fault::AnswerLost],
+    &[Fault::CommitHeld, Fault::Killed, Fault::Delayed],
+    &[Fault::Terminated, Fault::Lost],
+    &[Fault::Snapshot, Fault::RestartEmpty, Fault::RestartAsIs, Fault::RestartOlder],
+];
+
+/// The kinds of faults of a schedule: a few of them, often enough to meet each other.
+fn draw_faults(random: &mut fastrand::Rng) -> Vec<(Fault, u16)> {
+    let mut kinds: Vec<Fault> = if random.u8(..4) == 0 {
+        (0..random.usize(1..=4)).map(|_| *pick(random, &Fault::ALL)).collect()
+    } else {
+        pick(random, &COMPANIES).to_vec()
+    };
+    kinds.sort_unstable();
+    kinds.dedup();
+    // Connecting again costs as much as half a schedule, and starting a server as much as five.
+    let (connects, starts) = (random.u8(..2) == 0, random.u8(..4) == 0);
+    kinds.retain(|fault| match fault {
+        Fault::Terminated | Fault::CommitHeld | Fault::AnswerLost => connects,
+        Fault::Snapshot | Fault::RestartEmpty | Fault::RestartAsIs | Fault::RestartOlder => starts,
+        _ => true,
+    });
+    let share = |fault: Fault| if fault.is_of_nature() { [15, 60, 200] } else { [60, 200, 500] };
+    kinds.into_iter().map(|fault| (fault, share(fault)[random.usize(..3)])).collect()
+}
+
+/// What a schedule is mostly about: the more its actors meet, the more can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Theme {
+    /// One order.
+    Row,
+    /// The orders of the first user.
+    List,
+    /// Users and their addresses.
+    Unique,
+    /// Everything.
+    All,
+}
+
+impl Theme {
+    const ALL: [Self; 4] = [Self::Row, Self::List, Self::Unique, Self::All];
+
+    fn order(self, random: &mut fastrand::Rng) -> usize {
+        match self {
+            Self::Row => 0,
+            // Now and then one that is somebody else's, or not there.
+            Self::List if random.u8(..6) > 0 => random.usize(..2),
+            _ => random.usize(..N_ORDERS),
+        }
+    }
+
+    fn user(self, random: &mut fastrand::Rng) -> usize {
+        match self {
+            Self::Row | Self::List if random.u8(..6) > 0 => 0,
+            _ => random.usize(..N_USERS),
+        }
+    }
+
+    fn read(self, random: &mut fastrand::Rng) -> Read {
+        let kind = match self {
+            Self::Row => [0, 0, 0, 1, 2][random.usize(..5)],
+            Self::List => [2, 2, 2, 3, 4, 1][random.usize(..6)],
+            Self::Unique => [5, 6, 6, 6, 7, 4][random.usize(..6)],
+            Self::All => random.u8(..8),
+        };
+        match kind {
+            0 => Read::Order(self.order(random)),
+            1 => Read::Orders,
+            2 => Read::OrdersOf(self.user(random)),
+            3 => Read::OrdersIn(self.user(random), *pick(random, &Status::ALL)),
+            4 => Read::WithOrders(self.user(random)),
+            5 => Read::User(self.user(random)),
+            6 => Read::ByEmail(random.usize(..N_EMAILS)),
+            _ => Read::Users,
+        }
+    }
+
+    fn write(self, random: &mut fastrand::Rng) -> Write {
+        let mut gives_up = random.u8(..12) == 0;
+        let one = self.order(random);
+        // Several statements take their rows in one order, so that no two transactions wait for each other.
+        let other = (one + 1 + random.usize(..N_ORDERS - 1)) % N_ORDERS;
+        let (low, high) = (one.min(other), one.max(other));
+        let kind = match self {
+            Self::Row => [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 10, 11][random.usize(..12)],
+            Self::List => [0, 0, 0, 1, 3, 5, 6, 6, 7, 7, 10, 11][random.usize(..12)],
+            Self::Unique => [8, 8, 8, 8, 9, 9, 12, 0][random.usize(..8)],
+            Self::All => random.u8(..14),
+        };
+        let statements = match kind {
+            0 => vec![Statement::Amount(one)],
+            1 => vec![Statement::Amount(low), Statement::Amount(high)],
+            2 => vec![Statement::Amount(one), Statement::Amount(one)],
+            3 => vec![Statement::Undone(low), Statement::Amount(high)],
+            4 => vec![Statement::Amount(one), Statement::Undone(one)],
+            5 => vec![Statement::Advance(one, *pick(random, &Status::ALL))],
+            6 => vec![Statement::Move(one, random.usize(..2))],
+            7 => vec![Statement::InsertOrder(self.user(random))],
+            8 => vec![Statement::Email(random.usize(..2), random.usize(..N_EMAILS))],
+            9 => vec![Statement::InsertUser(random.usize(..N_EMAILS))],
+            10 => vec![Statement::Touching(one)],
+            11 => vec![Statement::DeleteOrder(one)],
+            12 => vec![Statement::DeleteUser(self.user(random))],
+            _ => {
+                gives_up = true;
+                vec![Statement::Amount(low), Statement::Advance(high, Status::Shipped)]
+            }
+        };
+        Write { statements, gives_up }
+    }
+}
+
+fn pick<'a, T>(random: &mut fastrand::Rng, of: &'a [T]) -> &'a T {
+    &of[random.usize(..of.len())]
+}

@@ -1,0 +1,303 @@
+//! The few rows of a schedule, and everything the database ever was.
+
+use std::{collections::BTreeMap, fmt};
+
+use ::tests::day;
+use diesel::{PgConnection, QueryResult, RunQueryDsl as _, connection::SimpleConnection as _};
+use shop_core::{
+    Order, Status, User,
+    schema::{orders, users},
+};
+use uuid::Uuid;
+
+/// How many users, orders and addresses a schedule knows; the last user, the last order and the last two addresses are not
+/// there at first.
+pub const N_USERS: usize = 3;
+/// As [`N_USERS`].
+pub const N_ORDERS: usize = 4;
+/// As [`N_USERS`].
+pub const N_EMAILS: usize = 4;
+
+/// Who the rows of a schedule are. They follow from its seed, so that no schedule meets the cells of another.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    seed: u64,
+}
+
+impl Cast {
+    /// The rows of that seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// The id of a user.
+    #[must_use]
+    pub fn user(&self, n: usize) -> Uuid {
+        Uuid::from_u64_pair(self.seed, 0x8000_0000_0000_0100 + n as u64)
+    }
+
+    /// The id of an order.
+    #[must_use]
+    pub fn order(&self, n: usize) -> Uuid {
+        Uuid::from_u64_pair(self.seed, 0x8000_0000_0000_0200 + n as u64)
+    }
+
+    /// An address.
+    #[must_use]
+    pub fn email(&self, n: usize) -> String {
+        format!("{n}@{:x}", self.seed)
+    }
+
+    /// Takes the place of whatever rows the database has.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn enter(&self, connection: &mut PgConnection) -> QueryResult<()> {
+        let users = (0..2).map(|n| format!("('{}', '{}', '{}')", self.user(n), self.email(n), day(0)));
+        let orders = [(0, 0), (1, 0), (2, 1)].map(|(order, user)| {
+            format!("('{}', '{}', 'pending', 0, '{}')", self.order(order), self.user(user), day(0))
+        });
+        connection.batch_execute(&format!(
+            "BEGIN; DELETE FROM orders; DELETE FROM users; INSERT INTO users VALUES {}; INSERT INTO orders VALUES {}; COMMIT",
+            users.collect::<Vec<_>>().join(", "),
+            orders.join(", ")
+        ))
+    }
+}
+
+/// What is read at once, and is promised to be of one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// A user by its id.
+    User(Uuid),
+    /// A user by its address.
+    Email(String),
+    /// An order by its id.
+    Order(Uuid),
+    /// The orders of a user.
+    OrdersOf(Uuid),
+    /// The orders of a user that have come so far.
+    OrdersIn(Uuid, Status),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user {}", number(*id)),
+            Self::Email(email) => write!(f, "user by {}", local(email)),
+            Self::Order(id) => write!(f, "order {}", number(*id)),
+            Self::OrdersOf(id) => write!(f, "orders of user {}", number(*id)),
+            Self::OrdersIn(id, status) => write!(f, "{status} orders of user {}", number(*id)),
+        }
+    }
+}
+
+/// What a key has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// One user or none.
+    User(Option<User>),
+    /// One order or none.
+    Order(Option<Order>),
+    /// Any number of orders, in the order of the key's pattern.
+    Orders(Vec<Order>),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let order = |order: &Order| {
+            let Order { id, user_id, status, total_amount, .. } = order;
+            format!("#{} of user {} {status} {total_amount}", number(*id), number(*user_id))
+        };
+        match self {
+            Self::User(None) | Self::Order(None) => f.write_str("none"),
+            Self::User(Some(user)) => write!(f, "user {} {}", number(user.id), local(&user.email)),
+            Self::Order(Some(one)) => f.write_str(&order(one)),
+            Self::Orders(all) => write!(f, "[{}]", all.iter().map(order).collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+/// A row's number among those of its kind.
+fn number(id: Uuid) -> u64 {
+    id.as_u64_pair().1 & 0xff
+}
+
+/// What stands before the seed.
+fn local(email: &str) -> &str {
+    email.split('@').next().unwrap_or(email)
+}
+
+/// All rows at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    users: BTreeMap<Uuid, User>,
+    orders: BTreeMap<Uuid, Order>,
+}
+
+impl State {
+    /// What the database holds now, committed by whomever. Two statements, of which nobody gets in between.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn of(connection: &mut PgConnection) -> QueryResult<Self> {
+        let users: Vec<User> = users::table.load(connection)?;
+        let orders: Vec<Order> = orders::table.load(connection)?;
+        Ok(Self {
+            users: users.into_iter().map(|user| (user.id, user)).collect(),
+            orders: orders.into_iter().map(|order| (order.id, order)).collect(),
+        })
+    }
+
+    /// What a key has.
+    #[must_use]
+    pub fn value(&self, key: &Key) -> Value {
+        match key {
+            Key::User(id) => Value::User(self.users.get(id).cloned()),
+            Key::Email(email) => Value::User(self.users.values().find(|user| user.email == *email).cloned()),
+            Key::Order(id) => Value::Order(self.orders.get(id).cloned()),
+            Key::OrdersOf(id) => Value::Orders(self.orders_of(*id, |_| true)),
+            Key::OrdersIn(id, status) => {
+                let mut orders = self.orders_of(*id, |order| order.status == *status);
+                // A stable sort: those of one moment stay in the order of their ids.
+                orders.sort_by_key(|order| std::cmp::Reverse(order.created_at));
+                Value::Orders(orders)
+            }
+        }
+    }
+
+    /// The address that a user has.
+    #[must_use]
+    pub fn email_of(&self, id: Uuid) -> Option<&str> {
+        self.users.get(&id).map(|user| user.email.as_str())
+    }
+
+    /// Whether an order has exactly these contents.
+    #[must_use]
+    pub fn has_order(&self, order: &Order) -> bool {
+        self.orders.get(&order.id) == Some(order)
+    }
+
+    /// Whether a user has exactly these contents.
+    #[must_use]
+    pub fn has_user(&self, user: &User) -> bool {
+        self.users.get(&user.id) == Some(user)
+    }
+
+    fn orders_of(&self, user: Uuid, is_wanted: impl Fn(&Order) -> bool) -> Vec<Order> {
+        self.orders.values().filter(|order| order.user_id == user && is_wanted(order)).cloned().collect()
+    }
+}
+
+/// Every state that the database was in, in their order.
+#[derive(Debug, Clone)]
+pub struct History {
+    states: Vec<State>,
+}
+
+impl History {
+    /// Begins with what is there at first.
+    #[must_use]
+    pub fn from(first: State) -> Self {
+        Self { states: vec![first] }
+    }
+
+    /// Takes down a state, if it is another one than before: whether it is.
+    pub fn push(&mut self, state: State) -> bool {
+        let is_new = *self.now() != state;
+        if is_new {
+            self.states.push(state);
+        }
+        is_new
+    }
+
+    /// The state that the database is in.
+    #[must_use]
+    pub fn now(&self) -> &State {
+        self.states.last().expect("a history begins with a state")
+    }
+
+    /// The number of that state.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.states.len() - 1
+    }
+
+    /// Whether one of the states since `begin` satisfies a condition.
+    pub fn any_since(&self, begin: usize, condition: impl Fn(&State) -> bool) -> bool {
+        self.states[begin..].iter().any(condition)
+    }
+
+    /// The latest state, and its number, in which a key had that value.
+    #[must_use]
+    pub fn when(&self, key: &Key, value: &Value) -> Option<usize> {
+        self.states.iter().rposition(|state| state.value(key) == *value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::tests::money;
+
+    use super::*;
+
+    fn state(cast: &Cast, amounts: &[(usize, i64)]) -> State {
+        let order = |&(n, amount): &(usize, i64)| Order {
+            id: cast.order(n),
+            user_id: cast.user(0),
+            status: Status::Paid,
+            total_amount: money(amount),
+            created_at: day(n as i64),
+        };
+        let user = User { id: cast.user(0), email: cast.email(0), created_at: day(0) };
+        State {
+            users: BTreeMap::from([(user.id, user)]),
+            orders: amounts.iter().map(order).map(|order| (order.id, order)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_key_has_what_its_pattern_says() {
+        let cast = Cast::of(7);
+        let state = state(&cast, &[(0, 5), (1, 6)]);
+        let ids = |key: &Key| -> Vec<Uuid> {
+            match state.value(key) {
+                Value::Orders(orders) => orders.into_iter().map(|order| order.id).collect(),
+                other => panic!("{other} is no list"),
+            }
+        };
+        let (first, second): (Uuid, Uuid) = (cast.order(0), cast.order(1));
+        assert_eq!(ids(&Key::OrdersOf(cast.user(0))), [first, second]);
+        assert_eq!(ids(&Key::OrdersIn(cast.user(0), Status::Paid)), [second, first], "the latest comes first");
+        assert!(ids(&Key::OrdersIn(cast.user(0), Status::Shipped)).is_empty());
+        assert!(ids(&Key::OrdersOf(cast.user(1))).is_empty());
+        assert_eq!(state.value(&Key::Email(cast.email(0))), state.value(&Key::User(cast.user(0))));
+        assert_eq!(state.value(&Key::Email(cast.email(1))), Value::User(None));
+    }
+
+    #[test]
+    fn a_value_counts_from_the_state_in_which_the_read_began() {
+        let cast = Cast::of(7);
+        let mut history = History::from(state(&cast, &[(0, 1)]));
+        assert!(!history.push(state(&cast, &[(0, 1)])), "nothing has changed");
+        assert!(history.push(state(&cast, &[(0, 2)])));
+        let key = Key::Order(cast.order(0));
+        let old = state(&cast, &[(0, 1)]).value(&key);
+        assert!(history.any_since(0, |state| state.value(&key) == old));
+        assert!(!history.any_since(history.at(), |state| state.value(&key) == old));
+        assert_eq!((history.when(&key, &old), history.at()), (Some(0), 1));
+    }
+
+    #[test]
+    fn a_cell_is_known_by_its_key() {
+        let (cast, layout) = (Cast::of(7), larder::store::Layout::new(0));
+        let user = cast.user(1);
+        let cell = |key: String| crate::tools::key_of(&larder::store::CellKey::new(key.into_bytes(), layout));
+        assert_eq!(cell(format!("users:id:{user}")), Some(Key::User(user)));
+        assert_eq!(cell(format!("users:email:{}", cast.email(2))), Some(Key::Email(cast.email(2))));
+        assert_eq!(cell(format!("orders:user_id:{user}")), Some(Key::OrdersOf(user)));
+        assert_eq!(cell(format!("orders:user_id,status:{user},Paid")), Some(Key::OrdersIn(user, Status::Paid)));
+        assert_eq!(cell("order_items:order_id:1".to_owned()), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! Plays one schedule, and says what was wrong with it.
+
+use std::{
+    fmt,
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use larder::{Error, failpoints};
+
+use crate::{
+    act::Place,
+    deed,
+    lane::Lane,
+    plan::{Deed, N_ACTORS},
+    stage::{Killed, Stage},
+    tally::Tally,
+    tools, wire,
+};
+
+/// How a schedule went.
+#[derive(Debug)]
+pub struct Played {
+    /// Its seed.
+    pub seed: u64,
+    /// What it did.
+    pub tally: Tally,
+    /// What was wrong, if anything was.
+    pub violation: Option<String>,
+    /// What happened, if that was asked for.
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "schedule of seed {}:", self.seed)?;
+        self.trace.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        match &self.violation {
+            Some(violation) => writeln!(f, "VIOLATION at {violation}"),
+            None => writeln!(f, "nothing is wrong with it"),
+        }
+    }
+}
+
+/// Plays the schedule of a seed.
+///
+/// # Panics
+/// If a server does not do as told, or the schedule can't be played to its end.
+#[must_use]
+pub fn play(lane: &Lane, seed: u64, is_traced: bool) -> Played {
+    lane.prepare(seed, is_traced);
+    let stage = &lane.stage;
+    let deeds = {
+        let mut show = stage.show();
+        for slot in &mut show.act.slots[..N_ACTORS] {
+            slot.is_ready = true;
+        }
+        show.act.plan.deeds.clone()
+    };
+    thread::scope(|scope| {
+        for (me, deeds) in deeds.iter().enumerate() {
+            let stage = Arc::clone(stage);
+            scope.spawn(move || act(&stage, me, deeds));
+        }
+        drop(stage.play());
+    });
+    let handles = stage.show().handles.clone();
+    let is_idle = handles.iter().all(|larder| larder.flush(Duration::from_secs(10)));
+    assert!(is_idle, "schedule {seed}: a courier came unexpected: {}", stage.show().act.positions());
+    let mut show = stage.show();
+    show.close();
+    let mut tally = std::mem::take(&mut show.act.tally);
+    tally.schedules = 1;
+    Played { seed, tally, violation: show.act.violation.take(), trace: show.act.trace.take().unwrap_or_default() }
+}
+
+/// The life of an actor.
+fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
+    wire::enter(me);
+    drop(stage.await_turn(me, stage.show()));
+    let _hooked = failpoints::on_this_thread({
+        let stage = Arc::clone(stage);
+        move |point| {
+            if !tools::is_looking() {
+                stage.step(me, Place::Point(point));
+            }
+        }
+    });
+    for deed in deeds {
+        stage.step(me, Place::Deed);
+        let begin = stage.begin(me, deed);
+        let (larder, cast) = {
+            let show = stage.show();
+            (show.handles[show.act.process_of(me)].clone(), show.act.cast.clone())
+        };
+        let done = panic::catch_unwind(AssertUnwindSafe(|| match deed {
+            Deed::Read(read) => Done::Read(deed::read(&larder, &cast, *read)),
+            Deed::Write(write) => Done::Written(deed::write(stage, me, &larder, &cast, write)),
+        }));
+        match done {
+            Ok(done) => judge(stage, me, begin, done),
+            Err(reason) if reason.is::<Killed>() => stage.died(me),
+            Err(reason) => {
+                panic::resume_unwind(reason);
+            }
+        }
+    }
+    stage.leave(me);
+}
+
+enum Done {
+    Read(larder::Result<Vec<(crate::rows::Key, crate::rows::Value)>>),
+    Written(larder::Result<Vec<deed::Claim>>),
+}
+
+/// Compares what a deed gave with what the database was while it lasted.
+fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
+    let is_ok = matches!(done, Done::Read(Ok(_)) | Done::Written(Ok(_)));
+    let mut show = stage.end(me, is_ok);
+    let act = &mut show.act;
+    match done {
+        Done::Read(Ok(found)) => {
+            for (key, value) in found {
+                act.note(me, |_| format!("has read {key}: {value}"));
+                if !act.slots[me].has_selected {
+                    act.tally.hits += 1;
+                }
+                act.compare(me, begin, &key, &value);
+            }
+        }
+        Done::Read(Err(error)) => {
+            act.note(me, |_| format!("could not read: {error:?}"));
+            act.is_wrong(format!("actor {me} could not read: {error:?}"));
+        }
+        Done::Written(result) => {
+            act.tally.writes += 1;
+            act.note(me, |_| format!("has written: {result:?}"));
+            match result {
+                Ok(claims) => {
+                    act.tally.commits += 1;
+                    if !act.history.any_since(begin, |state| claims.iter().all(|claim| claim.holds(state))) {
+                        act.is_wrong(format!("actor {me} was told of a write that never was: {claims:?}"));
+                    }
+                }
+                Err(Error::CommitUnknown(_)) if !act.plan.proxied && !act.has_ended_sessions => {
+                    act.is_wrong(format!("actor {me} was told of an unknown COMMIT, and nothing was wrong with it"));
+                }
+                Err(Error::Database(diesel::result::Error::DatabaseError(_, info)))
+                    if ["canceling statement due to lock timeout", "deadlock detected"].contains(&info.message()) =>
+                {
+                    act.is_wrong(format!("actor {me} had to wait for a lock that nobody foresaw: {}", info.message()));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What a lane plays with: its servers, and ways to them that the actors don't have.
+
+use std::{cell::Cell as Place, sync::Arc, time::Duration};
+
+use diesel::{PgConnection, QueryResult, RunQueryDsl as _, pg::Pg, sql_query, sql_types};
+use larder::{
+    Larder,
+    store::{
+        Cell, CellKey, Cursor, Ending, Fill, Inspected, Layout, Lease, ManualClock, Nonce, Scanned, Store, StoreError,
+        Vacancy,
+    },
+};
+use larder_redis::RedisStore;
+use shop_core::{Order, Status, User};
+use tests::{OwnRedis, eventually};
+
+use crate::{
+    cells::Cells,
+    proxy::Proxy,
+    rows::{Key, Value},
+};
+
+/// Only a store that does not find its server again waits so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longer than any handle of a lane holds its markers.
+pub const QUARANTINE: Duration = Duration::from_secs(120);
+
+thread_local! {
+    /// Whether this thread looks around, and does not come to places while it does.
+    static LOOKS: Place<bool> = const { Place::new(false) };
+}
+
+/// Whether this thread looks around, and is not to stop anywhere.
+#[must_use]
+pub fn is_looking() -> bool {
+    LOOKS.get()
+}
+
+/// The servers of a lane, and ways to them.
+pub struct Tools {
+    /// Sees what the database has.
+    pub eyes: PgConnection,
+    /// Sees and changes what Redis has.
+    pub cells: Cells,
+    /// The server itself.
+    pub redis: OwnRedis,
+    /// The store of each process, without the wire.
+    pub stores: Vec<Arc<dyn Store>>,
+    /// Before the database, one a process.
+    pub proxies: Vec<Proxy>,
+    /// What the quarantines go by.
+    pub clock: ManualClock,
+    /// Reads what the cells serve.
+    pub probe: Probe,
+}
+
+impl Tools {
+    /// Ends the sessions of a process that are in a transaction, and waits until they are ended: whether there were any.
+    ///
+    /// Those that idle in a pool are left alone: how many there are depends on earlier schedules.
+    pub fn end_sessions(&mut self, process: usize) -> bool {
+        #[derive(diesel::QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = sql_types::BigInt)]
+            n: i64,
+        }
+        let counted: QueryResult<Count> = sql_query(
+            "SELECT count(pg_terminate_backend(pid, 5000)) AS n FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = $1 AND state LIKE 'idle in transaction%'",
+        )
+        .bind::<sql_types::Text, _>(session_name(process))
+        .get_result(&mut self.eyes);
+        counted.expect("sessions can be ended").n > 0
+    }
+
+    /// Kills Redis and starts it again, with what its last snapshot has. Returns when every process has met it: how long a pool takes to
+    /// find out is not the seed's to say.
+    pub fn restart_redis(&mut self) {
+        self.redis.kill();
+        self.redis.restart();
+        self.cells.reconnect().expect("redis is there again");
+        self.meet();
+    }
+
+    /// Makes sure that every process has met the server that is there now.
+    pub fn meet(&self) {
+        let key = [CellKey::new(*b"none", Layout::new(0))];
+        for store in self.stores.iter().chain([&self.probe.store]) {
+            eventually(PATIENCE, || store.read(&key).is_ok());
+        }
+    }
+
+    /// Lets more time pass than markers are held.
+    pub fn pass_quarantine(&mut self) {
+        self.clock.advance(QUARANTINE);
+    }
+
+    /// What cells serve: only those that serve something.
+    pub fn served(&mut self, keys: &[CellKey]) -> Vec<(Key, Value)> {
+        LOOKS.set(true);
+        let served = self.probe.served(keys);
+        LOOKS.set(false);
+        served
+    }
+}
+
+/// By what the sessions of a process are known.
+#[must_use]
+pub fn session_name(process: usize) -> String {
+    format!("process-{process}")
+}
+
+/// A handle that reads cells and never touches them.
+pub struct Probe {
+    larder: Larder<Pg>,
+    store: Arc<dyn Store>,
+}
+
+impl Probe {
+    /// A probe of the cells of a store, on a pool that it hardly needs.
+    #[must_use]
+    pub fn new(larder: impl FnOnce(Arc<dyn Store>) -> Larder<Pg>, store: Arc<dyn Store>) -> Self {
+        Self { larder: larder(Arc::new(HandsOff(Arc::clone(&store)))), store }
+    }
+
+    fn served(&self, keys: &[CellKey]) -> Vec<(Key, Value)> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        let cells = self.store.read(keys).expect("redis can be read");
+        let values = keys.iter().zip(cells).filter(|(_, cell)| matches!(cell, Cell::Value(_)));
+        let mut served: Vec<(Key, Value)> = Vec::new();
+        let (mut users, mut emails, mut orders, mut lists, mut parts) = (vec![], vec![], vec![], vec![], vec![]);
+        for key in values.filter_map(|(key, _)| key_of(key)) {
+            match key {
+                Key::User(id) => users.push(id),
+                Key::Email(email) => emails.push(email),
+                Key::Order(id) => orders.push(id),
+                Key::OrdersOf(id) => lists.push(id),
+                Key::OrdersIn(id, status) => parts.push((id, status)),
+            }
+        }
+        let (user, order) = (User::repository(&self.larder), Order::repository(&self.larder));
+        let expected = "what is in a cell needs no database";
+        if !users.is_empty() {
+            let found = user.find_many(&users).expect(expected);
+            served.extend(users.into_iter().map(Key::User).zip(found.into_iter().map(Value::User)));
+        }
+        if !emails.is_empty() {
+            let found = user.find_by_email_many(&emails).expect(expected);
+            served.extend(emails.into_iter().map(Key::Email).zip(found.into_iter().map(Value::User)));
+        }
+        if !orders.is_empty() {
+            let found = order.find_many(&orders).expect(expected);
+            served.extend(orders.into_iter().map(Key::Order).zip(found.into_iter().map(Value::Order)));
+        }
+        if !lists.is_empty() {
+            let found = order.list_by_user_id_many(&lists).expect(expected);
+            served.extend(lists.into_iter().map(Key::OrdersOf).zip(found.into_iter().map(Value::Orders)));
+        }
+        if !parts.is_empty() {
+            let found = order.list_by_user_id_and_status_many(&parts).expect(expected);
+            let keys = parts.into_iter().map(|(id, status)| Key::OrdersIn(id, status));
+            served.extend(keys.zip(found.into_iter().map(Value::Orders)));
+        }
+        served
+    }
+}
+
+/// What a cell is about.
+#[must_use]
+pub fn key_of(cell: &CellKey) -> Option<Key> {
+    let text = str::from_utf8(cell.as_bytes()).ok()?;
+    let (table, rest) = text.split_once(':')?;
+    let (columns, value) = rest.split_once(':')?;
+    match (table, columns) {
+        ("users", "id") => value.parse().ok().map(Key::User),
+        ("users", "email") => Some(Key::Email(value.to_owned())),
+        ("orders", "id") => value.parse().ok().map(Key::Order),
+        ("orders", "user_id") => value.parse().ok().map(Key::OrdersOf),
+        ("orders", "user_id,status") => {
+            let (user, status) = value.split_once(',')?;
+            // Keys have the names of Rust, and not the words of the database.
+            let status = Status::ALL.into_iter().find(|one| format!("{one:?}") == status)?;
+            Some(Key::OrdersIn(user.parse().ok()?, status))
+        }
+        _ => None,
+    }
+}
+
+/// A store from which one can read.
+struct HandsOff(Arc<dyn Store>);
+
+impl Store for HandsOff {
+    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
+        self.0.read(keys)
+    }
+
+    fn lease(&self, keys: &[(&CellKey, Vacancy)], _: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
+        Ok(vec![None; keys.len()])
+    }
+
+    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![false; fills.len()])
+    }
+
+    fn begin(&self, _: Nonce, _: &[&CellKey], _: Duration) -> Result<(), StoreError> {
+        Err(StoreError::refused("a probe does not write"))
+    }
+
+    fn finish(&self, _: Nonce, _: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
+        Err(StoreError::refused("a probe does not write"))
+    }
+
+    fn settle(&self, _: Option<Nonce>, _: &[&CellKey]) -> Result<(), StoreError> {
+        Err(StoreError::refused("a probe does not write"))
+    }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        self.0.inspect(keys)
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        self.0.scan(prefix, from)
+    }
+}
+
+/// A store of a process on the lane's Redis.
+///
+/// # Panics
+/// If the URL is none.
+#[must_use]
+pub fn redis_store(url: &str, namespace: &str, clock: &ManualClock, quarantine: Duration) -> RedisStore {
+    RedisStore::builder(url)
+        .namespace(namespace)
+        .io_timeout(Duration::from_secs(10))
+        .pool_size(2)
+        .quarantine(quarantine)
+        .clock(clock.clone())
+        .build()
+        .expect("the URL of a server that was started is one")
+}

@@ -1,0 +1,135 @@
+//! The run of CI: larder as it is, and the controls that show that the run would find what it looks for.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use larder::{failpoints::Point, store::Operation};
+use torture::{
+    lane::{Lane, Subject},
+    mutant::Mutation,
+    run::{self, Outcome, Until},
+    schedule,
+    tally::{Fault, name},
+};
+
+/// The seeds of the run: 0 and those that follow, after those that are kept.
+const N_SCHEDULES: u64 = 20_000;
+
+/// The most that a rule that was taken out may hide.
+const N_FOR_MUTANTS: u64 = 8_000;
+
+/// Two lanes keep two cores busy, so one run waits for the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static RUNS: Mutex<()> = Mutex::new(());
+    RUNS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn kept() -> Vec<u64> {
+    let lines = include_str!("../regressions.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines
+        .map(|line| {
+            let (seed, reason) = line.split_once(' ').expect("behind each seed stands what it showed");
+            assert!(!reason.trim().is_empty(), "{seed}: what did it show?");
+            seed.parse().expect("a line begins with a seed")
+        })
+        .collect()
+}
+
+fn play(subject: Subject, until: Until, n_schedules: u64) -> Outcome {
+    let _alone = alone();
+    let kept = kept();
+    let seed_of = |n: u64| {
+        let of_run = |n: u64| (n < n_schedules).then_some(n);
+        usize::try_from(n).ok().and_then(|n| kept.get(n).copied()).or_else(|| of_run(n - kept.len() as u64))
+    };
+    run::run(subject, until, seed_of, |_| ())
+}
+
+fn assert_right(outcome: &Outcome) {
+    if let Some(played) = outcome.wrong.first() {
+        panic!("{played}again: cargo xtask torture --seed {} --trace", played.seed);
+    }
+}
+
+#[test]
+fn every_read_gives_what_the_database_was_while_it_lasted() {
+    let outcome = play(Subject::Larder, Until::Wrong, N_SCHEDULES);
+    println!("{}", outcome.tally);
+    assert_right(&outcome);
+    // A run that has stopped testing something is to fail.
+    let tally = outcome.tally;
+    assert_eq!(tally.points.keys().copied().collect::<BTreeSet<_>>(), Point::ALL.into());
+    assert_eq!(tally.faults.keys().copied().collect::<BTreeSet<_>>(), Fault::ALL.into());
+    let operations = [Operation::Read, Operation::Lease, Operation::Fill, Operation::Begin, Operation::Finish];
+    assert_eq!(tally.operations.keys().copied().collect::<BTreeSet<_>>(), operations.map(name).into());
+    let late = ["lease", "fill", "begin", "finish", "COMMIT", "settle after an unknown COMMIT"];
+    assert_eq!(tally.late.keys().copied().collect::<BTreeSet<_>>(), late.into());
+    assert!(tally.hits * 5 > tally.reads, "caches that are hardly read prove little");
+    assert!(tally.commits * 2 > tally.writes, "writes that hardly ever happen prove little");
+    assert!(tally.cells > tally.schedules, "cells that serve nothing prove little");
+}
+
+#[test]
+fn a_seed_is_a_schedule() {
+    let _alone = alone();
+    let (one, other) = (Lane::new(Subject::Larder), Lane::new(Subject::Larder));
+    for seed in 0..150 {
+        // On another lane and after other schedules: what a lane keeps must not matter.
+        let first = schedule::play(&one, seed, true);
+        let second = schedule::play(&other, 149 - seed, true);
+        assert!(!first.trace.is_empty() && !second.trace.is_empty());
+        let again = schedule::play(&other, seed, true);
+        let place = first.trace.iter().zip(&again.trace).position(|(a, b)| a != b);
+        let line = place.unwrap_or(first.trace.len().min(again.trace.len()));
+        assert_eq!(first.trace.get(line), again.trace.get(line), "seed {seed}, line {line}");
+    }
+}
+
+#[test]
+fn cache_aside_is_caught() {
+    let outcome = play(Subject::CacheAside, Until::Done, 500);
+    println!("cache-aside: wrong in {} of {} schedules", outcome.n_wrong, outcome.tally.schedules);
+    assert!(outcome.n_wrong > 0);
+}
+
+#[test]
+fn markers_that_are_evicted_leave_nothing_old_behind_when_all_writes_are_finished() {
+    let outcome = play(Subject::Evicting, Until::Wrong, 1_000);
+    assert_right(&outcome);
+    assert!(outcome.tally.faults[&Fault::MarkerEvicted] > 100);
+}
+
+macro_rules! caught {
+    ($($name:ident: $mutation:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                let outcome = play(Subject::Mutant(Mutation::$mutation), Until::Wrong, N_FOR_MUTANTS);
+                println!("{}: caught after {} schedules", stringify!($mutation), outcome.tally.schedules);
+                let played = outcome.wrong.first().expect("a rule that is taken out shows");
+                assert!(played.violation.is_some());
+            }
+        )*
+
+        #[test]
+        fn every_mutation_is_tried() {
+            assert_eq!([$(Mutation::$mutation),*], Mutation::ALL);
+        }
+    };
+}
+
+caught! {
+    a_begin_that_marks_nothing_is_caught: BeginsNot,
+    a_begin_that_marks_half_of_its_cells_is_caught: BeginsHalf,
+    a_begin_that_takes_the_place_of_others_is_caught: BeginReplaces,
+    a_lease_over_a_marker_is_caught: LeasesOverMarkers,
+    a_fill_without_its_lease_is_caught: FillsWithoutLease,
+    a_fill_after_a_lease_timed_out_is_caught: FillsAfterLeaseTimedOut,
+    a_writer_that_stores_whatever_came_between_is_caught: StoresWhateverCame,
+    a_finish_that_leaves_what_came_when_its_marker_was_lost_is_caught: LeavesWhatIsNotItsOwn,
+    a_second_begin_under_the_same_nonce_is_caught: RepeatsNonce,
+    a_release_after_an_unknown_commit_is_caught: ReleasesAfterUnknownCommit,
+    a_lease_without_quarantine_is_caught: NoQuarantine,
+}
