@@ -13,7 +13,7 @@ use self::{
 use crate::{failure::Failure, runner::Runner};
 
 /// Every rule, each a function from the tree to what it finds wrong.
-const RULES: [fn(&Tree) -> Vec<Finding>; 12] = [
+const RULES: [fn(&Tree) -> Vec<Finding>; 13] = [
     imports::only_what_the_table_allows,
     imports::nothing_forbidden_by_way_of_others,
     imports::derive_is_pinned,
@@ -26,6 +26,7 @@ const RULES: [fn(&Tree) -> Vec<Finding>; 12] = [
     manifests::licences_are_there,
     documents::changelog_tells_what_is_new,
     documents::links_lead_somewhere,
+    documents::tests_that_are_named_exist,
 ];
 
 pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {

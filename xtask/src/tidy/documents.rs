@@ -44,6 +44,29 @@ pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Every test by which docs/guarantees.md shows something is there: what looks like the name of one, in code, is in a source file too.
+pub(super) fn tests_that_are_named_exist(tree: &Tree) -> Vec<Finding> {
+    const PATH: &str = "docs/guarantees.md";
+    let Some(file) = tree.file(PATH) else { return Vec::new() };
+    let is_name = |word: &str| {
+        word.matches('_').count() > 2
+            && word.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let sources: Vec<&File> = tree.with_ending(".rs").collect();
+    // As a function, or as what a macro makes one of.
+    let is_there = |name: &str| {
+        let forms = [format!("fn {name}("), format!(" {name}: "), format!(" {name},"), format!(" {name};")];
+        sources.iter().any(|file| forms.iter().any(|form| file.text.contains(form.as_str())))
+    };
+    let mut findings = Vec::new();
+    for (index, line) in file.text.lines().enumerate() {
+        for name in line.split('`').skip(1).step_by(2).filter(|word| is_name(word) && !is_there(word)) {
+            findings.push(Finding::error(PATH, index + 1, format!("there is no test {name}")));
+        }
+    }
+    findings
+}
+
 /// What a link may lead to.
 enum Place<'t> {
     File(&'t File),
@@ -123,6 +146,16 @@ mod tests {
         assert_eq!(changelog_tells_what_is_new(&Tree::of(&[])).len(), 1);
         assert_eq!(changelog_tells_what_is_new(&Tree::of(&[("CHANGELOG.md", "# Changelog\n## [0.0.1]\n")])).len(), 1);
         assert_eq!(changelog_tells_what_is_new(&Tree::of(&[("CHANGELOG.md", "## [Unreleased]\n")])), []);
+    }
+
+    #[test]
+    fn a_test_that_is_not_there_is_found() {
+        let text =
+            "`a_claim_that_is_kept`, `a_claim_that_is_lost`\n`commit_takes` a_word_that_is_prose `caught_by_a_macro`\n";
+        let code = "fn a_claim_that_is_kept() {}\ncaught! {\n    caught_by_a_macro: Mutation,\n}\n";
+        let tree = Tree::of(&[("docs/guarantees.md", text), ("tests/x.rs", code)]);
+        let found: Vec<String> = tests_that_are_named_exist(&tree).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["error: docs/guarantees.md:1: there is no test a_claim_that_is_lost"]);
     }
 
     #[test]
