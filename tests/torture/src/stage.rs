@@ -216,8 +216,7 @@ impl Stage {
     pub fn courier_turn<'s>(&'s self, slot: usize, show: MutexGuard<'s, Show>) -> (MutexGuard<'s, Show>, bool) {
         let process = slot - N_ACTORS;
         let show = self.wait(slot, show, |show| show.act.running == slot || show.act.couriers[process].is_dismissed);
-        let is_turn = show.act.running == slot;
-        (show, is_turn)
+        if show.act.running == slot { (self.clear_up(slot, show), true) } else { (show, false) }
     }
 }
 
