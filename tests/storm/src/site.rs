@@ -47,9 +47,9 @@ impl Site {
             .connection_customizer(Box::new(Counted))
             .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
             .build(ConnectionManager::new(&self.database_url))?;
-        // What is counted is what strict writes promise.
+        // The database of the shop has an outbox, and by default writes would go on without Redis.
         let builder =
-            Larder::builder(pool).commit_within(COMMIT_WITHIN).commit_takes(COMMIT_TAKES).writes(Writes::Strict);
+            Larder::builder(pool).writes(Writes::Strict).commit_within(COMMIT_WITHIN).commit_takes(COMMIT_TAKES);
         Ok(match self.cache {
             Cache::Larder => builder.shared(self.store()?).build(),
             Cache::Naive => builder.shared(DeleteAfterCommit::connect(&self.redis_url)?).build(),
