@@ -5,6 +5,7 @@
 
 mod background;
 mod coherence;
+mod connections;
 mod deferrable;
 mod faults;
 mod interleavings;

@@ -11,7 +11,7 @@ use diesel::{
     connection::{LoadConnection, TransactionManager},
     query_builder::{QueryBuilder, QueryFragment},
     r2d2::R2D2Connection,
-    result::QueryResult,
+    result::{DatabaseErrorKind, Error, QueryResult},
 };
 
 use crate::{
@@ -127,6 +127,15 @@ pub(crate) type Manager<DB> = <<DB as Backend>::Connection as diesel::Connection
 pub(crate) fn is_broken<DB: Backend>(connection: &mut DB::Connection) -> bool {
     Manager::<DB>::is_broken_transaction_manager(connection)
         || Manager::<DB>::transaction_manager_status_mut(connection).transaction_depth().is_err()
+}
+
+/// Has the pool throw a connection away that the server has closed. Diesel takes no note of it where a statement could not even be
+/// prepared, and without a test at check-out the pool would hand that connection out for good.
+pub(crate) fn throw_away_if_lost<DB: Backend>(connection: &mut DB::Connection, error: &Error) {
+    if let Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) = error
+    {
+        Manager::<DB>::transaction_manager_status_mut(connection).set_in_error();
+    }
 }
 
 /// How much a transaction is kept apart from others.

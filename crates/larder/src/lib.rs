@@ -77,7 +77,7 @@ pub use self::{
     event::{Event, HandleEvent, NoEvents},
     handle::{Builder, Larder, TransactionOptions},
     key::{Key, KeyField, KeyPart},
-    models::Models,
+    models::{Described, Models},
     relation::{Filter, IntoOrder, Relation},
     repository::{List, Records, Repository},
     session::Session,

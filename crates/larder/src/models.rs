@@ -54,6 +54,17 @@ impl<DB: Backend> Models<DB> {
         self.models.iter().map(|model| model.name)
     }
 
+    /// What is known of each, in that order.
+    pub fn describe(&self) -> impl Iterator<Item = Described<'_>> {
+        self.models.iter().map(|model| Described {
+            name: model.name,
+            table: &model.table,
+            primary_key: model.patterns.first().map_or(&[], |pattern| pattern.names),
+            key_columns: model.key_columns(),
+            left_out: &model.left_out,
+        })
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Model<DB>> {
         self.models.iter()
     }
@@ -73,6 +84,22 @@ impl<DB: Backend> fmt::Debug for Models<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.names()).finish()
     }
+}
+
+/// What [`Models`] knows of one model.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Described<'a> {
+    /// What its cells' keys begin with.
+    pub name: &'static str,
+    /// Its table as SQL names it, quoted.
+    pub table: &'a str,
+    /// The columns of its primary key.
+    pub primary_key: &'static [&'static str],
+    /// Every column that is in a key, once, those of the primary key first.
+    pub key_columns: Vec<&'static str>,
+    /// The columns that Diesel's table has and the model leaves out: no cell holds them.
+    pub left_out: &'a [String],
 }
 
 /// One model, without its type.
@@ -100,7 +127,7 @@ pub(crate) struct Columns {
 
 impl<DB: Backend> Model<DB> {
     fn of<E: Table<DB>>() -> Self {
-        let mut patterns = Described { patterns: Vec::new(), _entity: PhantomData::<E> };
+        let mut patterns = Patterns { patterns: Vec::new(), _entity: PhantomData::<E> };
         // Nothing that is described can fail.
         let _ = E::patterns(&mut patterns);
         let table = written::<DB>(&*load::table::<DB, E>()).unwrap_or_else(|| E::NAME.to_owned());
@@ -168,12 +195,12 @@ pub trait VisitPatterns<DB: Backend> {
     fn pattern<P: PatternOn<DB, Entity = Self::Entity>>(&mut self) -> deserialize::Result<()>;
 }
 
-struct Described<E> {
+struct Patterns<E> {
     patterns: Vec<Columns>,
     _entity: PhantomData<E>,
 }
 
-impl<DB: Backend, E: Table<DB>> VisitPatterns<DB> for Described<E> {
+impl<DB: Backend, E: Table<DB>> VisitPatterns<DB> for Patterns<E> {
     type Entity = E;
 
     fn pattern<P: PatternOn<DB, Entity = E>>(&mut self) -> deserialize::Result<()> {

@@ -3,7 +3,7 @@
 use diesel::result::QueryResult;
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, throw_away_if_lost},
     error::Result,
     failpoints::{Point, reach},
     handle::Larder,
@@ -95,7 +95,13 @@ impl<'s, DB: Backend> Access<'s, DB> {
         match self {
             Self::Handle(larder) => {
                 reach(Point::BeforeSelect);
-                let done = larder.connection().and_then(|mut connection| Ok(work(&mut connection)?));
+                let done = larder.connection().and_then(|mut connection| {
+                    let done = work(&mut connection);
+                    if let Err(error) = &done {
+                        throw_away_if_lost::<DB>(&mut connection, error);
+                    }
+                    Ok(done?)
+                });
                 reach(Point::AfterSelect);
                 done
             }

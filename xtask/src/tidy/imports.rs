@@ -57,6 +57,22 @@ const ROOMS: [Room; 8] = [
         never: &["shop-core"],
     },
     Room {
+        package: "larder-wal",
+        may: Some(&[
+            "bytes",
+            "diesel",
+            "larder",
+            "percent-encoding",
+            "pgwire-replication",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tracing",
+            "url",
+        ]),
+        never: &["redis", "larder-redis", "shop-core"],
+    },
+    Room {
         package: "shop-core",
         may: Some(&["bigdecimal", "chrono", "diesel", "diesel_migrations", "larder", "serde", "uuid"]),
         never: &["redis", "larder-redis"],
