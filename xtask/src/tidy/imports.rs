@@ -16,7 +16,7 @@ struct Room {
     never: &'static [&'static str],
 }
 
-const ROOMS: [Room; 8] = [
+const ROOMS: &[Room] = &[
     Room {
         package: "larder-derive",
         may: Some(&["darling", "proc-macro2", "quote", "syn"]),
