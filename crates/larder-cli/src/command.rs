@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::{
+    migration::{self, Subject},
     options::{Builder, Common, UsageError},
-    verify,
+    relay, verify,
 };
 
 /// What the user wants.
@@ -14,6 +15,8 @@ use crate::{
 pub(crate) enum Request {
     /// To read this.
     Help(String),
+    /// To have a migration.
+    Migration(migration::Options),
     Run(Common, Command),
 }
 
@@ -21,6 +24,9 @@ pub(crate) enum Request {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Verify(verify::Options),
+    Relay(relay::Options),
+    Lag(relay::LagOptions),
+    CheckTriggers(migration::TriggerOptions),
 }
 
 /// Reads a command line, without the program's name. What it leaves open is taken from `variable`, the environment.
@@ -38,6 +44,10 @@ pub(crate) fn parse(
     match name.as_str() {
         "help" => Ok(help(HELP)),
         "verify" => verify::parse(parser, common),
+        "relay" => relay::parse(parser, common),
+        "lag" => relay::parse_lag(parser, common),
+        "outbox" => migration::parse(Subject::Outbox, parser, common),
+        "triggers" => migration::parse(Subject::Triggers, parser, common),
         _ => Err(UsageError::Command(name)),
     }
 }
@@ -52,6 +62,10 @@ Looks after the caches of larder, for the models that this program was made with
 
 Commands:
   verify                    compares what Redis serves with what PostgreSQL has
+  relay                     settles what waits in the outbox, until Ctrl-C
+  lag                       tells how many rows wait there, and for how long
+  outbox                    prints the migration that makes the outbox
+  triggers                  prints the migration that makes triggers for writes past larder, or checks them
 
 COMMAND --help tells more of each.
 ";
@@ -121,6 +135,9 @@ mod tests {
             ("verify --sample many", "--sample takes a whole number, not \"many\""),
             ("verify --grace 5", "--grace takes a time such as 500ms, 30s, 5m or 1h, not \"5\""),
             ("verify --fix", "invalid option '--fix'"),
+            ("outbox --check", "invalid option '--check'"),
+            ("relay --max-rows all", "--max-rows takes a whole number, not \"all\""),
+            ("relay", "the cache is not named: give --redis-url, or set REDIS_URL"),
         ] {
             assert_eq!(parsed(line), Err(why.to_owned()), "{line}");
         }

@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, iter};
+use std::{error::Error, fmt, iter, path::Path};
 
 use crate::secrets::Secrets;
 
@@ -17,6 +17,11 @@ impl Complaint {
             }
         }
         Self(said.join(": "))
+    }
+
+    /// What went wrong with a file.
+    pub(crate) fn at(path: &Path, error: &(dyn Error + 'static)) -> Self {
+        Self(format!("{}: {}", path.display(), Self::of(error)))
     }
 
     pub(crate) fn without(self, secrets: &Secrets) -> Self {

@@ -12,16 +12,20 @@
 //! }
 //! ```
 //!
-//! `verify` compares what Redis serves with what PostgreSQL has; `--help` tells of all. Results go to standard output, as text or as JSON,
+//! `verify` compares what Redis serves with what PostgreSQL has, `relay` settles what waits in the outbox, `lag` tells how much that is,
+//! `outbox` and `triggers` make migrations; `--help` tells of all. Results go to standard output, as text or as JSON,
 //! and all else to standard error; passwords go nowhere. A program ends with 0 if all is well, with 1 if something was found wrong, and
 //! with 2 if the command line makes no sense or something failed.
 
 mod command;
 mod complaint;
 mod connect;
+mod migration;
 mod options;
 mod progress;
+mod relay;
 mod secrets;
+mod stop;
 mod verify;
 
 use std::{
@@ -56,10 +60,14 @@ fn run(
 ) -> ExitCode {
     let done = match command::parse(arguments, variable) {
         Ok(Request::Help(text)) => print(&text).map(|()| ExitCode::SUCCESS),
+        Ok(Request::Migration(options)) => migration::run(models, &options),
         Ok(Request::Run(common, command)) => {
             let secrets = Secrets::of([&common.database_url, &common.redis_url]);
             let done = match command {
                 Command::Verify(options) => verify::run(models, &common, &options),
+                Command::Relay(options) => relay::run(models, &common, &options),
+                Command::Lag(options) => relay::lag(&common, &options),
+                Command::CheckTriggers(options) => migration::check(models, &common, &options),
             };
             done.map_err(|complaint| complaint.without(&secrets))
         }

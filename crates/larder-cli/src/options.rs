@@ -21,11 +21,19 @@ pub(crate) enum UsageError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Common {
     pub(crate) database_url: String,
+    /// Empty where it is not needed.
     pub(crate) redis_url: String,
     /// As the application has it; `None` is the default of both.
     pub(crate) namespace: Option<String>,
     pub(crate) is_json: bool,
     pub(crate) is_quiet: bool,
+}
+
+/// Which servers a command asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Both,
+    Database,
 }
 
 /// [`Common`] while a command line is read.
@@ -56,11 +64,14 @@ impl Builder {
         Ok(true)
     }
 
-    pub(crate) fn build(self) -> Result<Common, UsageError> {
+    pub(crate) fn build(self, needs: Needs) -> Result<Common, UsageError> {
         let nowhere = |what, option, variable| move || UsageError::Nowhere { what, option, variable };
         Ok(Common {
             database_url: self.database_url.ok_or_else(nowhere("database", "database-url", "DATABASE_URL"))?,
-            redis_url: self.redis_url.ok_or_else(nowhere("cache", "redis-url", "REDIS_URL"))?,
+            redis_url: match needs {
+                Needs::Both => self.redis_url.ok_or_else(nowhere("cache", "redis-url", "REDIS_URL"))?,
+                Needs::Database => self.redis_url.unwrap_or_default(),
+            },
             namespace: self.namespace,
             is_json: self.is_json,
             is_quiet: self.is_quiet,

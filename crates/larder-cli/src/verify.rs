@@ -2,35 +2,21 @@
 
 mod output;
 
-use std::{
-    ops::ControlFlow,
-    process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{ops::ControlFlow, process::ExitCode, time::Duration};
 
 use diesel::pg::Pg;
 use larder::{Models, verify::Report};
 use lexopt::Parser;
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    flag,
-};
 
 use crate::{
     command::{Command, Request, help},
     complaint::Complaint,
     connect::connect,
-    options::{Builder, Common, UsageError, next, number, time},
+    options::{Builder, Common, Needs, UsageError, next, number, time},
     print,
     progress::Progress,
+    stop::{STOPPED, Stop},
 };
-
-/// What a shell makes of a program that Ctrl-C has ended.
-const STOPPED: u8 = 130;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -57,17 +43,11 @@ pub(crate) fn parse(mut parser: Parser, mut common: Builder) -> Result<Request, 
             name => return Err(lexopt::Arg::Long(name).unexpected().into()),
         }
     }
-    Ok(Request::Run(common.build()?, Command::Verify(options)))
+    Ok(Request::Run(common.build(Needs::Both)?, Command::Verify(options)))
 }
 
 pub(crate) fn run(models: &Models<Pg>, common: &Common, options: &Options) -> Result<ExitCode, Complaint> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order, so that the first signal is a request and the second an end.
-        let registered = flag::register_conditional_shutdown(signal, STOPPED.into(), Arc::clone(&stop))
-            .and_then(|_| flag::register(signal, Arc::clone(&stop)));
-        registered.map_err(|error| Complaint::of(&error))?;
-    }
+    let stop = Stop::on_signals()?;
     let (larder, warnings) = connect(common)?;
     let mut progress = Progress::new(common.is_quiet);
     for warning in warnings {
@@ -98,19 +78,19 @@ pub(crate) fn run(models: &Models<Pg>, common: &Common, options: &Options) -> Re
     print(&if common.is_json { output::json(&report) } else { output::text(&report) })?;
     Ok(if !report.mismatches.is_empty() {
         ExitCode::FAILURE
-    } else if stop.load(Ordering::Relaxed) {
+    } else if stop.is_asked() {
         ExitCode::from(STOPPED)
     } else {
         ExitCode::SUCCESS
     })
 }
 
-fn watch(progress: &mut Progress, stop: &AtomicBool, report: &Report) -> ControlFlow<()> {
+fn watch(progress: &mut Progress, stop: &Stop, report: &Report) -> ControlFlow<()> {
     progress.tell(|| {
         let (n_found, n_cells, n_wrong) = (report.n_found, report.n_cells, report.mismatches.len());
         format!("{n_found} cells found, {n_cells} looked at, {n_wrong} wrong")
     });
-    if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    if stop.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 const HELP: &str = "\

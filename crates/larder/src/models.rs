@@ -2,7 +2,7 @@
 
 mod columns;
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use diesel::{
     Table as _, deserialize,
@@ -30,7 +30,13 @@ use crate::{
 /// # }
 /// ```
 pub struct Models<DB: Backend> {
-    models: Vec<Model<DB>>,
+    models: Vec<Arc<Model<DB>>>,
+}
+
+impl<DB: Backend> Clone for Models<DB> {
+    fn clone(&self) -> Self {
+        Self { models: self.models.clone() }
+    }
 }
 
 impl<DB: Backend> Models<DB> {
@@ -44,7 +50,7 @@ impl<DB: Backend> Models<DB> {
     #[must_use]
     pub fn with<E: Table<DB>>(mut self) -> Self {
         if self.named(E::cells_name()).is_none() {
-            self.models.push(Model::of::<E>());
+            self.models.push(Arc::new(Model::of::<E>()));
         }
         self
     }
@@ -66,11 +72,11 @@ impl<DB: Backend> Models<DB> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Model<DB>> {
-        self.models.iter()
+        self.models.iter().map(AsRef::as_ref)
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<&Model<DB>> {
-        self.models.iter().find(|model| model.name == name)
+        self.iter().find(|model| model.name == name)
     }
 }
 

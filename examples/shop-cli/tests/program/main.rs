@@ -4,4 +4,5 @@
 
 mod command;
 mod mistakes;
+mod outbox;
 mod verify;
