@@ -11,7 +11,7 @@ use diesel::{
     r2d2::{ConnectionManager, Pool},
 };
 use larder::{
-    Larder,
+    Larder, Writes,
     store::{ManualClock, Store},
 };
 use tests::{Database, OwnRedis, SHOP};
@@ -113,6 +113,8 @@ impl Lane {
                         .shared_arc(Arc::clone(&wire))
                         .events(ear)
                         .fill_in_background(in_background)
+                        // What is promised of others is of another kind: others may read old rows until a relay has come.
+                        .writes(Writes::Strict)
                         // Long enough for a schedule whose machine stands still.
                         .commit_within(Duration::from_secs(60))
                         .build()

@@ -24,6 +24,7 @@
 //!   quarantine goes by a clock of the lane's own. What a handle does when the hold of an unknown COMMIT is over, nature does in its place.
 //! - No actor is sent into a statement that would wait for a row lock, since whoever holds it stands still. [`locks`] knows which those
 //!   are; one that it forgets is a violation, after ten seconds. So a statement never finds a row changed while it waited.
+//! - Writes are strict. What goes on by way of the outbox may be read late by others, which is no promise that this oracle could judge.
 //! - Faults against the rules ([`tally::Fault::MarkerEvicted`]) are in schedules of their own, of which only the end is judged.
 //!
 //! # Where to add

@@ -20,6 +20,17 @@ const N_SCHEDULES: u64 = 20_000;
 /// The most that a rule that was taken out may hide.
 const N_FOR_MUTANTS: u64 = 8_000;
 
+/// Where strict writes never come: the run has no other ones, and no relay.
+const OF_AVAILABLE_WRITES: [Point; 7] = [
+    Point::BeforeOutbox,
+    Point::AfterOutbox,
+    Point::BeforeSettle,
+    Point::AfterSettle,
+    Point::RelayTaken,
+    Point::RelaySettled,
+    Point::RelayDeleted,
+];
+
 /// Two lanes keep two cores busy, so one run waits for the other.
 fn alone() -> MutexGuard<'static, ()> {
     static RUNS: Mutex<()> = Mutex::new(());
@@ -60,7 +71,8 @@ fn every_read_gives_what_the_database_was_while_it_lasted() {
     assert_right(&outcome);
     // A run that has stopped testing something is to fail.
     let tally = outcome.tally;
-    assert_eq!(tally.points.keys().copied().collect::<BTreeSet<_>>(), Point::ALL.into());
+    let points: BTreeSet<Point> = Point::ALL.into_iter().filter(|point| !OF_AVAILABLE_WRITES.contains(point)).collect();
+    assert_eq!(tally.points.keys().copied().collect::<BTreeSet<_>>(), points);
     assert_eq!(tally.faults.keys().copied().collect::<BTreeSet<_>>(), Fault::ALL.into());
     let operations = [Operation::Read, Operation::Lease, Operation::Fill, Operation::Begin, Operation::Finish];
     assert_eq!(tally.operations.keys().copied().collect::<BTreeSet<_>>(), operations.map(name).into());
