@@ -2,13 +2,13 @@
 
 use diesel::{connection::SimpleConnection as _, pg::Pg, prelude::*};
 use larder::{
-    Models, Repository,
+    Models, Repository, outbox,
     triggers::{Gap, Reason, Triggers},
 };
 use tests::{Database, EMPTY};
 
 use super::{
-    library::{OUTBOX, told_of},
+    library::told_of,
     parts::{PARTS, Part, Path, parts},
 };
 
@@ -36,7 +36,7 @@ const PARTITIONED: &str = "
 
 fn with(tables: &str) -> Database {
     let database = EMPTY.database();
-    database.connect().batch_execute(&format!("{OUTBOX}; {tables}")).unwrap();
+    database.connect().batch_execute(&format!("{}; {tables}", outbox::UP)).unwrap();
     database
 }
 
@@ -110,7 +110,7 @@ fn triggers_without_an_outbox_are_refused() {
     database.connect().batch_execute(PARTITIONED).unwrap();
     let triggers = readings_of().by_row::<Reading>();
     assert!(refused(&database, &triggers).contains("there is no table \"public\".larder_outbox"));
-    let elsewhere = format!("CREATE SCHEMA \"An App\"; SET search_path = \"An App\"; {OUTBOX}");
+    let elsewhere = format!("CREATE SCHEMA \"An App\"; SET search_path = \"An App\"; {}", outbox::UP);
     database.connect().batch_execute(&elsewhere).unwrap();
     database.connect().batch_execute(&triggers.outbox_schema("An App").up()).unwrap();
     let write =
@@ -123,7 +123,7 @@ fn a_table_in_a_schema_with_any_names_and_types_is_told_of() {
     let database = PARTS.database();
     let connection = &mut database.connect();
     let models = || Models::<Pg>::new().with::<Part>().with::<Path>();
-    connection.batch_execute(&format!("{OUTBOX}; {}", Triggers::of(models()).up())).unwrap();
+    connection.batch_execute(&format!("{}; {}", outbox::UP, Triggers::of(models()).up())).unwrap();
     assert_eq!(Triggers::of(models()).check(connection).unwrap(), []);
     let name = models().names().next().unwrap();
     for seed in 0..50 {
