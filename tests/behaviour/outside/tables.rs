@@ -89,7 +89,7 @@ fn a_partitioned_table_that_refers_to_itself_is_told_of_what_follows() {
     Node::repository(&larder(&database)).delete(1).unwrap();
     let mut told = super::library::told(&mut database.connect());
     told.sort();
-    assert_eq!(told, [r#"nodes: {"id": 1}"#, r#"nodes: {"id": 11}"#]);
+    assert_eq!(told, [r#"nodes: {"id": 11}"#, r#"nodes: {"id": 1}"#]);
 }
 
 #[test]
