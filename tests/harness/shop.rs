@@ -68,10 +68,27 @@ impl Shop {
         Self::on(namespace, store, adjust)
     }
 
+    /// A shop on the shared Redis, whose tables are those of another template, which has the shop's.
+    #[must_use]
+    pub fn of(template: &'static Template) -> Self {
+        let namespace = Namespace::new();
+        let store = redis_store(&redis_url(), &namespace);
+        Self::made(template, namespace, store, |builder| builder)
+    }
+
     /// A shop on any store.
     #[must_use]
     pub fn on(namespace: Namespace, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Self {
-        let database = SHOP.database();
+        Self::made(&SHOP, namespace, store, adjust)
+    }
+
+    fn made(
+        template: &'static Template,
+        namespace: Namespace,
+        store: impl Store,
+        adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>,
+    ) -> Self {
+        let database = template.database();
         let Branch { larder, meter, faults, events } = branch(database.url(), store, adjust);
         let aside = Mutex::new(database.connect());
         Self { larder, meter, faults, events, database, namespace, aside }

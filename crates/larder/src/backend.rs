@@ -17,7 +17,7 @@ use diesel::{
 use crate::{
     row::{Built, FromRow},
     statement::{Fragment, Statement},
-    store::CellKey,
+    store::{CellKey, Nonce},
 };
 
 /// A database that larder has repositories for: [`diesel::pg::Pg`] and [`diesel::sqlite::Sqlite`], by the features `postgres` and
@@ -82,9 +82,10 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     #[doc(hidden)]
     fn begin(connection: &mut Self::Connection, isolation: Isolation, idle: Duration) -> QueryResult<()>;
 
-    /// Sends COMMIT, in such a way that a transaction which already failed is not taken for a committed one.
+    /// Sends COMMIT, in such a way that a transaction which already failed is not taken for a committed one. The nonce goes into the log
+    /// that the database writes, where there is one that others read.
     #[doc(hidden)]
-    fn commit(connection: &mut Self::Connection) -> QueryResult<()>;
+    fn commit(connection: &mut Self::Connection, announced: Option<Nonce>) -> QueryResult<()>;
 
     /// The table in which a write can leave the keys of its cells, if the back end can have one.
     #[doc(hidden)]

@@ -29,6 +29,7 @@ struct Inner<DB: Backend> {
     layers: Option<Layers>,
     times: Times,
     policy: Policy,
+    announces: bool,
 }
 
 impl<DB: Backend> Clone for Larder<DB> {
@@ -60,6 +61,7 @@ impl<DB: Backend> Larder<DB> {
             commit_takes: None,
             writes: None,
             fill_in_background: true,
+            announces: false,
         }
     }
 
@@ -145,6 +147,10 @@ impl<DB: Backend> Larder<DB> {
     pub(crate) fn commit_within(&self) -> Duration {
         self.inner.times.commit_within
     }
+
+    pub(crate) fn announces(&self) -> bool {
+        self.inner.announces
+    }
 }
 
 /// How [`Larder::transaction_with`] runs a transaction.
@@ -182,6 +188,7 @@ pub struct Builder<DB: Backend> {
     commit_takes: Option<Duration>,
     writes: Option<Writes>,
     fill_in_background: bool,
+    announces: bool,
 }
 
 impl<DB: Backend> fmt::Debug for Builder<DB> {
@@ -270,6 +277,18 @@ impl<DB: Backend> Builder<DB> {
         self
     }
 
+    /// Whether writes are announced in PostgreSQL's write-ahead log, for a follower of it (crate `larder-wal`). Defaults to `false`.
+    ///
+    /// The follower then keeps the values that a write has stored itself. Otherwise it empties them like everybody's, since the log
+    /// does not say who wrote; that costs the next reader a query. Some 60 bytes of the log for each write, in the message of its COMMIT.
+    /// A row that a transaction has written by a repository and then by [`Tx::run`] must be told of by [`Tx::touching`]: the follower
+    /// takes the whole transaction for what larder has stored.
+    #[must_use]
+    pub fn announce(mut self, announce: bool) -> Self {
+        self.announces = announce;
+        self
+    }
+
     /// Whether what was loaded is stored by a thread of the handle's own, after the caller has it, or by the caller. Defaults to the
     /// thread.
     ///
@@ -303,7 +322,7 @@ impl<DB: Backend> Builder<DB> {
         if layers.is_some() {
             policy.look::<DB>(&self.pool);
         }
-        Larder { inner: Arc::new(Inner { pool: self.pool, layers, times, policy }) }
+        Larder { inner: Arc::new(Inner { pool: self.pool, layers, times, policy, announces: self.announces }) }
     }
 }
 

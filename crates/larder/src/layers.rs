@@ -289,6 +289,12 @@ pub(crate) struct Begun {
     sent: Instant,
 }
 
+impl Begun {
+    pub(crate) fn nonce(&self) -> Nonce {
+        self.nonce
+    }
+}
+
 /// A transaction whose cells are noted, since they could not be marked.
 #[derive(Debug)]
 pub(crate) struct Noted {

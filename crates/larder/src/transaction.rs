@@ -22,6 +22,7 @@ use crate::{
     row::FromRow,
     session::Access,
     statement::Statement,
+    store::Nonce,
 };
 
 mod dependents;
@@ -167,7 +168,7 @@ impl<DB: Backend> Tx<DB> {
             return Err(Error::Doomed);
         }
         let Some(layers) = larder.layers().filter(|_| !effects.is_empty()) else {
-            return self.send_commit().map_err(|failure| failure.error);
+            return self.send_commit(None).map_err(|failure| failure.error);
         };
 
         let (n_cells, limit) = (effects.len(), layers.max_cells());
@@ -189,7 +190,7 @@ impl<DB: Backend> Tx<DB> {
             layers.rolled_back(&begun, &keys);
             return Err(Error::TooSlow { n_cells });
         }
-        match self.send_commit() {
+        match self.send_commit(larder.announces().then(|| begun.nonce())) {
             Ok(()) => {
                 layers.committed(&begun, effects);
                 Ok(())
@@ -207,7 +208,7 @@ impl<DB: Backend> Tx<DB> {
 
     /// Commits what stands in the outbox: until the store is told, the handle passes those cells by.
     fn commit_without_markers(self, layers: &Layers, noted: Noted) -> Result<()> {
-        let committed = self.send_commit();
+        let committed = self.send_commit(None);
         match &committed {
             Ok(()) => layers.committed_without_markers(noted),
             Err(failure) if failure.certain => layers.rolled_back_without_markers(noted),
@@ -217,10 +218,10 @@ impl<DB: Backend> Tx<DB> {
     }
 
     /// Sends COMMIT and gives the connection back.
-    fn send_commit(self) -> Result<(), Failure> {
+    fn send_commit(self, announced: Option<Nonce>) -> Result<(), Failure> {
         let mut connection = self.connection.into_inner();
         reach(Point::BeforeCommit);
-        let committed = DB::commit(&mut connection);
+        let committed = DB::commit(&mut connection, announced);
         reach(Point::AfterCommit);
         let Err(error) = committed else { return Ok(()) };
         // What the database answered, it has decided. Only where the answer itself was lost is there a doubt.

@@ -1,17 +1,8 @@
 //! Authors, their books, and the pages of those, with triggers.
 
 use diesel::{PgConnection, connection::SimpleConnection as _, pg::Pg, prelude::*, sql_query, sql_types};
-use larder::{Larder, MemoryStore, Models, Repository, triggers::Triggers};
+use larder::{Larder, MemoryStore, Models, Repository, outbox, triggers::Triggers};
 use tests::{Database, Meter, Template, psql};
-
-/// The table of the outbox, as its migration makes it.
-pub(crate) const OUTBOX: &str = "
-    CREATE TABLE IF NOT EXISTS larder_outbox (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        noted_at timestamptz DEFAULT clock_timestamp() NOT NULL,
-        cells bytea[], model text, rows jsonb,
-        CONSTRAINT larder_outbox_kind CHECK ((cells IS NULL) <> (model IS NULL))
-    )";
 
 const TABLES: &str = "
     CREATE TABLE authors (id bigint PRIMARY KEY, name text UNIQUE NOT NULL, mentor_id bigint REFERENCES authors ON DELETE CASCADE);
@@ -26,13 +17,13 @@ const TABLES: &str = "
 
 /// The tables with an outbox and triggers.
 pub(crate) static LIBRARY: Template = Template::new("library", |connection| {
-    connection.batch_execute(&format!("{OUTBOX}; {TABLES}")).expect("the tables can be made");
+    connection.batch_execute(&format!("{}; {TABLES}", outbox::UP)).expect("the tables can be made");
     connection.batch_execute(&triggers().up()).expect("the triggers can be made");
 });
 
 /// The tables and an outbox.
 pub(crate) static UNTOLD: Template = Template::new("untold", |connection| {
-    connection.batch_execute(&format!("{OUTBOX}; {TABLES}")).expect("the tables can be made");
+    connection.batch_execute(&format!("{}; {TABLES}", outbox::UP)).expect("the tables can be made");
 });
 
 diesel::table! { authors (id) { id -> BigInt, name -> Text, mentor_id -> Nullable<BigInt>, } }

@@ -2,13 +2,13 @@
 
 use diesel::{connection::SimpleConnection as _, pg::Pg, prelude::*};
 use larder::{
-    Models, Repository,
+    Models, Repository, outbox,
     triggers::{Gap, Reason, Triggers},
 };
 use tests::{Database, EMPTY};
 
 use super::{
-    library::{OUTBOX, told_of},
+    library::{larder, told_of},
     parts::{PARTS, Part, Path, parts},
 };
 
@@ -36,7 +36,7 @@ const PARTITIONED: &str = "
 
 fn with(tables: &str) -> Database {
     let database = EMPTY.database();
-    database.connect().batch_execute(&format!("{OUTBOX}; {tables}")).unwrap();
+    database.connect().batch_execute(&format!("{}; {tables}", outbox::UP)).unwrap();
     database
 }
 
@@ -67,6 +67,31 @@ fn a_partitioned_table_is_told_of_row_by_row_whichever_way_it_is_written() {
     assert_eq!(told_of(&database, "TRUNCATE readings"), ["readings: any"]);
 }
 
+diesel::table! { nodes (id) { id -> BigInt, parent_id -> Nullable<BigInt>, } }
+
+/// Nothing says that a node's children go with it.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Repository)]
+#[diesel(table_name = nodes, check_for_backend(Pg))]
+struct Node {
+    id: i64,
+    parent_id: Option<i64>,
+}
+
+#[test]
+fn a_partitioned_table_that_refers_to_itself_is_told_of_what_follows() {
+    let database = with("
+        CREATE TABLE nodes (id bigint PRIMARY KEY, parent_id bigint REFERENCES nodes ON DELETE CASCADE) PARTITION BY RANGE (id);
+        CREATE TABLE nodes_low PARTITION OF nodes FOR VALUES FROM (0) TO (10);
+        CREATE TABLE nodes_high PARTITION OF nodes FOR VALUES FROM (10) TO (20);
+        INSERT INTO nodes VALUES (1, NULL), (11, 1)");
+    let triggers = Triggers::of(Models::new().with::<Node>()).by_row::<Node>();
+    database.connect().batch_execute(&triggers.up()).unwrap();
+    Node::repository(&larder(&database)).delete(1).unwrap();
+    let mut told = super::library::told(&mut database.connect());
+    told.sort();
+    assert_eq!(told, [r#"nodes: {"id": 11}"#, r#"nodes: {"id": 1}"#]);
+}
+
 #[test]
 fn too_many_rows_of_a_transaction_may_have_been_any_row_by_row_too() {
     let database = with(PARTITIONED);
@@ -89,6 +114,9 @@ fn a_table_of_which_not_all_would_be_seen_is_refused() {
     let partitioned = refused(&database, &readings_of());
     assert!(partitioned.contains("\"readings\": it is partitioned or inherits"), "{partitioned}");
 
+    let empty = with("CREATE TABLE readings (day date, sensor int, value int) PARTITION BY RANGE (day)");
+    assert!(refused(&empty, &readings_of()).contains("partitioned or inherits"));
+
     let plain = "CREATE TABLE readings (day date, sensor int, value int, seen int, PRIMARY KEY (day, sensor))";
     let inherited = with(&format!("{plain}; CREATE TABLE more () INHERITS (readings)"));
     assert!(refused(&inherited, &readings_of()).contains("partitioned or inherits"));
@@ -110,7 +138,7 @@ fn triggers_without_an_outbox_are_refused() {
     database.connect().batch_execute(PARTITIONED).unwrap();
     let triggers = readings_of().by_row::<Reading>();
     assert!(refused(&database, &triggers).contains("there is no table \"public\".larder_outbox"));
-    let elsewhere = format!("CREATE SCHEMA \"An App\"; SET search_path = \"An App\"; {OUTBOX}");
+    let elsewhere = format!("CREATE SCHEMA \"An App\"; SET search_path = \"An App\"; {}", outbox::UP);
     database.connect().batch_execute(&elsewhere).unwrap();
     database.connect().batch_execute(&triggers.outbox_schema("An App").up()).unwrap();
     let write =
@@ -123,7 +151,7 @@ fn a_table_in_a_schema_with_any_names_and_types_is_told_of() {
     let database = PARTS.database();
     let connection = &mut database.connect();
     let models = || Models::<Pg>::new().with::<Part>().with::<Path>();
-    connection.batch_execute(&format!("{OUTBOX}; {}", Triggers::of(models()).up())).unwrap();
+    connection.batch_execute(&format!("{}; {}", outbox::UP, Triggers::of(models()).up())).unwrap();
     assert_eq!(Triggers::of(models()).check(connection).unwrap(), []);
     let name = models().names().next().unwrap();
     for seed in 0..50 {

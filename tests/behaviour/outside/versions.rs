@@ -121,7 +121,6 @@ fn a_trigger_that_does_not_fire_is_found() {
 fn the_shops_triggers_are_what_was_read_in_review() {
     let database = SHOP.database();
     let connection = &mut database.connect();
-    connection.batch_execute(super::library::OUTBOX).unwrap();
     run(connection, &shop::triggers().up());
     assert_eq!(shop::triggers().check(connection).unwrap(), []);
     insta::assert_snapshot!("up", shop::triggers().up());

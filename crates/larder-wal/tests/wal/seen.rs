@@ -1,8 +1,9 @@
 //! What is written past larder is seen through its caches.
 
-use larder::store::Cursor;
+use larder::{Larder, store::Cursor};
+use tests::{Cost, Meter, pool};
 
-use super::world::{World, until};
+use super::world::{Author, World, until};
 
 #[test]
 fn whatever_is_typed_into_psql_is_seen_through_warm_caches() {
@@ -125,4 +126,35 @@ fn tables_that_change_while_they_are_followed_are_followed_on() {
         }
         world.is_seen();
     }
+}
+
+#[test]
+fn what_an_announced_write_has_stored_is_kept_and_what_follows_from_it_is_not() {
+    let world = World::new();
+    let meter = Meter::new();
+    let announcing =
+        Larder::builder(pool(&world.url, &meter, 1)).shared_arc(world.store.clone()).announce(true).build();
+    let follower = world.follow();
+    world.warm();
+    let n_before = follower.status().n_transactions;
+    let author = Author { id: 1, name: "Eve".into() };
+    Author::repository(&announcing).update(1, author.clone()).unwrap();
+    until(&follower, |status| status.n_transactions > n_before);
+    meter.reset();
+    assert_eq!(Author::repository(&announcing).get(1).unwrap(), author);
+    meter.expect(Cost { sql: 0, store_reads: 0, store_writes: 0 });
+
+    // Books and pages go with their author, which no relation says.
+    Author::repository(&announcing).delete(1).unwrap();
+    world.is_seen();
+
+    // Without the announcement, the value goes like everybody's.
+    let (silent, n_before) = (Author::repository(&world.larder), follower.status().n_transactions);
+    silent.update(2, Author { id: 2, name: "Cyd".into() }).unwrap();
+    until(&follower, |status| status.n_transactions > n_before);
+    assert!(world.settled().contains(&"authors:id:2".to_owned()));
+    meter.reset();
+    Author::repository(&announcing).get(2).unwrap();
+    meter.expect(Cost { sql: 1, store_reads: 0, store_writes: 0 });
+    world.is_seen();
 }

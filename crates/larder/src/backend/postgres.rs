@@ -17,6 +17,7 @@ use crate::{
     outbox,
     row::{Built, FromRow},
     statement::{Fragment, Statement},
+    store::Nonce,
 };
 
 impl Backend for Pg {
@@ -54,10 +55,11 @@ impl Backend for Pg {
         AnsiTransactionManager::begin_transaction_sql(connection, &sql)
     }
 
-    fn commit(connection: &mut PgConnection) -> QueryResult<()> {
+    fn commit(connection: &mut PgConnection, announced: Option<Nonce>) -> QueryResult<()> {
         // PostgreSQL answers the COMMIT of a failed transaction with success and rolls back. The SELECT fails in such a one, and
         // what follows it in the same message is not done.
-        connection.batch_execute("SELECT; COMMIT")
+        let Some(nonce) = announced else { return connection.batch_execute("SELECT; COMMIT") };
+        connection.batch_execute(&format!("SELECT pg_logical_emit_message(true, 'larder', '{nonce:?}'); COMMIT"))
     }
 
     fn bind_limit(n: usize, statement: &mut Statement<'_, Self>) {

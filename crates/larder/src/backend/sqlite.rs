@@ -16,6 +16,7 @@ use super::{Backend, BindValues, InsertRows, Isolation, Manager, Outbox, limit, 
 use crate::{
     row::{Built, FromRow},
     statement::{Fragment, Statement},
+    store::Nonce,
 };
 
 impl Backend for Sqlite {
@@ -44,7 +45,7 @@ impl Backend for Sqlite {
         AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
     }
 
-    fn commit(connection: &mut SqliteConnection) -> QueryResult<()> {
+    fn commit(connection: &mut SqliteConnection, _announced: Option<Nonce>) -> QueryResult<()> {
         Manager::<Self>::commit_transaction(connection)
     }
 

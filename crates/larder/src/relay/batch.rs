@@ -64,7 +64,7 @@ impl Inner {
         Pg::begin(connection, Isolation::ReadCommitted, IDLE)?;
         let relayed = self.relay(connection, stop);
         let relayed = match relayed {
-            Ok(Some(relayed)) => Pg::commit(connection).map(|()| Some(relayed)).map_err(Error::from),
+            Ok(Some(relayed)) => Pg::commit(connection, None).map(|()| Some(relayed)).map_err(Error::from),
             other => other,
         };
         // After a COMMIT that failed, too: what was settled twice is settled.
