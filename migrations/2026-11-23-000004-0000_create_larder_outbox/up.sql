@@ -5,7 +5,8 @@ CREATE TABLE larder_outbox (
     model text,
     rows jsonb,
     CONSTRAINT larder_outbox_pkey PRIMARY KEY (id),
-    CONSTRAINT larder_outbox_kind CHECK ((cells IS NULL) <> (model IS NULL))
+    CONSTRAINT larder_outbox_kind CHECK ((cells IS NULL) <> (model IS NULL)),
+    CONSTRAINT larder_outbox_cells_check CHECK (array_ndims(cells) = 1)
 ) WITH (
     -- Rows come and go: what they leave behind is cleared by its number, not by the share that it is of a table that is mostly empty.
     autovacuum_vacuum_scale_factor = 0,
@@ -32,6 +33,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+-- It runs with its owner's rights, so nobody may hang it on a table of his own.
+REVOKE ALL ON FUNCTION larder_outbox_wake() FROM PUBLIC;
 
 CREATE TRIGGER larder_outbox_wake AFTER INSERT ON larder_outbox
     FOR EACH ROW WHEN (NEW.model IS NOT NULL) EXECUTE FUNCTION larder_outbox_wake();

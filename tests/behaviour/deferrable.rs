@@ -1,9 +1,9 @@
 //! A primary key whose constraint waits until COMMIT: rows can exchange their keys in one statement.
 
-use diesel::{connection::SimpleConnection as _, prelude::*};
+use diesel::{connection::SimpleConnection as _, pg::Pg, prelude::*};
 use larder::{Larder, Repository};
 use larder_redis::RedisStore;
-use tests::{EMPTY, Meter, Namespace, redis_store, redis_url};
+use tests::{Database, EMPTY, Meter, Namespace, redis_store, redis_url};
 
 diesel::table! {
     seats (number) {
@@ -19,29 +19,47 @@ struct Seat {
     guest: String,
 }
 
-#[test]
-fn rows_that_exchange_their_keys_are_found_where_they_went() {
+/// Two seats, and a handle on them. What stands beside it goes with it.
+fn seats() -> (Larder<Pg>, Database, Namespace) {
     let (database, namespace) = (EMPTY.database(), Namespace::new());
     database
         .connect()
         .batch_execute(
-            "CREATE TABLE seats (number int PRIMARY KEY DEFERRABLE, guest text NOT NULL);
+            "CREATE TABLE seats (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, guest text NOT NULL);
              INSERT INTO seats VALUES (1, 'ada'), (2, 'bob')",
         )
         .unwrap();
     let store: RedisStore = redis_store(&redis_url(), &namespace);
     let larder = Larder::builder(database.pool(&Meter::new(), 4)).shared(store).fill_in_background(false).build();
-    let repository = Seat::repository(&larder);
-    let guests = || repository.find_many(&[1, 2]).unwrap().into_iter().map(|seat| seat.unwrap().guest);
-    assert!(guests().eq(["ada", "bob"]));
+    (larder, database, namespace)
+}
+
+fn guests(larder: &Larder<Pg>) -> Vec<String> {
+    Seat::repository(larder).find_many(&[1, 2]).unwrap().into_iter().map(|seat| seat.unwrap().guest).collect()
+}
+
+#[test]
+fn rows_that_exchange_their_keys_are_found_where_they_went() {
+    let (larder, _database, _namespace) = seats();
+    assert_eq!(guests(&larder), ["ada", "bob"]);
     for expected in [["bob", "ada"], ["ada", "bob"]] {
-        repository
-            .update_where(
-                seats::number.gt(0),
-                seats::number.eq(3.into_sql::<diesel::sql_types::Integer>() - seats::number),
-            )
-            .unwrap();
-        assert!(guests().eq(expected));
-        assert!(guests().eq(expected));
+        let other = 3.into_sql::<diesel::sql_types::Integer>() - seats::number;
+        Seat::repository(&larder).update_where(seats::number.gt(0), seats::number.eq(other)).unwrap();
+        assert_eq!(guests(&larder), expected);
+        assert_eq!(guests(&larder), expected);
     }
+}
+
+#[test]
+fn rows_that_exchange_their_keys_across_a_savepoint_are_found_too() {
+    let (larder, _database, _namespace) = seats();
+    larder
+        .transaction(|tx| {
+            let seats = Seat::repository(tx);
+            seats.update_where(seats::guest.eq("ada"), seats::number.eq(2))?;
+            tx.savepoint(|_| seats.update_where(seats::guest.eq("bob"), seats::number.eq(1)))
+        })
+        .unwrap();
+    assert_eq!(guests(&larder), ["bob", "ada"]);
+    assert_eq!(guests(&larder), ["bob", "ada"]);
 }

@@ -86,7 +86,7 @@ fn a_relay_that_had_work_looks_often_and_tells_how_long_it_took() {
     assert_eq!((figures.n_rows, figures.n_cells), (40, 40));
     assert!(figures.lag_at(0.5) <= figures.lag_at(0.99) && figures.lag_at(1.0) == figures.longest, "{figures:?}");
     assert_eq!(handle.lag().unwrap().n_rows, 0);
-    handle.stop();
+    let _ = handle.stop();
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn too_many_rows_become_one_a_model_while_the_store_is_away_and_nothing_is_lost(
         n_failed += away.events.take().iter().filter(|event| *event == "failed: relay").count();
         n_failed > 1
     });
-    handle.stop();
+    let _ = handle.stop();
     assert_eq!(outbox(&mut shop.database.connect()).len(), 31);
     let oldest = Relay::lag(&shop.larder).unwrap().oldest.unwrap();
     let handle = Relay::builder(&away.larder).max_rows(30).start().unwrap();
@@ -248,7 +248,7 @@ fn too_many_rows_become_one_a_model_while_the_store_is_away_and_nothing_is_lost(
     eventually(LONG, || outbox(&mut shop.database.connect()) == [0, 0, 0]);
     assert!(handle.lag().unwrap().oldest.unwrap() >= oldest, "what waited longest still does");
     assert_eq!(handle.figures().n_rows, 0);
-    handle.stop();
+    let _ = handle.stop();
     assert_eq!(users.get(ada.id).unwrap(), ada, "the store was never told");
     assert_eq!(relay(&shop.larder).run_once().unwrap(), 3);
     assert_eq!(users.get(ada.id).unwrap(), changed);

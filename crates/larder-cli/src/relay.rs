@@ -88,8 +88,7 @@ pub(crate) fn run(models: &Models<Pg>, common: &Common, options: &Options) -> Re
         progress.tell(|| state(&relay.figures()));
         thread::park_timeout(TICK);
     }
-    let figures = relay.figures();
-    relay.stop();
+    let figures = relay.stop();
     progress.end();
     print(&if common.is_json { json_of(&figures) } else { format!("{}\n", state(&figures)) })?;
     Ok(ExitCode::SUCCESS)

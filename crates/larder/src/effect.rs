@@ -85,9 +85,20 @@ impl Effects {
         self.cells.insert(payload::cell_key::<P>(key), Effect::Emptied);
     }
 
+    /// What a cell will hold, after all that was noted of it before.
+    ///
+    /// Where keys are exchanged (a deferrable key), one row may leave a cell that another has come to: which of them the cell is of at
+    /// COMMIT is then for a reader to find out.
+    fn put(&mut self, key: CellKey, effect: Effect) {
+        let leaves_anothers = effect.is_absent() && self.cells.get(&key).is_some_and(|before| !before.is_absent());
+        self.cells.insert(key, if leaves_anothers { Effect::Emptied } else { effect });
+    }
+
     /// A later part of the same transaction.
     pub(crate) fn merge(&mut self, later: Effects) {
-        self.cells.extend(later.cells);
+        for (key, effect) in later.cells {
+            self.put(key, effect);
+        }
         self.is_doomed |= later.is_doomed;
         self.wishes.merge(later.wishes);
     }
@@ -126,11 +137,6 @@ impl<E: Entity> Cells<'_, E> {
             Some(payload) if P::UNIQUE && P::WRITE_THROUGH => Effect::Value { payload: payload.clone(), ttl: self.ttl },
             _ => Effect::Emptied,
         };
-        let cells = &mut self.effects.cells;
-        let key = payload::cell_key::<P>(&key);
-        // Where keys are exchanged (a deferrable key), one row leaves a cell that another has just come to. Which of them the cell is
-        // of at COMMIT is then for a reader to find out.
-        let leaves_anothers = effect.is_absent() && matches!(cells.get(&key), Some(Effect::Value { .. }));
-        cells.insert(key, if leaves_anothers { Effect::Emptied } else { effect });
+        self.effects.put(payload::cell_key::<P>(&key), effect);
     }
 }

@@ -196,8 +196,8 @@ impl Layers {
 
     /// A transaction that was noted has committed.
     pub(crate) fn committed_without_markers(&self, noted: Noted) {
-        self.tell(Event::WrittenWithoutMarkers { n_cells: noted.n_cells });
         self.unsettled.end(noted.note, Outcome::Committed);
+        self.tell(Event::WrittenWithoutMarkers { n_cells: noted.n_cells });
     }
 
     /// A transaction that was noted was certainly rolled back.
@@ -207,8 +207,8 @@ impl Layers {
 
     /// A transaction that was noted may or may not have been committed.
     pub(crate) fn unknown_without_markers(&self, noted: Noted) {
-        self.tell(Event::CommitUnknown { n_cells: noted.n_cells });
         self.unsettled.end(noted.note, Outcome::Unknown { until: noted.since + self.times.hold });
+        self.tell(Event::CommitUnknown { n_cells: noted.n_cells });
     }
 
     /// Whether so much time has passed that COMMIT must not be sent any more.

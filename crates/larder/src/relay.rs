@@ -205,11 +205,20 @@ pub struct RelayHandle {
 }
 
 impl RelayHandle {
-    /// Ends the relay, and returns when it has ended: at once, or when the call that it waits for has come back.
+    /// Ends the relay, and returns what it has done when it has ended: at once, or when the call that it waits for has come back.
     ///
     /// What it had in its hands stays in the outbox.
-    pub fn stop(self) {
-        drop(self);
+    pub fn stop(mut self) -> Figures {
+        self.end();
+        self.figures()
+    }
+
+    fn end(&mut self) {
+        self.stop.set();
+        if let Some(thread) = self.thread.take() {
+            // If it has panicked, it has ended too, and has said so.
+            let _ = thread.join();
+        }
     }
 
     /// As [`Relay::lag`].
@@ -229,11 +238,7 @@ impl RelayHandle {
 
 impl Drop for RelayHandle {
     fn drop(&mut self) {
-        self.stop.set();
-        if let Some(thread) = self.thread.take() {
-            // If it has panicked, it has ended too, and has said so.
-            let _ = thread.join();
-        }
+        self.end();
     }
 }
 

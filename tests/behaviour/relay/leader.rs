@@ -62,13 +62,13 @@ fn when_the_leader_goes_another_takes_over_and_nothing_of_it_stays_in_the_pool()
     add(&mut connection, &["users:id:1".to_owned()]);
     eventually(LONG, || first.figures().n_rows + second.figures().n_rows == 1);
     // It is told to end.
-    first.stop();
+    let _ = first.stop();
     eventually(LONG, || second.figures().is_leader);
     assert_eq!(n_leaders(&mut connection), 1);
     let n_before = second.figures().n_rows;
     add(&mut connection, &["users:id:2".to_owned()]);
     eventually(LONG, || second.figures().n_rows == n_before + 1);
-    second.stop();
+    let _ = second.stop();
     assert_eq!(n_leaders(&mut connection), 0, "the pool got the connection back with the lock");
     let listening = "count(*) FROM pg_listening_channels()";
     for _ in 0..4 {

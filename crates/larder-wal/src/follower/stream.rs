@@ -82,6 +82,12 @@ impl<'a> Stream<'a> {
     /// Follows until it is stopped or something breaks.
     pub(super) fn follow(mut self) -> Result<(), Error> {
         loop {
+            // Also where there is always something to read: what was not settled is sent again to whoever follows next.
+            if self.work.is_stopped(Duration::ZERO) {
+                // The slot is free for others at once, and knows how far this one was.
+                let client = &mut self.client;
+                return Ok(self.runtime.block_on(client.shutdown())?);
+            }
             // What is there already is read before anything is settled: many transactions cost little more than one.
             let wait = if self.read.is_empty() { WAIT } else { Duration::ZERO };
             let client = &mut self.client;
@@ -91,11 +97,6 @@ impl<'a> Stream<'a> {
                     self.take(event?.ok_or_else(ended)?)?;
                 }
                 Err(_) if !self.read.is_empty() => self.settle()?,
-                Err(_) if self.work.is_stopped(Duration::ZERO) => {
-                    // The slot is free for others at once, and knows how far this one was.
-                    let client = &mut self.client;
-                    return Ok(self.runtime.block_on(client.shutdown())?);
-                }
                 Err(_) => {}
             }
             if self.looked.elapsed() > LOOK {

@@ -1,10 +1,10 @@
 //! One batch of rows: taken, settled, deleted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::{
     PgConnection, QueryableByName, RunQueryDsl,
-    connection::TransactionManager,
+    connection::{SimpleConnection, TransactionManager},
     pg::Pg,
     sql_query,
     sql_types::{Array, BigInt, Binary, Nullable, Text},
@@ -22,6 +22,9 @@ const N_BYTES: i64 = 4 << 20;
 
 /// How long the connection may idle in the transaction while cells are settled. A row may have a million of them.
 const IDLE: Duration = Duration::from_secs(300);
+
+/// How often the connection is used meanwhile: to walk over all cells of a model may take longer than it may idle.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// What [`N_ROWS`] and [`N_BYTES`] allow, but at least one row. Sizes are those on disk, so that no row is read for its size.
 const TAKE: &str = "
@@ -85,7 +88,8 @@ impl Inner {
         }
         reach(Point::RelayTaken);
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        let Some(n_cells) = self.settle(&Work::of(rows, &self.models, connection)?, stop)? else { return Ok(None) };
+        let work = Work::of(rows, &self.models, connection)?;
+        let Some(n_cells) = self.settle(&work, connection, stop)? else { return Ok(None) };
         reach(Point::RelaySettled);
         let deleted: Vec<Deleted> = sql_query(DELETE).bind::<Array<BigInt>, _>(ids).load(connection)?;
         reach(Point::RelayDeleted);
@@ -93,15 +97,23 @@ impl Inner {
     }
 
     /// Settles cells, with a rest between calls, so that others get at the store: how many. `None` if the relay is to end.
-    fn settle(&self, work: &Work, stop: &Stop) -> Result<Option<usize>, Error> {
-        let rest = |took| stop.rest(took);
+    fn settle(&self, work: &Work, connection: &mut PgConnection, stop: &Stop) -> Result<Option<usize>, Error> {
+        let mut asked = Instant::now();
+        let mut rest = |took| {
+            if asked.elapsed() > KEEP_ALIVE {
+                asked = Instant::now();
+                // If it is lost, what follows shows it.
+                let _ = connection.batch_execute("SELECT");
+            }
+            stop.rest(took)
+        };
         let cells: Vec<_> = work.cells.iter().collect();
         let mut n_cells = cells.len();
-        if !self.layers().settle_cells(&cells, rest)? {
+        if !self.layers().settle_cells(&cells, &mut rest)? {
             return Ok(None);
         }
         for prefix in &work.all {
-            let (is_done, n) = self.layers().settle_all(prefix, rest)?;
+            let (is_done, n) = self.layers().settle_all(prefix, &mut rest)?;
             if !is_done {
                 return Ok(None);
             }

@@ -22,6 +22,13 @@ const LOCK: i32 = i32::from_be_bytes(*b"obox");
 /// How often to look whether there is a leader.
 const ELECTION: Duration = Duration::from_secs(1);
 
+/// A leader asks something every second. One that does not is frozen or cut off, and the server, which would believe in its session for
+/// hours, is to let another lead. PostgreSQL 14 and later can.
+const END_IF_SILENT: &str =
+    "SELECT set_config(name, '15s', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
+const MAY_BE_SILENT: &str =
+    "SELECT set_config(name, reset_val, false) FROM pg_settings WHERE name = 'idle_session_timeout'";
+
 /// How often to look for a notification, and how often at the table if none comes.
 const LISTEN: Duration = Duration::from_millis(5);
 const LOOK: Duration = Duration::from_secs(1);
@@ -65,11 +72,13 @@ impl Inner {
         }
         self.ledger.leads(true);
         tracing::debug!("this relay leads");
+        connection.batch_execute(END_IF_SILENT)?;
         let led = self.work_until(stop, &mut connection);
         // Back in the pool, the connection must neither lead nor listen. One that is broken is thrown away, and one that can't be
         // made to is ended here.
         let left = connection
-            .batch_execute("UNLISTEN larder_outbox")
+            .batch_execute(MAY_BE_SILENT)
+            .and_then(|()| connection.batch_execute("UNLISTEN larder_outbox"))
             .and_then(|()| advisory("pg_advisory_unlock", table, &mut connection));
         if left.is_err() {
             let _ = connection.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())");
@@ -84,7 +93,10 @@ impl Inner {
         let mut last: Option<Instant> = None;
         while !stop.is_set() {
             if bounded.is_none_or(|at| at.elapsed() >= LOOK) {
-                bound(connection, self.max_rows)?;
+                // A table that can't be made shorter can still be emptied; a connection that is lost shows in what follows.
+                if let Err(error) = bound(connection, self.max_rows) {
+                    tracing::warn!(%error, "the outbox could not be made shorter");
+                }
                 bounded = Some(Instant::now());
             }
             match self.batch(connection, stop) {
