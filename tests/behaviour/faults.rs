@@ -7,6 +7,7 @@ use std::{
 
 use diesel::{RunQueryDsl as _, pg::Pg, sql_query};
 use larder::{Error, Larder, Writes};
+use servers::RedisOptions;
 use shop_core::{User, UserChanges};
 use tests::{Cost, Failure, Meter, Namespace, Operation, OwnRedis, Proxy, SHOP, Shop, eventually, redis_store};
 
@@ -19,6 +20,11 @@ fn shop_on(redis: &OwnRedis) -> Shop {
     let namespace = Namespace::new();
     let store = redis_store(&redis.url(), &namespace);
     Shop::on(namespace, store, |builder| builder)
+}
+
+/// A Redis that has all it had when it is back: what it forgets could not be old.
+fn lasting_redis() -> OwnRedis {
+    OwnRedis::with(RedisOptions { persistent: true, ..RedisOptions::default() })
 }
 
 #[test]
@@ -39,7 +45,7 @@ fn redis_away_before_begin_rolls_the_write_back() {
 
 #[test]
 fn redis_gone_between_begin_and_commit_loses_no_write_and_serves_nothing_old() {
-    let redis = OwnRedis::new();
+    let redis = lasting_redis();
     let shop = shop_on(&redis);
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     users.get(ada.id).unwrap();
@@ -54,7 +60,7 @@ fn redis_gone_between_begin_and_commit_loses_no_write_and_serves_nothing_old() {
 
 #[test]
 fn redis_gone_before_finish_loses_no_write_and_serves_nothing_old() {
-    let redis = OwnRedis::new();
+    let redis = lasting_redis();
     let shop = shop_on(&redis);
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     users.get(ada.id).unwrap();

@@ -72,8 +72,12 @@ fn two_writers_who_do_not_see_each_other_leave_no_list_that_lacks_a_row() {
         let second = Order::repository(&other.larder).insert(new_order(&ada, 2)).unwrap();
         let elsewhere = Order::repository(&other.larder);
         assert_eq!(elsewhere.list_by_user_id(ada.id).load().unwrap(), std::slice::from_ref(&second));
-        // 3. W1 commits and finishes.
+        // 3. W1 commits, and then finishes.
+        let finish = shop.faults.before(Operation::Finish).nth(1).hold();
         gate.open();
+        finish.wait_for(1);
+        assert_eq!(elsewhere.list_by_user_id(ada.id).load().unwrap().len(), 2);
+        finish.open();
         let first = first.join().unwrap();
         for _ in 0..2 {
             let mut list = orders.list_by_user_id(ada.id).load().unwrap();
