@@ -71,7 +71,7 @@ impl Setting {
 /// Every scenario, in the order in which they are run.
 ///
 /// All writes are strict: without Redis there are none. Scenarios of another policy belong into a module of their own, with a
-/// [`Setting`] that says so.
+/// `Setting` that says so.
 pub static ALL: &[Scenario] = &[
     workers::CALM,
     workers::NAIVE,
