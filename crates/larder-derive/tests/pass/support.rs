@@ -1,6 +1,9 @@
 //! A database of one test, and the statements that it is sent.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use diesel::{
     Connection, SqliteConnection,
@@ -38,6 +41,8 @@ impl Database {
     /// What `work` gives, which must send `n` statements. Where it does not, they are shown.
     #[track_caller]
     pub(crate) fn costs<T>(&self, n: usize, work: impl FnOnce(&Larder<Sqlite>) -> larder::Result<T>) -> T {
+        // A row that is stored between a reader's look at its cell and its look into the queue is loaded once more.
+        assert!(self.larder.flush(Duration::from_secs(30)), "what was loaded before is stored");
         self.statements.0.lock().expect("no test holds it").clear();
         let value = work(&self.larder).expect("the database does what it is told");
         let sent = self.statements.0.lock().expect("no test holds it").clone();

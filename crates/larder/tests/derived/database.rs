@@ -1,6 +1,9 @@
 //! A database of one test, and the statements that it is sent.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use diesel::{
     Connection, RunQueryDsl, SqliteConnection,
@@ -65,6 +68,8 @@ impl Database {
     /// What `work` gives, which must send `n` statements. Where it does not, they are shown.
     #[track_caller]
     pub(crate) fn costs<T>(&self, n: usize, work: impl FnOnce(&Larder<Sqlite>) -> larder::Result<T>) -> T {
+        // A row that is stored between a reader's look at its cell and its look into the queue is loaded once more.
+        assert!(self.larder.flush(Duration::from_secs(30)), "what was loaded before is stored");
         self.statements.take();
         let value = work(&self.larder).unwrap();
         let sent = self.statements.take();
