@@ -4,7 +4,7 @@ use larder::store::Operation;
 use larder_wal::Error;
 use tests::{Failure, eventually};
 
-use super::world::{LONG, World, server, until};
+use super::world::{LONG, World, server, server_with, until};
 
 #[test]
 fn what_was_changed_while_nobody_followed_is_seen_afterwards() {
@@ -49,12 +49,70 @@ fn what_the_store_could_not_be_told_is_told_when_it_is_back() {
 }
 
 #[test]
+fn the_log_is_let_go_only_when_the_store_has_answered() {
+    let world = World::new();
+    let _follower = world.follow();
+    world.warm();
+    let gate = world.faults.before(Operation::Settle).hold();
+    let _ = world.psql("DELETE FROM authors WHERE id = 1");
+    let end = world.psql("SELECT pg_current_wal_insert_lsn()");
+    gate.wait_for(1);
+    // The server is told once a second how far the follower is, and it was told more than once since.
+    let of_slot = |what: &str| {
+        world.psql(&format!(
+            "SELECT {what} FROM pg_replication_slots AS s JOIN pg_stat_replication AS r ON r.pid = s.active_pid
+             WHERE s.slot_name = '{}'",
+            world.slot()
+        ))
+    };
+    for _ in 0..2 {
+        let before = of_slot("r.reply_time");
+        eventually(LONG, || of_slot("r.reply_time") != before);
+    }
+    let is_let_go = || of_slot(&format!("s.confirmed_flush_lsn >= '{end}'")) == "t";
+    assert!(!is_let_go());
+    gate.open();
+    eventually(LONG, is_let_go);
+    world.is_seen();
+}
+
+#[test]
+fn a_backlog_is_worked_off_as_long_as_the_store_answers() {
+    let world = World::new();
+    drop(world.follow());
+    world.warm();
+    let _ = world.psql(
+        "UPDATE books SET author_id = 2; INSERT INTO pages SELECT 10, g, repeat('x', 100) FROM generate_series(3, 20000) AS g",
+    );
+    let follower = world.builder().retain_at_most(1 << 20).start().unwrap();
+    world.is_seen();
+    assert_eq!(follower.status().n_fresh_starts, 0);
+}
+
+#[test]
 fn a_slot_that_was_dropped_is_made_anew_and_everything_settled() {
     let world = World::new();
     drop(world.follow());
     world.warm();
     let _ = world.psql("UPDATE books SET author_id = 2; DELETE FROM pages");
     let _ = world.psql(&format!("SELECT pg_drop_replication_slot('{}')", world.slot()));
+    let follower = world.follow();
+    world.is_seen();
+    assert_eq!(follower.status().n_fresh_starts, 1);
+}
+
+#[test]
+fn a_slot_whose_log_the_server_has_removed_is_made_anew() {
+    let world = World::on(server_with(&[("max_slot_wal_keep_size", "1MB")]));
+    drop(world.follow());
+    world.warm();
+    let _ = world.psql("UPDATE books SET author_id = 2");
+    let fate = format!("SELECT wal_status FROM pg_replication_slots WHERE slot_name = '{}'", world.slot());
+    eventually(LONG, || {
+        let _ = world.psql("UPDATE pages SET words = words || '.'; SELECT pg_switch_wal()");
+        let _ = world.psql("CHECKPOINT");
+        world.psql(&fate) == "lost"
+    });
     let follower = world.follow();
     world.is_seen();
     assert_eq!(follower.status().n_fresh_starts, 1);

@@ -5,4 +5,5 @@ mod lag;
 mod lost;
 mod seen;
 mod setup;
+mod words;
 mod world;

@@ -19,8 +19,13 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A server whose log has what followers need.
 pub(crate) fn server() -> OwnPostgres {
+    server_with(&[])
+}
+
+/// As [`server`], with further settings.
+pub(crate) fn server_with(more: &[(&str, &str)]) -> OwnPostgres {
     let settings = [("wal_level", "logical"), ("max_replication_slots", "40"), ("max_wal_senders", "40")];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let settings = settings.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     OwnPostgres::with(PostgresOptions { durable: false, settings })
 }
 

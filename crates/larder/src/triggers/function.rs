@@ -18,7 +18,6 @@ pub(super) fn body(plan: &Plan<'_>) -> String {
     let name = literal(plan.model.name);
     format!(
         "
-#variable_conflict use_column
 DECLARE
 {declare}BEGIN
     -- This transaction has told already that any row may have changed.
