@@ -50,12 +50,12 @@ fn what_the_store_could_not_be_told_is_told_when_it_is_back() {
 
 #[test]
 fn the_log_is_let_go_only_when_the_store_has_answered() {
-    let world = World::new();
+    let world = World::on(server());
     let _follower = world.follow();
     world.warm();
     let gate = world.faults.before(Operation::Settle).hold();
-    let _ = world.psql("DELETE FROM authors WHERE id = 1");
-    let end = world.psql("SELECT pg_current_wal_insert_lsn()");
+    // The log just before its COMMIT.
+    let change = world.psql("BEGIN; DELETE FROM authors WHERE id = 1; SELECT pg_current_wal_insert_lsn(); COMMIT");
     gate.wait_for(1);
     // The server is told once a second how far the follower is, and it was told more than once since.
     let of_slot = |what: &str| {
@@ -69,7 +69,7 @@ fn the_log_is_let_go_only_when_the_store_has_answered() {
         let before = of_slot("r.reply_time");
         eventually(LONG, || of_slot("r.reply_time") != before);
     }
-    let is_let_go = || of_slot(&format!("s.confirmed_flush_lsn >= '{end}'")) == "t";
+    let is_let_go = || of_slot(&format!("s.confirmed_flush_lsn > '{change}'")) == "t";
     assert!(!is_let_go());
     gate.open();
     eventually(LONG, is_let_go);
