@@ -112,6 +112,12 @@ impl Changes {
         self.by_model.is_empty()
     }
 
+    /// Whether nothing more can be known of the rows of this table.
+    pub(crate) fn may_be_any(&self, table: u32, tables: &Tables) -> bool {
+        let table = tables.by_number.get(&table);
+        table.is_some_and(|table| matches!(self.by_model.get(&table.model), Some(Rows::Any)))
+    }
+
     /// Takes one message down. Tables that nobody has described are not larder's.
     pub(crate) fn note(&mut self, message: &Message, tables: &Tables) -> Result<(), Error> {
         let table = |number: &u32| tables.by_number.get(number);

@@ -63,6 +63,14 @@ pub(crate) enum Value {
     Text(Bytes),
 }
 
+/// The table of which a message tells a changed row, without a look at the row.
+pub(crate) fn table_of_row(data: &[u8]) -> Option<u32> {
+    match data {
+        [b'I' | b'U' | b'D', a, b, c, d, ..] => Some(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => None,
+    }
+}
+
 impl Message {
     pub(crate) fn parse(data: Bytes) -> Result<Self, Error> {
         let mut reader = Reader { data };
@@ -196,6 +204,8 @@ mod tests {
             new: vec![one, Value::Untouched, Value::Null],
         };
         assert_eq!(Message::parse(Bytes::from_static(UPDATE)).unwrap(), expected);
+        assert_eq!(table_of_row(UPDATE), Some(7));
+        assert_eq!(table_of_row(b"T\0\0\0\x01\0\0\0\0\x07"), None);
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn the_cells_of_changed_rows_are_settled_and_no_others() {
 #[test]
 fn many_rows_are_settled_as_any_row_and_hold_up_nothing_for_long() {
     let world = World::new();
-    let _ = world.psql("INSERT INTO books SELECT g, 2, 'x' FROM generate_series(1001, 101000) AS g");
+    let _ = world.psql("INSERT INTO books SELECT g, NULL, 'x' FROM generate_series(1001, 101000) AS g");
     let follower = world.follow();
     world.warm();
     world.settled();

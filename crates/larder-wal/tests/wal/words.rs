@@ -36,7 +36,7 @@ fn a_key_is_the_same_whatever_words_the_database_has_for_it() {
     let world = World::new();
     let name = world.slot();
     let _ = world.psql(&format!(
-        "ALTER DATABASE {name} SET DateStyle = 'German, DMY'; ALTER DATABASE {name} SET TimeZone = 'Asia/Kathmandu';
+        "ALTER DATABASE {name} SET DateStyle = 'SQL, DMY'; ALTER DATABASE {name} SET TimeZone = 'Asia/Kathmandu';
          ALTER DATABASE {name} SET bytea_output = escape;
          CREATE TABLE stamps (id uuid PRIMARY KEY, day date UNIQUE, at timestamptz UNIQUE, raw bytea UNIQUE, price numeric, flag bool, note text);
          INSERT INTO stamps VALUES (gen_random_uuid(), '2024-03-02', '2024-03-02 01:02:03.123456Z', '\\x005c27ff', 1.50, true, '')"
@@ -44,7 +44,9 @@ fn a_key_is_the_same_whatever_words_the_database_has_for_it() {
     let models = || Models::new().with::<Stamp>();
     let _ = world.psql(&setup::up(&models(), "stamps"));
     let larder = Larder::builder(pool(&world.url, &Meter::new(), 1)).shared_arc(Arc::clone(&world.store)).build();
-    let follower = Follower::builder(&world.url, Arc::clone(&world.store), models());
+    // What the log has as 02/03 is another day in the follower's own session.
+    let url = format!("{}?options=-c%20DateStyle%3DSQL%2CMDY", world.url);
+    let follower = Follower::builder(url, Arc::clone(&world.store), models());
     let follower = follower.publication("stamps").slot(format!("{name}_stamps")).start().unwrap();
     until(&follower, |status| status.is_following);
     let stamps = Stamp::repository(&larder);
