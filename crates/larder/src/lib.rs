@@ -47,7 +47,7 @@ mod handle;
 mod key;
 mod layers;
 mod load;
-#[allow(dead_code, reason = "what reads the registry comes next")]
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "rows changed past larder are told of by PostgreSQL only"))]
 mod models;
 #[cfg(feature = "postgres")]
 pub mod outbox;
