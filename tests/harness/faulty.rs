@@ -8,7 +8,8 @@ use std::{
 };
 
 use larder::store::{
-    Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError, Vacancy,
+    Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall, Scanned,
+    Store, StoreError, Subscription, Vacancy,
 };
 
 pub use self::gate::Gate;
@@ -196,8 +197,14 @@ impl<S: Store> Store for Faulty<S> {
         self.disturb(Operation::Fill, |store| store.fill(fills))
     }
 
-    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
-        self.disturb(Operation::Begin, |store| store.begin(nonce, keys, hold))
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
+        self.disturb(Operation::Begin, |store| store.begin(nonce, keys, hold, recall))
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
@@ -210,6 +217,10 @@ impl<S: Store> Store for Faulty<S> {
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.disturb(Operation::Inspect, |store| store.inspect(keys))
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
+        self.store.listen(listener, wanted)
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {

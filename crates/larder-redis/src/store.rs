@@ -1,8 +1,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use larder::store::{
-    BATCH, Cell, CellKey, Clock, Cursor, Ending, Fill, Inspected, Layout, Lease, Nonce, Scanned, Store, StoreError,
-    Vacancy,
+    BATCH, Cell, CellKey, Clock, Cursor, Ending, Fill, Inspected, Layout, Lease, Nonce, Position, Recall, Scanned,
+    Store, StoreError, Vacancy,
 };
 
 use crate::{
@@ -210,10 +210,17 @@ impl Store for RedisStore {
         })
     }
 
-    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
         if keys.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
+        let _ = recall;
         let script = &*scripts::BEGIN;
         self.with_link(|link| {
             let mut request = Request::with_capacity(64 + 64 * keys.len());
@@ -225,7 +232,7 @@ impl Store for RedisStore {
             for (keys, answer) in keys.chunks(BATCH).zip(answers) {
                 link.digits(answer, keys.len(), b'2')?;
             }
-            Ok(())
+            Ok(None)
         })
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     entity::{Entity, Pattern},
     payload,
-    store::{CellKey, Ending},
+    store::{CellKey, Ending, Recall},
     writes::Wishes,
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct Effects {
     is_doomed: bool,
     /// What their models say of writes while the store is away.
     wishes: Wishes,
+    /// What they ask about copies in other processes.
+    recall: Recall,
 }
 
 /// What a cell will hold.
@@ -56,13 +58,22 @@ impl Effects {
         self.wishes
     }
 
+    pub(crate) fn recall(&self) -> Recall {
+        self.recall
+    }
+
+    fn of_model<E: Entity>(&mut self) {
+        self.wishes.add(E::WRITES);
+        self.recall = self.recall.max(E::NEAR.recall());
+    }
+
     pub(crate) fn keys(&self) -> Vec<&CellKey> {
         self.cells.keys().collect()
     }
 
     /// A row that a statement left behind or took away. The old one first: where both are in one cell, the new one counts.
     pub(crate) fn changed<E: Entity>(&mut self, old: Option<&E>, new: Option<&E>) {
-        self.wishes.add(E::WRITES);
+        self.of_model::<E>();
         if let Some(old) = old {
             let value = E::WRITE_THROUGH.then(payload::absent);
             old.cells(&mut Cells { effects: self, value, ttl: E::TTL, _row: PhantomData });
@@ -75,13 +86,13 @@ impl Effects {
 
     /// A row that was changed by something that did not say how.
     pub(crate) fn touched<E: Entity>(&mut self, row: &E) {
-        self.wishes.add(E::WRITES);
+        self.of_model::<E>();
         row.cells(&mut Cells { effects: self, value: None, ttl: E::TTL, _row: PhantomData });
     }
 
     /// A key whose row was changed by something that did not say how.
     pub(crate) fn touched_key<P: Pattern>(&mut self, key: &P::Key) {
-        self.wishes.add(P::Entity::WRITES);
+        self.of_model::<P::Entity>();
         self.cells.insert(payload::cell_key::<P>(key), Effect::Emptied);
     }
 
@@ -101,6 +112,7 @@ impl Effects {
         }
         self.is_doomed |= later.is_doomed;
         self.wishes.merge(later.wishes);
+        self.recall = self.recall.max(later.recall);
     }
 
     /// How each cell ends after COMMIT.

@@ -11,8 +11,10 @@ use crate::{
     error::Result,
     key::Key,
     models::VisitPatterns,
+    near::Near,
     relation::Ordering,
     row::{RowReader, SelectList},
+    session::Consistency,
     statement::{Fragment, Statement},
     store::Layout,
     transaction::Dependents,
@@ -72,6 +74,15 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
 
     /// Whether a write of its rows goes on while the shared store is away; `None` leaves it to the handle.
     const WRITES: Option<Writes> = None;
+
+    /// Whether its rows are kept in the near cache.
+    const NEAR: Near = Near::Bounded;
+
+    /// How long they are kept there at most; `None` leaves it to the handle.
+    const NEAR_TTL: Option<Duration> = None;
+
+    /// Where its rows are read from; `None` leaves it to the handle.
+    const READS: Option<Consistency> = None;
 
     /// The primary key of this row.
     fn key(&self) -> Self::Key;

@@ -61,6 +61,14 @@ pub fn whole<E>(heads: Vec<Whole<E>>) -> Result<Vec<E>> {
     Ok(heads.into_iter().map(|head| head.0).collect())
 }
 
+/// The entity of a whole row.
+///
+/// # Errors
+/// None; views have some.
+pub fn whole_one<E>(head: Whole<E>) -> Result<Option<E>> {
+    Ok(Some(head.0))
+}
+
 /// Views of their columns.
 ///
 /// # Errors

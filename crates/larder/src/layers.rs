@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 
-pub(crate) use self::courier::Parcel;
+pub(crate) use self::courier::{OnDelivery, Parcel};
 use self::{
     courier::Courier,
     repair::Repair,
@@ -25,7 +25,8 @@ use self::{
 use crate::{
     event::{self, Event, HandleEvent},
     failpoints::{Point, reach},
-    store::{BATCH, Cell, CellKey, Ending, Lease, Nonce, Store, StoreError, Vacancy},
+    near::{NearCache, NearOptions},
+    store::{BATCH, Cell, CellKey, Ending, Lease, Nonce, Position, Recall, Store, StoreError, Vacancy},
 };
 
 /// How long things live, and how long they may take.
@@ -46,6 +47,7 @@ pub(crate) struct Times {
 /// The store, and what goes with it.
 pub(crate) struct Layers {
     store: Arc<dyn Store>,
+    near: Option<Arc<NearCache>>,
     times: Times,
     events: Arc<dyn HandleEvent>,
     courier: Courier,
@@ -58,6 +60,8 @@ pub(crate) struct Layers {
 #[derive(Debug)]
 pub(crate) enum Found {
     Hit(Bytes),
+    /// What this process has loaded under a lease that stands: current, but in no cell yet.
+    Loaded(Bytes),
     /// Load it, and fill the cell if a lease is to be had.
     Miss(Vacancy),
     /// Load it, and leave the cell alone.
@@ -70,11 +74,19 @@ impl Layers {
         times: Times,
         events: Arc<dyn HandleEvent>,
         fill_in_background: bool,
+        near: Option<NearOptions>,
     ) -> Self {
+        let near = near.and_then(|options| {
+            let near = NearCache::new(options, store.as_ref());
+            if near.is_none() {
+                tracing::warn!("the store can't tell of changes: nothing is kept near");
+            }
+            near
+        });
         let courier = Courier::new(Arc::clone(&store), Arc::clone(&events), fill_in_background);
         let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
         let unsettled = Unsettled::new(Arc::clone(&store), Arc::clone(&events));
-        Self { store, times, events, courier, repair, unsettled, jitter: AtomicU32::new(0) }
+        Self { store, near, times, events, courier, repair, unsettled, jitter: AtomicU32::new(0) }
     }
 
     /// Looks keys up, in their order. One round trip a batch.
@@ -134,15 +146,22 @@ impl Layers {
         match cell {
             Cell::Value(payload) => Found::Hit(payload),
             Cell::Vacant(vacancy) => Found::Miss(vacancy),
-            Cell::Leased(token) => self.courier.loaded(key, token).map_or(Found::Bypass, Found::Hit),
+            Cell::Leased(token) => self.courier.loaded(key, token).map_or(Found::Bypass, Found::Loaded),
             Cell::InDoubt => Found::Bypass,
         }
     }
 
     /// Something that was loaded under a lease.
-    pub(crate) fn parcel(&self, key: &CellKey, lease: Lease, value: Bytes, own: Option<Duration>) -> Parcel {
+    pub(crate) fn parcel(
+        &self,
+        key: &CellKey,
+        lease: Lease,
+        value: Bytes,
+        own: Option<Duration>,
+        delivered: Option<OnDelivery>,
+    ) -> Parcel {
         let ttl = self.ttl(own, crate::payload::is_absent(&value));
-        Parcel { key: key.clone(), lease, value, ttl }
+        Parcel { key: key.clone(), lease, value, ttl, delivered }
     }
 
     /// Stores what was loaded under leases, at once or in the background.
@@ -175,13 +194,14 @@ impl Layers {
     /// Marks what a transaction is about to commit.
     ///
     /// A nonce that failed is never ended; its markers expire. The next attempt takes a new one.
-    pub(crate) fn begin(&self, keys: &[&CellKey]) -> Result<Begun, StoreError> {
+    pub(crate) fn begin(&self, keys: &[&CellKey], recall: Recall) -> Result<Begun, StoreError> {
         reach(Point::BeforeBegin);
         let (nonce, sent) = (Nonce::fresh(), Instant::now());
-        let begun = self.store.begin(nonce, keys, self.times.hold);
+        let begun = self.store.begin(nonce, keys, self.times.hold, recall);
         reach(Point::AfterBegin);
+        self.drop_near(keys);
         match begun {
-            Ok(()) => Ok(Begun { nonce, sent }),
+            Ok(place) => Ok(Begun { nonce, sent, place }),
             Err(error) => {
                 self.failed("begin", &error);
                 Err(error)
@@ -191,7 +211,9 @@ impl Layers {
 
     /// Takes down, in place of marking, that a transaction is about to commit: to be called before COMMIT is sent.
     pub(crate) fn note(&self, keys: &[&CellKey]) -> Noted {
-        Noted { note: self.unsettled.note(keys), n_cells: keys.len(), since: Instant::now() }
+        let noted = Noted { note: self.unsettled.note(keys), n_cells: keys.len(), since: Instant::now() };
+        self.drop_near(keys);
+        noted
     }
 
     /// A transaction that was noted has committed.
@@ -239,7 +261,20 @@ impl Layers {
         reach(Point::BeforeFinish);
         let finished = self.store.finish(begun.nonce, endings);
         reach(Point::AfterFinish);
+        // Once more: whoever asked the store between the markers and now may have kept something in between.
+        self.drop_near(&endings.iter().map(|(key, _)| *key).collect::<Vec<_>>());
         finished
+    }
+
+    /// The near cache, if there is one.
+    pub(crate) fn near(&self) -> Option<&Arc<NearCache>> {
+        self.near.as_ref()
+    }
+
+    fn drop_near(&self, keys: &[&CellKey]) {
+        if let Some(near) = &self.near {
+            near.drop_own(keys);
+        }
     }
 
     /// Leaves the markers of a transaction that may or may not have been committed, and settles its cells when they are gone.
@@ -287,11 +322,18 @@ fn tell(events: &dyn HandleEvent, event: Event<'_>) {
 pub(crate) struct Begun {
     nonce: Nonce,
     sent: Instant,
+    place: Option<Position>,
 }
 
 impl Begun {
     pub(crate) fn nonce(&self) -> Nonce {
         self.nonce
+    }
+
+    /// Where the write stands among the announcements, if the store numbers them.
+    #[expect(dead_code, reason = "writes that give a token come next")]
+    pub(crate) fn place(&self) -> Option<Position> {
+        self.place
     }
 }
 

@@ -47,8 +47,12 @@ mod handle;
 mod key;
 mod layers;
 mod load;
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "rows changed past larder are told of by PostgreSQL only"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "rows changed past larder are told of by PostgreSQL only")
+)]
 mod models;
+mod near;
 #[cfg(feature = "postgres")]
 pub mod outbox;
 mod payload;
@@ -78,9 +82,10 @@ pub use self::{
     handle::{Builder, Larder, TransactionOptions},
     key::{Key, KeyField, KeyPart},
     models::{Described, Models},
+    near::{Near, NearOptions},
     relation::{Filter, IntoOrder, Relation},
     repository::{List, Records, Repository},
-    session::Session,
+    session::{Consistency, Session},
     shape::{Load, Shape},
     store::MemoryStore,
     transaction::Tx,
@@ -101,17 +106,18 @@ pub mod __private {
         error::Result,
         generated::{
             Both, Embedded, Fills, If, Keeps, Taken, Tied, fields, is_counted, is_entity, is_key_field, is_key_part,
-            layout, read, table_name, tied, viewed, viewed_with, whole,
+            layout, read, table_name, tied, viewed, viewed_with, whole, whole_one,
         },
         key::{Key, KeyField, KeyPart},
         models::VisitPatterns,
+        near::Near,
         relation::{
             All, Arity, Count, Counted, Leads, Link, Many, Maybe, One, Ordering, Rel, Relation, StartsFrom, Term,
             Through, Where, column_name,
         },
         repository::{List, Repository},
         row::{RowReader, SelectList},
-        session::{Access, Session},
+        session::{Access, Consistency, Session},
         shape::{Extend, Head, Linked, LinkedBy, Load, LoadOf, Of, Relations, Shape, ShapeOf, Whole, With, unlink},
         statement::{Fragment, Statement},
         store::Layout,

@@ -26,9 +26,9 @@ pub(crate) fn cell_key<P: Pattern>(key: &P::Key) -> CellKey {
 }
 
 /// The keys of the cells of `P` for `keys`, in their order.
-pub(crate) fn cell_keys<P: Pattern>(keys: &[P::Key]) -> Vec<CellKey> {
+pub(crate) fn cell_keys<'k, P: Pattern>(keys: impl IntoIterator<Item = &'k P::Key>) -> Vec<CellKey> {
     let mut scratch = Vec::with_capacity(96);
-    keys.iter().map(|key| write_key::<P>(key, &mut scratch)).collect()
+    keys.into_iter().map(|key| write_key::<P>(key, &mut scratch)).collect()
 }
 
 fn write_key<P: Pattern>(key: &P::Key, bytes: &mut Vec<u8>) -> CellKey {

@@ -6,7 +6,7 @@ mod write;
 
 use crate::{
     backend::Backend,
-    session::{Access, Session},
+    session::{Access, Consistency, Session},
     shape::{Extend, Of},
 };
 
@@ -39,6 +39,12 @@ impl<'s, DB: Backend, S> Repository<'s, DB, S> {
     #[must_use]
     pub fn select<T>(self) -> Repository<'s, DB, Of<T>> {
         Repository { access: self.access, shape: Of::new() }
+    }
+
+    /// The same rows, read from there: rows of relations too. In a transaction it changes nothing.
+    #[must_use]
+    pub fn reading(self, consistency: Consistency) -> Self {
+        Self { access: self.access.reading(consistency), shape: self.shape }
     }
 
     /// The same rows, and a relation of each.

@@ -4,6 +4,7 @@ use diesel::result::QueryResult;
 
 use crate::{
     backend::{Backend, throw_away_if_lost},
+    entity::Entity,
     error::Result,
     failpoints::{Point, reach},
     handle::Larder,
@@ -35,7 +36,7 @@ impl<DB: Backend> Session for Larder<DB> {
     type Backend = DB;
 
     fn access(&self) -> Access<'_, DB> {
-        Access::Handle(self)
+        Access::handle(self)
     }
 
     fn transaction<T>(&self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
@@ -47,7 +48,7 @@ impl<DB: Backend> Session for Tx<DB> {
     type Backend = DB;
 
     fn access(&self) -> Access<'_, DB> {
-        Access::Transaction(self)
+        Access::transaction(self)
     }
 
     fn transaction<T>(&self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
@@ -62,12 +63,40 @@ mod sealed {
     impl<DB: crate::backend::Backend> Sealed for crate::transaction::Tx<DB> {}
 }
 
-/// A borrowed session of either kind.
+/// Where a read may take its answer from. Each is as fresh as the one before it, or fresher.
+///
+/// In a transaction reads go to the database whatever is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Consistency {
+    /// The near cache, if the handle has one: never older than its [horizon](crate::NearOptions::horizon), own writes seen, and for a
+    /// key never older than what this handle gave out before. Rows of [strict](crate::Near::Strict) models are as fresh as shared ones.
+    #[default]
+    Near,
+    /// The shared store: whatever was committed before the read began is seen, key by key.
+    Shared,
+    /// The database.
+    Database,
+}
+
+/// A borrowed session of either kind, and how it reads.
 #[doc(hidden)]
-pub enum Access<'s, DB: Backend> {
+pub struct Access<'s, DB: Backend> {
+    target: Target<'s, DB>,
+    reading: Option<Consistency>,
+}
+
+pub(crate) enum Target<'s, DB: Backend> {
     Handle(&'s Larder<DB>),
     Transaction(&'s Tx<DB>),
 }
+
+impl<DB: Backend> Clone for Target<'_, DB> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<DB: Backend> Copy for Target<'_, DB> {}
 
 impl<DB: Backend> Clone for Access<'_, DB> {
     fn clone(&self) -> Self {
@@ -78,12 +107,34 @@ impl<DB: Backend> Clone for Access<'_, DB> {
 impl<DB: Backend> Copy for Access<'_, DB> {}
 
 impl<'s, DB: Backend> Access<'s, DB> {
+    pub(crate) fn handle(larder: &'s Larder<DB>) -> Self {
+        Self { target: Target::Handle(larder), reading: None }
+    }
+
+    pub(crate) fn transaction(tx: &'s Tx<DB>) -> Self {
+        Self { target: Target::Transaction(tx), reading: None }
+    }
+
+    /// The same, reading from there.
+    pub(crate) fn reading(self, reading: Consistency) -> Self {
+        Self { reading: Some(reading), ..self }
+    }
+
+    /// Where rows of `E` are read from.
+    pub(crate) fn consistency<E: Entity>(self) -> Consistency {
+        self.reading.or(E::READS).unwrap_or_default()
+    }
+
     /// The caches, unless they must be passed by.
     pub(crate) fn layers(self) -> Option<&'s Layers> {
-        match self {
-            Self::Handle(larder) => larder.layers(),
-            Self::Transaction(_) => None,
+        match self.target {
+            Target::Handle(larder) => larder.layers(),
+            Target::Transaction(_) => None,
         }
+    }
+
+    pub(crate) fn target(self) -> Target<'s, DB> {
+        self.target
     }
 
     /// Runs a SELECT.
@@ -92,8 +143,8 @@ impl<'s, DB: Backend> Access<'s, DB> {
     }
 
     fn with_connection<T>(self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
-        match self {
-            Self::Handle(larder) => {
+        match self.target {
+            Target::Handle(larder) => {
                 reach(Point::BeforeSelect);
                 let done = larder.connection().and_then(|mut connection| {
                     let done = work(&mut connection);
@@ -105,15 +156,15 @@ impl<'s, DB: Backend> Access<'s, DB> {
                 reach(Point::AfterSelect);
                 done
             }
-            Self::Transaction(tx) => tx.with_connection(work),
+            Target::Transaction(tx) => tx.with_connection(work),
         }
     }
 
     /// Runs a write: in the transaction, or in one of its own.
     pub(crate) fn write<T>(self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
-        match self {
-            Self::Handle(larder) => larder.transaction(work),
-            Self::Transaction(tx) => work(tx),
+        match self.target {
+            Target::Handle(larder) => larder.transaction(work),
+            Target::Transaction(tx) => work(tx),
         }
     }
 }

@@ -6,7 +6,7 @@
 
 mod with;
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 use diesel::{deserialize, row::Row};
 
@@ -35,6 +35,12 @@ pub trait Shape<DB: Backend> {
     /// Loads what belongs to the rows, in their order.
     #[doc(hidden)]
     fn assemble(&self, access: Access<'_, DB>, heads: Vec<Self::Head>) -> Result<Vec<Self::Output>>;
+
+    /// As [`Shape::assemble`], of one row: what comes out of it, which is something.
+    #[doc(hidden)]
+    fn assemble_one(&self, access: Access<'_, DB>, head: Self::Head) -> Result<Option<Self::Output>> {
+        Ok(self.assemble(access, vec![head])?.pop())
+    }
 }
 
 /// What is needed of a row: all of it, or some columns.
@@ -53,6 +59,11 @@ pub trait Head<DB: Backend>: Clone + Sized + 'static {
 
     /// Takes what is needed of a row.
     fn narrow(row: Self::Entity) -> Self;
+
+    /// Takes what is needed of a row that others have too.
+    fn share(row: &Arc<Self::Entity>) -> Self {
+        Self::narrow(Self::Entity::clone(row))
+    }
 }
 
 /// Something that one row gives: an entity itself, or a view of it. The derives implement it.
@@ -70,6 +81,11 @@ pub trait Load<DB: Backend>: Sized {
 
     #[doc(hidden)]
     fn assemble(access: Access<'_, DB>, heads: Vec<Self::Head>) -> Result<Vec<Self>>;
+
+    #[doc(hidden)]
+    fn assemble_one(access: Access<'_, DB>, head: Self::Head) -> Result<Option<Self>> {
+        Ok(Self::assemble(access, vec![head])?.pop())
+    }
 }
 
 /// What the rows of one entity give: the entity, or a view of it. The derives implement it beside [`Load`].
@@ -118,6 +134,10 @@ impl<DB: Backend, T: Load<DB>> Shape<DB> for Of<T> {
     fn assemble(&self, access: Access<'_, DB>, heads: Vec<Self::Head>) -> Result<Vec<T>> {
         T::assemble(access, heads)
     }
+
+    fn assemble_one(&self, access: Access<'_, DB>, head: Self::Head) -> Result<Option<T>> {
+        T::assemble_one(access, head)
+    }
 }
 
 /// A whole row.
@@ -143,6 +163,54 @@ impl<DB: Backend, E: Table<DB>> Head<DB> for Whole<E> {
     }
 }
 
+/// A whole row, which may be shared with the near cache and with others who read it.
+#[doc(hidden)]
+pub struct Shared<E>(Arc<E>);
+
+impl<E> Clone for Shared<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<DB: Backend, E: Table<DB>> Head<DB> for Shared<E> {
+    type Entity = E;
+
+    const WHOLE: bool = true;
+
+    fn columns(list: &mut SelectList<DB>) {
+        E::columns(list);
+    }
+
+    fn build<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
+        E::build(row).map(Arc::new).map(Self)
+    }
+
+    fn narrow(row: E) -> Self {
+        Self(Arc::new(row))
+    }
+
+    fn share(row: &Arc<E>) -> Self {
+        Self(Arc::clone(row))
+    }
+}
+
+/// A row that comes out of the near cache without being copied: `users.select::<Arc<User>>()`.
+impl<DB: Backend, E: Table<DB>> Load<DB> for Arc<E> {
+    type Entity = E;
+    type Head = Shared<E>;
+
+    fn assemble(_access: Access<'_, DB>, heads: Vec<Shared<E>>) -> Result<Vec<Self>> {
+        Ok(heads.into_iter().map(|head| head.0).collect())
+    }
+
+    fn assemble_one(_access: Access<'_, DB>, head: Shared<E>) -> Result<Option<Self>> {
+        Ok(Some(head.0))
+    }
+}
+
+impl<DB: Backend, E: Table<DB>> LoadOf<DB, E> for Arc<E> {}
+
 /// Nothing of a row but that it is there.
 #[derive(Clone)]
 pub(crate) struct Presence<E>(PhantomData<fn() -> E>);
@@ -159,6 +227,10 @@ impl<DB: Backend, E: Table<DB> + Entity> Head<DB> for Presence<E> {
     }
 
     fn narrow(_row: E) -> Self {
+        Self(PhantomData)
+    }
+
+    fn share(_row: &Arc<E>) -> Self {
         Self(PhantomData)
     }
 }

@@ -10,12 +10,13 @@ mod clock;
 pub mod conformance;
 mod error;
 mod key;
+mod listen;
 mod memory;
 mod nonce;
 mod scan;
 mod watched;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use bytes::Bytes;
 
@@ -23,6 +24,7 @@ pub use self::{
     clock::{Clock, ManualClock, SystemClock},
     error::StoreError,
     key::{CellKey, Layout},
+    listen::{Announcement, Line, Listener, Listening, Position, Recall, Subscription},
     memory::MemoryStore,
     nonce::{Fence, Lease, Nonce},
     scan::{Cursor, Scanned},
@@ -136,11 +138,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Marks cells as in doubt for at most `hold`, and takes every value and lease out of them.
     ///
-    /// Called with all row locks held and before COMMIT is sent. `nonce` must be fresh for every attempt.
+    /// Called with all row locks held and before COMMIT is sent. `nonce` must be fresh for every attempt. When all markers are set, the
+    /// write is announced to the [listeners](Store::listen), in the same round trip: its place among the announcements comes
+    /// back, if the store numbers them. `recall` says whether to wait until nobody serves a copy of a cell.
     ///
     /// # Errors
     /// As [`Store::read`]. After an error the outcome is unknown: the caller never ends that nonce, its markers expire.
-    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError>;
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError>;
 
     /// Ends what [`Store::begin`] began with the same nonce.
     ///
@@ -179,4 +189,14 @@ pub trait Store: Send + Sync + 'static {
     /// As [`Store::read`]. The same cursor may be tried again, unless [`StoreError::is_refused`]: a server that was replaced in
     /// the middle of a scan refuses cursors of the one before, and the scan has to begin anew.
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError>;
+
+    /// Tells `listener` from now on of every write that begins, and of every other change that takes a value out of a cell: `None` if
+    /// this store can't, so that nobody may hold copies of its cells.
+    ///
+    /// Returns at once; what reaches the listener, and when, it says itself. Whatever the store gives out in [`Store::read`] after
+    /// [`Listener::joined`] was called is announced when it changes. One that wraps another passes it on. Defaults to `None`.
+    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
+        let _ = (listener, wanted);
+        None
+    }
 }

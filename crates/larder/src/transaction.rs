@@ -105,7 +105,7 @@ impl<DB: Backend> Tx<DB> {
 
     /// Runs a statement that changes rows and returns them.
     pub(crate) fn returning<T: FromRow<DB> + 'static>(&self, statement: Statement<'_, DB>) -> Result<Vec<T>> {
-        let rows = Access::Transaction(self).load(statement);
+        let rows = Access::transaction(self).load(statement);
         // The rows are changed, and which they are can't be read.
         if matches!(rows, Err(Error::Database(diesel::result::Error::DeserializationError(_)))) {
             self.doom();

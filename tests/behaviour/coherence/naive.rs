@@ -5,8 +5,8 @@ use std::{
 };
 
 use larder::store::{
-    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Layout, Lease, Nonce, Scanned, Store, StoreError,
-    Vacancy,
+    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Layout, Lease, Nonce, Position, Recall, Scanned,
+    Store, StoreError, Vacancy,
 };
 
 /// What people write by hand: a reader stores what it has loaded, a writer deletes after COMMIT. No leases, no markers.
@@ -37,8 +37,14 @@ impl Store for DeleteAfterCommit {
         Ok(vec![true; fills.len()])
     }
 
-    fn begin(&self, _nonce: Nonce, _keys: &[&CellKey], _hold: Duration) -> Result<(), StoreError> {
-        Ok(())
+    fn begin(
+        &self,
+        _nonce: Nonce,
+        _keys: &[&CellKey],
+        _hold: Duration,
+        _recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
+        Ok(None)
     }
 
     fn finish(&self, _nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {

@@ -7,7 +7,8 @@ use std::{
 };
 
 use larder::store::{
-    Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError, Vacancy,
+    Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall, Scanned,
+    Store, StoreError, Subscription, Vacancy,
 };
 use larder_redis::RedisStore;
 
@@ -35,7 +36,7 @@ impl Late {
     /// What was postponed arrives.
     pub(super) fn deliver(&self) {
         let (nonce, keys, hold) = self.inner.on_its_way.lock().unwrap().take().expect("a begin is on its way");
-        self.inner.store.begin(nonce, &keys.iter().collect::<Vec<_>>(), hold).unwrap();
+        self.inner.store.begin(nonce, &keys.iter().collect::<Vec<_>>(), hold, Recall::Announced).unwrap();
     }
 }
 
@@ -52,13 +53,19 @@ impl Store for Late {
         self.inner.store.fill(fills)
     }
 
-    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
         if self.inner.postpones.swap(false, Ordering::SeqCst) {
             let keys = keys.iter().map(|key| (*key).clone()).collect();
             *self.inner.on_its_way.lock().unwrap() = Some((nonce, keys, hold));
             return Err(StoreError::timed_out("on its way"));
         }
-        self.inner.store.begin(nonce, keys, hold)
+        self.inner.store.begin(nonce, keys, hold, recall)
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
@@ -71,6 +78,10 @@ impl Store for Late {
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.inner.store.inspect(keys)
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
+        self.inner.store.listen(listener, wanted)
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use larder::store::{Layout, MemoryStore};
+use larder::store::{Layout, MemoryStore, Recall};
 
 use super::*;
 
@@ -22,17 +22,17 @@ fn disturbed() -> (Faulty<MemoryStore>, Faults, Arc<MemoryStore>) {
 fn what_fails_before_is_not_executed() {
     let (store, faults, memory) = disturbed();
     faults.before(Operation::Begin).fail(Failure::Unavailable);
-    assert!(store.begin(Nonce::fresh(), &[&key()], TTL).unwrap_err().is_unavailable());
+    assert!(store.begin(Nonce::fresh(), &[&key()], TTL, Recall::Announced).unwrap_err().is_unavailable());
     assert!(matches!(memory.read(&[key()]).unwrap()[..], [Cell::Vacant(Vacancy::Nothing)]));
     faults.clear();
-    store.begin(Nonce::fresh(), &[&key()], TTL).unwrap();
+    store.begin(Nonce::fresh(), &[&key()], TTL, Recall::Announced).unwrap();
 }
 
 #[test]
 fn what_fails_after_is_executed() {
     let (store, faults, memory) = disturbed();
     faults.after(Operation::Begin).fail(Failure::TimedOut);
-    assert!(store.begin(Nonce::fresh(), &[&key()], TTL).unwrap_err().is_timeout());
+    assert!(store.begin(Nonce::fresh(), &[&key()], TTL, Recall::Announced).unwrap_err().is_timeout());
     assert!(matches!(memory.read(&[key()]).unwrap()[..], [Cell::InDoubt]));
 }
 
@@ -65,7 +65,7 @@ fn an_operation_waits_at_a_gate_until_it_opens() {
     let (store, faults, memory) = disturbed();
     let gate = faults.before(Operation::Begin).hold();
     thread::scope(|scope| {
-        let writer = scope.spawn(|| store.begin(Nonce::fresh(), &[&key()], TTL));
+        let writer = scope.spawn(|| store.begin(Nonce::fresh(), &[&key()], TTL, Recall::Announced));
         gate.wait_for(1);
         assert!(matches!(memory.read(&[key()]).unwrap()[..], [Cell::Vacant(_)]));
         gate.open();

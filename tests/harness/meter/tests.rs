@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use diesel::{Connection as _, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
-use larder::store::{BATCH, CellKey, Cursor, Layout, MemoryStore, Nonce, Store as _, Vacancy};
+use larder::store::{BATCH, CellKey, Cursor, Layout, MemoryStore, Nonce, Recall, Store as _, Vacancy};
 
 use super::*;
 use crate::EMPTY;
@@ -52,7 +52,7 @@ fn store_calls_count_by_operation_and_batch() {
     store.read(&[]).unwrap();
     store.lease(&[(&keys[0], Vacancy::Nothing)], Duration::from_secs(1)).unwrap();
     let nonce = Nonce::fresh();
-    store.begin(nonce, &[&keys[0]], Duration::from_secs(1)).unwrap();
+    store.begin(nonce, &[&keys[0]], Duration::from_secs(1), Recall::Announced).unwrap();
     store.finish(nonce, &[]).unwrap();
     store.settle(None, &keys.iter().collect::<Vec<_>>()).unwrap();
     store.inspect(&keys).unwrap();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use larder::store::{
-    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError, Vacancy,
+    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Position, Recall, Scanned, Store,
+    StoreError, Vacancy,
 };
 use redis::{Client, Commands as _, RedisError};
 
@@ -57,8 +58,14 @@ impl Store for DeleteAfterCommit {
         Ok(vec![true; fills.len()])
     }
 
-    fn begin(&self, _nonce: Nonce, _keys: &[&CellKey], _hold: Duration) -> Result<(), StoreError> {
-        Ok(())
+    fn begin(
+        &self,
+        _nonce: Nonce,
+        _keys: &[&CellKey],
+        _hold: Duration,
+        _recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
+        Ok(None)
     }
 
     fn finish(&self, _nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {

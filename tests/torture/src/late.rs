@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder::store::{Bytes, CellKey, Ending, Fill, Lease, Nonce, Operation, Store, StoreError, Vacancy};
+use larder::store::{Bytes, CellKey, Ending, Fill, Lease, Nonce, Operation, Recall, Store, StoreError, Vacancy};
 
 /// A call that changes something, without its caller.
 #[derive(Debug, Clone)]
@@ -121,7 +121,9 @@ impl Call {
                     .collect();
                 store.fill(&fills).map(drop)
             }
-            Self::Begin { nonce, keys, hold } => store.begin(*nonce, &keys.iter().collect::<Vec<_>>(), *hold),
+            Self::Begin { nonce, keys, hold } => {
+                store.begin(*nonce, &keys.iter().collect::<Vec<_>>(), *hold, Recall::Announced).map(drop)
+            }
             Self::Finish { nonce, endings } => {
                 let endings: Vec<_> = endings.iter().map(|(key, ending)| (key, ending.clone())).collect();
                 store.finish(*nonce, &endings)

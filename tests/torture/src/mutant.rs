@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use larder::store::{
-    Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Nonce, Operation, Scanned, Store, StoreError, Vacancy,
+    Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Operation, Position,
+    Recall, Scanned, Store, StoreError, Subscription, Vacancy,
 };
 use larder_redis::RedisStore;
 
@@ -144,15 +145,21 @@ impl Store for Mutant {
             .collect()
     }
 
-    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
         match self.mutation {
-            Mutation::BeginsNot => Ok(()),
-            Mutation::BeginsHalf => self.store.begin(nonce, &keys[..keys.len() / 2], hold),
+            Mutation::BeginsNot => Ok(None),
+            Mutation::BeginsHalf => self.store.begin(nonce, &keys[..keys.len() / 2], hold, recall),
             Mutation::BeginReplaces => {
                 self.cells().delete(keys.iter().copied()).map_err(failed)?;
-                self.store.begin(nonce, keys, hold)
+                self.store.begin(nonce, keys, hold, recall)
             }
-            _ => self.store.begin(nonce, keys, hold),
+            _ => self.store.begin(nonce, keys, hold, recall),
         }
     }
 
@@ -187,6 +194,10 @@ impl Store for Mutant {
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.store.inspect(keys)
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
+        self.store.listen(listener, wanted)
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {

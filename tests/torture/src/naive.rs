@@ -6,7 +6,8 @@ use std::{
 };
 
 use larder::store::{
-    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError, Vacancy,
+    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Position, Recall, Scanned, Store,
+    StoreError, Vacancy,
 };
 
 use crate::cells::Cells;
@@ -55,8 +56,8 @@ impl Store for CacheAside {
         Ok(vec![true; fills.len()])
     }
 
-    fn begin(&self, _: Nonce, _: &[&CellKey], _: Duration) -> Result<(), StoreError> {
-        Ok(())
+    fn begin(&self, _: Nonce, _: &[&CellKey], _: Duration, _: Recall) -> Result<Option<Position>, StoreError> {
+        Ok(None)
     }
 
     fn finish(&self, _: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {

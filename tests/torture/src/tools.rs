@@ -6,8 +6,8 @@ use diesel::{PgConnection, QueryResult, RunQueryDsl as _, pg::Pg, sql_query, sql
 use larder::{
     Larder,
     store::{
-        Cell, CellKey, Cursor, Ending, Fill, Inspected, Layout, Lease, ManualClock, Nonce, Scanned, Store, StoreError,
-        Vacancy,
+        Cell, CellKey, Cursor, Ending, Fill, Inspected, Layout, Lease, ManualClock, Nonce, Position, Recall, Scanned,
+        Store, StoreError, Vacancy,
     },
 };
 use larder_redis::RedisStore;
@@ -205,7 +205,7 @@ impl Store for HandsOff {
         Ok(vec![false; fills.len()])
     }
 
-    fn begin(&self, _: Nonce, _: &[&CellKey], _: Duration) -> Result<(), StoreError> {
+    fn begin(&self, _: Nonce, _: &[&CellKey], _: Duration, _: Recall) -> Result<Option<Position>, StoreError> {
         Err(StoreError::refused("a probe does not write"))
     }
 

@@ -9,8 +9,8 @@ use std::{
 use larder::{
     Event, HandleEvent,
     store::{
-        Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Operation, Scanned, Store, StoreError,
-        Vacancy,
+        Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Listener, Listening, Nonce, Operation, Position,
+        Recall, Scanned, Store, StoreError, Subscription, Vacancy,
     },
 };
 
@@ -235,8 +235,14 @@ impl Store for Wire {
         Ok(filled)
     }
 
-    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
-        let Some(me) = ME.get() else { return self.store.begin(nonce, keys, hold) };
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
+        let Some(me) = ME.get() else { return self.store.begin(nonce, keys, hold, recall) };
         let own = owned(keys);
         self.with_slot(|show| {
             let last = show.act.slots[me].mark.map(|mark| &show.act.marked[mark]);
@@ -254,7 +260,7 @@ impl Store for Wire {
             }
         });
         let call = Call::Begin { nonce, keys: own.clone(), hold };
-        self.pass(me, Some(&call), &own, || self.store.begin(nonce, keys, hold))
+        self.pass(me, Some(&call), &own, || self.store.begin(nonce, keys, hold, recall))
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
@@ -296,6 +302,10 @@ impl Store for Wire {
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.store.inspect(keys)
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
+        self.store.listen(listener, wanted)
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {

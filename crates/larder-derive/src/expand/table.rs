@@ -116,6 +116,12 @@ fn load(model: &Model<'_>, backend: &Type) -> TokenStream {
             ) -> __larder::Result<::std::vec::Vec<Self>> {
                 __larder::whole(heads)
             }
+            fn assemble_one(
+                _: __larder::Access<'_, #backend>,
+                head: Self::Head,
+            ) -> __larder::Result<::core::option::Option<Self>> {
+                __larder::whole_one(head)
+            }
         }
 
         #[automatically_derived]

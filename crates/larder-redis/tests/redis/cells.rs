@@ -2,7 +2,7 @@
 
 use std::{slice, time::Duration};
 
-use larder::store::{Bytes, Cell, CellKey, Ending, Fill, Layout, Lease, Nonce, Store, StoreError, Vacancy};
+use larder::store::{Bytes, Cell, CellKey, Ending, Fill, Layout, Lease, Nonce, Recall, Store, StoreError, Vacancy};
 use larder_redis::RedisStore;
 
 pub(crate) const LONG: Duration = Duration::from_secs(600);
@@ -44,7 +44,7 @@ pub(crate) fn put(store: &RedisStore, key: &CellKey, value: &'static [u8]) {
 
 pub(crate) fn begin(store: &RedisStore, key: &CellKey) -> Result<Nonce, StoreError> {
     let nonce = Nonce::fresh();
-    store.begin(nonce, &[key], LONG)?;
+    store.begin(nonce, &[key], LONG, Recall::Announced)?;
     Ok(nonce)
 }
 

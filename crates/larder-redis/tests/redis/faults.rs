@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::store::{BATCH, Nonce, Store};
+use larder::store::{BATCH, Nonce, Recall, Store};
 
 use crate::{
     cells::{LONG, NOTHING, begin, finish, held, key, keys, lease, put, read, stored},
@@ -216,7 +216,7 @@ fn an_answer_of_another_shape_is_refused_and_puts_nobody_out_of_step() {
         assert!(error.is_refused(), "{error:?}");
         assert!(store.read(&[a.clone(), b.clone()]).unwrap_err().is_refused(), "too many arguments");
         let nonce = Nonce::fresh();
-        store.begin(nonce, &[&a, &b], LONG).unwrap();
+        store.begin(nonce, &[&a, &b], LONG, Recall::Announced).unwrap();
         store.finish(nonce, &[(&a, stored(b"one")), (&b, stored(b"two"))]).unwrap();
     }
 }

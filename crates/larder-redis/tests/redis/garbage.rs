@@ -1,4 +1,4 @@
-use larder::store::{Ending, Nonce, Store};
+use larder::store::{Ending, Nonce, Recall, Store};
 
 use crate::{
     cells::{FOREIGN, NOTHING, begin, finish, held, key, put, read, stored},
@@ -103,7 +103,7 @@ fn another_type_under_a_key_gives_way_and_disturbs_no_other_key() {
 
     spoil();
     let nonce = Nonce::fresh();
-    store.begin(nonce, &[&list, &good], crate::cells::LONG).unwrap();
+    store.begin(nonce, &[&list, &good], crate::cells::LONG, Recall::Announced).unwrap();
     store.finish(nonce, &[(&list, stored(b"one")), (&good, stored(b"two"))]).unwrap();
     assert_eq!(store.read(&[list.clone(), good.clone()]).unwrap(), [held(b"one"), held(b"two")]);
 

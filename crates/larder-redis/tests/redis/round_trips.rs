@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use larder::store::{BATCH, CellKey, Cursor, Nonce, Store, Vacancy};
+use larder::store::{BATCH, CellKey, Cursor, Nonce, Recall, Store, Vacancy};
 
 use crate::{
     cells::{LONG, begin, held, key, keys, lease, put, read, stored},
@@ -31,7 +31,7 @@ fn an_operation_is_one_command_for_each_batch() {
         let nonce = Nonce::fresh();
         // Whatever the connection and the first use of a script cost is not of this.
         store.lease(&vacant, LONG).unwrap();
-        store.begin(nonce, &all, LONG).unwrap();
+        store.begin(nonce, &all, LONG, Recall::Announced).unwrap();
         store.finish(nonce, &endings).unwrap();
         store.settle(None, &all).unwrap();
         commands(&mut raw);
@@ -58,7 +58,7 @@ fn an_operation_is_one_command_for_each_batch() {
         };
         store.lease(&vacant, LONG).unwrap();
         evalsha("lease");
-        store.begin(nonce, &all, LONG).unwrap();
+        store.begin(nonce, &all, LONG, Recall::Announced).unwrap();
         evalsha("begin");
         store.finish(nonce, &endings).unwrap();
         evalsha("finish");
@@ -96,7 +96,7 @@ fn each_command_of_a_pipeline_is_replayed_by_itself_and_once() {
     let keys = keys(2 * BATCH + 1);
     let all: Vec<&CellKey> = keys.iter().collect();
     redis::cmd("SCRIPT").arg("FLUSH").exec(&mut raw).unwrap();
-    store.begin(Nonce::fresh(), &all, LONG).unwrap();
+    store.begin(Nonce::fresh(), &all, LONG, Recall::Announced).unwrap();
     for key in ["here:0", "here:511", "here:512", "here:1024"] {
         let marker: Vec<u8> = redis::cmd("GET").arg(key).query(&mut raw).unwrap();
         assert_eq!(&marker[..2], b"Mc", "the marker of {key} was taken twice");

@@ -24,13 +24,16 @@ use crate::{
 const QUEUE: usize = 256;
 const QUEUE_BYTES: usize = 64 << 20;
 
+/// What to do when it is known whether a value was stored.
+pub(crate) type OnDelivery = Box<dyn FnOnce(bool) + Send>;
+
 /// A value to be stored under a lease.
-#[derive(Debug, Clone)]
 pub(crate) struct Parcel {
     pub(crate) key: CellKey,
     pub(crate) lease: Lease,
     pub(crate) value: Bytes,
     pub(crate) ttl: Duration,
+    pub(crate) delivered: Option<OnDelivery>,
 }
 
 /// Fills cells on a thread of its own, and meanwhile answers for them.
@@ -70,14 +73,14 @@ impl Courier {
     pub(super) fn send(&self, parcels: Vec<Parcel>) {
         let Some(queue) = self.queue.get_or_init(|| self.in_background.then(|| Desk::open(&self.desk)).flatten())
         else {
-            self.desk.deliver(&parcels);
+            self.desk.deliver(parcels);
             return;
         };
         let n_bytes = parcels.iter().map(|parcel| parcel.value.len()).sum::<usize>();
         let mut shelf = self.desk.shelf();
         if shelf.n_bytes.saturating_add(n_bytes) > QUEUE_BYTES {
             drop(shelf);
-            self.desk.deliver(&parcels);
+            self.desk.deliver(parcels);
             return;
         }
         // Sent under the lock, so that the numbers are in the order of the queue; sending does not wait.
@@ -90,7 +93,7 @@ impl Courier {
             }
             Err(TrySendError::Full(parcels) | TrySendError::Disconnected(parcels)) => {
                 drop(shelf);
-                self.desk.deliver(&parcels);
+                self.desk.deliver(parcels);
             }
         }
     }
@@ -121,7 +124,7 @@ impl Desk {
         let (sender, parcels) = mpsc::sync_channel(QUEUE);
         let desk = Arc::clone(desk);
         let run =
-            move |parcels: Receiver<Vec<Parcel>>| parcels.iter().for_each(|parcels| desk.deliver_and_clear(&parcels));
+            move |parcels: Receiver<Vec<Parcel>>| parcels.iter().for_each(|parcels| desk.deliver_and_clear(parcels));
         let started = thread::Builder::new().name("larder-courier".to_owned()).spawn(move || run(parcels));
         started.ok().map(|_| sender)
     }
@@ -131,31 +134,36 @@ impl Desk {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn deliver(&self, parcels: &[Parcel]) {
+    fn deliver(&self, parcels: Vec<Parcel>) {
         let fills: Vec<Fill<'_>> = parcels
             .iter()
-            .map(|Parcel { key, lease, value, ttl }| Fill { key, lease: *lease, value: value.clone(), ttl: *ttl })
+            .map(|Parcel { key, lease, value, ttl, .. }| Fill { key, lease: *lease, value: value.clone(), ttl: *ttl })
             .collect();
         reach(Point::BeforeFill);
         let filled = self.store.fill(&fills);
         reach(Point::AfterFill);
-        match filled {
-            Ok(filled) => {
-                for (parcel, _) in parcels.iter().zip(filled).filter(|(_, filled)| !filled) {
-                    tell(self.events.as_ref(), Event::FillRefused { key: &parcel.key });
-                }
+        let filled = filled.inspect_err(|error| {
+            tell(self.events.as_ref(), Event::StoreFailed { operation: "fill", error });
+        });
+        for (at, parcel) in parcels.into_iter().enumerate() {
+            let is_stored = filled.as_ref().is_ok_and(|filled| filled.get(at).copied().unwrap_or(false));
+            if !is_stored && filled.is_ok() {
+                tell(self.events.as_ref(), Event::FillRefused { key: &parcel.key });
             }
-            Err(error) => tell(self.events.as_ref(), Event::StoreFailed { operation: "fill", error: &error }),
+            if let Some(delivered) = parcel.delivered {
+                delivered(is_stored);
+            }
         }
     }
 
-    fn deliver_and_clear(&self, parcels: &[Parcel]) {
+    fn deliver_and_clear(&self, parcels: Vec<Parcel>) {
+        let shelved: Vec<_> = parcels.iter().map(|p| (p.key.clone(), p.lease.token, p.value.len())).collect();
         self.deliver(parcels);
         let mut shelf = self.shelf();
-        for Parcel { key, lease, value, .. } in parcels {
-            shelf.n_bytes -= value.len();
-            if shelf.values.get(key).is_some_and(|(token, _)| *token == lease.token) {
-                shelf.values.remove(key);
+        for (key, token, n_bytes) in shelved {
+            shelf.n_bytes -= n_bytes;
+            if shelf.values.get(&key).is_some_and(|(theirs, _)| *theirs == token) {
+                shelf.values.remove(&key);
             }
         }
         shelf.n_delivered += 1;

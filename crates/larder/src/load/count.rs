@@ -4,7 +4,10 @@ use std::{collections::HashMap, marker::PhantomData};
 
 use diesel::{deserialize, row::Row};
 
-use super::select::{chunk_of, push_from};
+use super::{
+    look::Sight,
+    select::{chunk_of, push_from},
+};
 use crate::{
     backend::Backend,
     entity::PatternOn,
@@ -18,7 +21,7 @@ use crate::{
 
 /// How many rows each of `keys` has: from the cells of the lists, and what they lack counted by the database.
 ///
-/// One round trip, and one statement for what is missing. Nothing is filled in.
+/// What is kept near costs nothing; the rest one round trip, and one statement for what is missing. Nothing is filled in.
 pub(crate) fn count_by<'q, DB, P>(
     access: Access<'_, DB>,
     keys: &[P::Key],
@@ -30,22 +33,32 @@ where
 {
     let mut counts = vec![0; keys.len()];
     let mut missing: Vec<usize> = (0..keys.len()).collect();
+    let sight = Sight::of::<P::Entity>(access);
+    let mut seen = Vec::new();
     if let (Some(layers), None) = (access.layers(), filter()) {
-        let cells = payload::cell_keys::<P>(keys);
-        missing.clear();
+        missing.retain(|at| {
+            let count = sight.look::<P>(&keys[*at]).and_then(|kept| i64::try_from(kept.held.count()?).ok());
+            count.is_none_or(|count| {
+                counts[*at] = count;
+                false
+            })
+        });
+        let cells = payload::cell_keys::<P>(missing.iter().map(|at| &keys[*at]));
+        seen = sight.near().map(|near| cells.iter().map(|cell| near.see(cell)).collect()).unwrap_or_default();
+        let asked = std::mem::take(&mut missing);
         let mut corrupt = Vec::new();
-        for (at, found) in layers.read(&cells).into_iter().enumerate() {
+        for (n, found) in sight.ask(layers, &cells).into_iter().enumerate() {
             match found {
-                Found::Hit(bytes) => match payload::count::<P>(&bytes) {
-                    Ok(Some(count)) => counts[at] = count,
-                    Ok(None) => missing.push(at),
-                    Err(_) => corrupt.push(at),
+                Found::Hit(bytes) | Found::Loaded(bytes) => match payload::count::<P>(&bytes) {
+                    Ok(Some(count)) => counts[asked[n]] = count,
+                    Ok(None) => missing.push(asked[n]),
+                    Err(_) => corrupt.push(n),
                 },
-                Found::Miss(_) | Found::Bypass => missing.push(at),
+                Found::Miss(_) | Found::Bypass => missing.push(asked[n]),
             }
         }
-        layers.discard(&corrupt.iter().map(|at| &cells[*at]).collect::<Vec<_>>());
-        missing.extend(corrupt);
+        layers.discard(&corrupt.iter().map(|n| &cells[*n]).collect::<Vec<_>>());
+        missing.extend(corrupt.into_iter().map(|n| asked[n]));
     }
     let chunk = chunk_of::<DB, P>(filter().map_or(Ok(0), |filter| DB::n_binds(&filter))?);
     for missing in missing.chunks(chunk) {
@@ -70,6 +83,10 @@ where
                 counts[at] = row.count;
             }
         }
+    }
+    // No list that is older than a number may be given out after it.
+    for seen in seen {
+        sight.near().into_iter().for_each(|near| near.pass_by(seen));
     }
     Ok(counts)
 }

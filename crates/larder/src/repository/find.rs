@@ -96,9 +96,10 @@ where
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let mut groups = load::rows_by::<DB, P, S::Head>(self.access, &[canonical::<DB, _>(key)], 1)?;
-        let heads = groups.pop().unwrap_or_default();
-        Ok(self.shape.assemble(self.access, heads.into_vec())?.pop())
+        match load::row_by::<DB, P, S::Head>(self.access, canonical::<DB, _>(key))? {
+            Some(head) => self.shape.assemble_one(self.access, head),
+            None => Ok(None),
+        }
     }
 
     /// The rows of a unique pattern, in the order of `keys`.

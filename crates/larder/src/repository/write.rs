@@ -21,7 +21,7 @@ use crate::{
     entity::Table,
     error::{Error, Result},
     load,
-    session::Access,
+    session::Target,
     shape::Of,
     transaction::Tx,
 };
@@ -95,10 +95,10 @@ where
             })?;
             Ok(inserted)
         };
-        match self.access {
+        match self.access.target() {
             // Of several statements some may have been done when one fails, and the transaction go on.
-            Access::Transaction(tx) if DB::INSERTS_ROW_BY_ROW && records.n_rows() > 1 => tx.savepoint(insert),
-            access => access.write(insert),
+            Target::Transaction(tx) if DB::INSERTS_ROW_BY_ROW && records.n_rows() > 1 => tx.savepoint(insert),
+            _ => self.access.write(insert),
         }
     }
 

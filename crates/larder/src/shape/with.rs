@@ -1,5 +1,7 @@
 //! Rows with their relations.
 
+use std::sync::Arc;
+
 use diesel::{deserialize, row::Row};
 
 use super::{Head, Of, Shape};
@@ -99,6 +101,10 @@ where
     fn narrow(row: H::Entity) -> Self {
         let keys = R::keys_of(&row);
         Self { linked: Linked { keys, head: H::narrow(row) }, relations: std::marker::PhantomData }
+    }
+
+    fn share(row: &Arc<H::Entity>) -> Self {
+        Self { linked: Linked { keys: R::keys_of(row), head: H::share(row) }, relations: std::marker::PhantomData }
     }
 }
 

@@ -1,19 +1,20 @@
+mod listeners;
 mod marker;
 mod shard;
 
 use std::{
     fmt,
     hash::BuildHasher,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use quick_cache::DefaultHashBuilder;
 
-use self::shard::Shard;
+use self::{listeners::Listeners, shard::Shard};
 use super::{
-    Bytes, Cell, CellKey, Clock, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError,
-    SystemClock, Vacancy,
+    Bytes, Cell, CellKey, Clock, Cursor, Ending, Fence, Fill, Inspected, Lease, Listener, Listening, Nonce, Position,
+    Recall, Scanned, Store, StoreError, Subscription, SystemClock, Vacancy,
 };
 
 /// The one life of a store that can't lose its memory while somebody can ask it.
@@ -40,6 +41,7 @@ pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,
     hasher: DefaultHashBuilder,
     clock: Box<dyn Clock>,
+    listeners: Listeners,
 }
 
 impl MemoryStore {
@@ -60,7 +62,12 @@ impl MemoryStore {
     pub fn with_capacity_bytes(capacity_bytes: u64) -> Self {
         let n_shards = 1 << (capacity_bytes / SHARD_BYTES).clamp(1, MAX_SHARDS).ilog2();
         let shards = (0..n_shards).map(|_| Mutex::new(Shard::new(capacity_bytes / n_shards))).collect();
-        Self { shards, hasher: DefaultHashBuilder::default(), clock: Box::new(SystemClock::default()) }
+        Self {
+            shards,
+            hasher: DefaultHashBuilder::default(),
+            clock: Box::new(SystemClock::default()),
+            listeners: Listeners::default(),
+        }
     }
 
     /// Tells the time by `clock` from now on. Meant for a store that holds nothing yet.
@@ -123,13 +130,21 @@ impl Store for MemoryStore {
             .collect())
     }
 
-    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
         let now = self.clock.now();
         let deadline = now.saturating_add(hold);
         for key in keys {
             self.shard(key).begin(key, nonce, deadline, now);
         }
-        Ok(())
+        // Whoever holds copies has dropped them when this returns, so there is nothing to wait for.
+        let _ = recall;
+        Ok((!keys.is_empty()).then(|| self.listeners.begun(keys)))
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
@@ -141,6 +156,8 @@ impl Store for MemoryStore {
             };
             self.shard(key).finish(key, nonce, ending, now);
         }
+        // A marker that had expired may have let in what is older than this write.
+        self.listeners.emptied(&endings.iter().map(|(key, _)| *key).collect::<Vec<_>>());
         Ok(())
     }
 
@@ -149,12 +166,17 @@ impl Store for MemoryStore {
         for key in keys {
             self.shard(key).settle(key, nonce, now);
         }
+        self.listeners.emptied(keys);
         Ok(())
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         let now = self.clock.now();
         Ok(keys.iter().map(|key| self.shard(key).inspect(key, now)).collect())
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>, _wanted: Listening) -> Option<Subscription> {
+        Some(self.listeners.add(listener))
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
@@ -208,7 +230,7 @@ mod tests {
         const CAPACITY_BYTES: u64 = 1 << 20;
         let store = MemoryStore::with_capacity_bytes(CAPACITY_BYTES);
         let marked: Vec<CellKey> = (N_KEYS..N_KEYS + 100).map(key).collect();
-        store.begin(Nonce::fresh(), &marked.iter().collect::<Vec<_>>(), LONG).unwrap();
+        store.begin(Nonce::fresh(), &marked.iter().collect::<Vec<_>>(), LONG, Recall::Announced).unwrap();
         let keys: Vec<CellKey> = (0..N_KEYS).map(key).collect();
         for key in &keys {
             put(&store, key, Bytes::from(vec![7; 500]));
@@ -223,7 +245,7 @@ mod tests {
         let store = MemoryStore::with_capacity_bytes(10_000);
         let (key, nonce) = (key(1), Nonce::fresh());
         put(&store, &key, Bytes::from_static(b"old"));
-        store.begin(nonce, &[&key], LONG).unwrap();
+        store.begin(nonce, &[&key], LONG, Recall::Announced).unwrap();
         let value = Bytes::from(vec![7; 20_000]);
         store.finish(nonce, &[(&key, Ending::Value { value: value.clone(), ttl: LONG })]).unwrap();
         assert_eq!(store.read(slice::from_ref(&key)).unwrap(), [Cell::Vacant(Vacancy::Nothing)]);
@@ -237,7 +259,7 @@ mod tests {
         let key = key(1);
         put(&store, &key, Bytes::from_static(b"one"));
         assert_eq!(store.read(slice::from_ref(&key)).unwrap(), [Cell::Vacant(Vacancy::Nothing)]);
-        store.begin(Nonce::fresh(), &[&key], LONG).unwrap();
+        store.begin(Nonce::fresh(), &[&key], LONG, Recall::Announced).unwrap();
         assert_eq!(store.read(slice::from_ref(&key)).unwrap(), [Cell::InDoubt]);
     }
 
@@ -247,9 +269,9 @@ mod tests {
         let clock = ManualClock::default();
         let store = MemoryStore::with_capacity_bytes(0).with_clock(clock.clone());
         let (hold, lasting) = (Duration::from_secs(15), key(N_KEYS));
-        store.begin(Nonce::fresh(), &[&lasting], Duration::MAX).unwrap();
+        store.begin(Nonce::fresh(), &[&lasting], Duration::MAX, Recall::Announced).unwrap();
         for n in 0..N_KEYS {
-            store.begin(Nonce::fresh(), &[&key(n)], hold).unwrap();
+            store.begin(Nonce::fresh(), &[&key(n)], hold, Recall::Announced).unwrap();
             clock.advance(Duration::from_secs(1));
         }
         let n_marked: usize = store.shards.iter().map(|shard| shard.lock().unwrap().n_marked()).sum();

@@ -1,7 +1,8 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Cell, CellKey, Cursor, Ending, Fill, Inspected, Layout, Lease, Nonce, Scanned, Store, StoreError, Vacancy,
+    Cell, CellKey, Cursor, Ending, Fill, Inspected, Layout, Lease, Listener, Listening, Nonce, Position, Recall,
+    Scanned, Store, StoreError, Subscription, Vacancy,
 };
 
 /// An operation of a [`Store`].
@@ -100,9 +101,15 @@ where
         self.store.fill(fills)
     }
 
-    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
         (self.watch)(Operation::Begin, keys);
-        self.store.begin(nonce, keys, hold)
+        self.store.begin(nonce, keys, hold, recall)
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
@@ -118,6 +125,10 @@ where
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         (self.watch)(Operation::Inspect, &keys.iter().collect::<Vec<_>>());
         self.store.inspect(keys)
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
+        self.store.listen(listener, wanted)
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {

@@ -29,7 +29,7 @@ impl<DB: Backend> Tx<DB> {
         (effects, keys): (&Effects, &[&CellKey]),
         options: TransactionOptions,
     ) -> Result<Told> {
-        let first = match layers.begin(keys) {
+        let first = match layers.begin(keys, effects.recall()) {
             Ok(begun) => return Ok(Told::Marked(begun)),
             Err(error) => error,
         };
@@ -39,7 +39,7 @@ impl<DB: Backend> Tx<DB> {
         let error = if outbox.is_some() && first.is_timeout() {
             first
         } else {
-            match layers.begin(keys) {
+            match layers.begin(keys, effects.recall()) {
                 Ok(begun) => return Ok(Told::Marked(begun)),
                 Err(error) => error,
             }

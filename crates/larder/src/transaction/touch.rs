@@ -70,7 +70,7 @@ impl<DB: Backend> Tx<DB> {
             self.with_connection(|connection| DB::execute(connection, lock))?;
         }
         let rows: Vec<E> =
-            Access::Transaction(self).load(select_rows::<DB, E>())?.into_iter().map(|WholeRow(row)| row).collect();
+            Access::transaction(self).load(select_rows::<DB, E>())?.into_iter().map(|WholeRow(row)| row).collect();
         self.register(|effects| {
             for row in &rows {
                 effects.touched(row);

@@ -119,7 +119,7 @@ impl<DB: Backend> Run<'_, DB> {
         let n_longest = candidates.iter().map(|candidate| candidate.contents.rows.len()).max().unwrap_or_default();
         let limit = if P::UNIQUE { load::ALL } else { n_longest + 1 };
         let refined = || Refined { filter: None, order: Cow::Borrowed(P::ORDER), limit };
-        let groups = select_by::<DB, P, Whole<P::Entity>>(Access::Handle(self.larder), &keys, refined)?;
+        let groups = select_by::<DB, P, Whole<P::Entity>>(Access::handle(self.larder), &keys, refined)?;
         let mut suspects = Vec::new();
         for (candidate, group) in candidates.into_iter().zip(groups) {
             let mut rows: Vec<P::Entity> = group.into_iter().filter_map(load::Loaded::whole).collect();

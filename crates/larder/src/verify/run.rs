@@ -142,7 +142,7 @@ impl<'a, DB: Backend> Run<'a, DB> {
         });
         statement.sql(" FROM ").fragment(load::table::<DB, E>());
         DB::push_sample(load::table_sql::<DB, E>()?, self.settings.sample, self.settings.seed, &mut statement);
-        let rows: Vec<WholeRow<E>> = Access::Handle(self.larder).load(statement)?;
+        let rows: Vec<WholeRow<E>> = Access::handle(self.larder).load(statement)?;
         Ok(rows.into_iter().map(|WholeRow(row)| row).collect())
     }
 

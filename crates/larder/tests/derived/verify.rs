@@ -12,7 +12,7 @@ use std::{
 use diesel::{prelude::*, sqlite::Sqlite};
 use larder::{
     Error, Larder, MemoryStore, Models, Repository,
-    store::{Bytes, Ending, Nonce, Store as _, Vacancy},
+    store::{Bytes, Ending, Nonce, Recall, Store as _, Vacancy},
     verify::{Difference, Report},
 };
 
@@ -200,7 +200,7 @@ fn a_difference_counts_after_its_grace_if_the_very_same_value_is_still_there() {
             if report.n_values > 0 {
                 shop.store.settle(None, &[&ada]).unwrap();
                 let nonce = Nonce::fresh();
-                shop.store.begin(nonce, &[&bob], MINUTE).unwrap();
+                shop.store.begin(nonce, &[&bob], MINUTE, Recall::Announced).unwrap();
                 let ending = Ending::Value { value: payload.clone(), ttl: MINUTE };
                 shop.store.finish(nonce, &[(&bob, ending)]).unwrap();
             }
@@ -246,7 +246,7 @@ fn cells_in_doubt_and_leases_are_left_alone() {
     shop.warm();
     shop.past("UPDATE users SET name = 'Eda' WHERE id = 1; UPDATE users SET name = 'Bert' WHERE id = 2");
     let keys = ["users:id:1", "users:email:ada@x", "users:id:2", "users:email:bob@x"].map(|name| shop.key(name));
-    shop.store.begin(Nonce::fresh(), &[&keys[0], &keys[1]], MINUTE).unwrap();
+    shop.store.begin(Nonce::fresh(), &[&keys[0], &keys[1]], MINUTE, Recall::Announced).unwrap();
     shop.store.settle(None, &[&keys[2], &keys[3]]).unwrap();
     shop.store.lease(&[(&keys[2], Vacancy::Nothing), (&keys[3], Vacancy::Nothing)], MINUTE).unwrap();
     let report = shop.verify();

@@ -1,5 +1,5 @@
 use super::subject::{LONG, NOTHING, Subject, held, key, stored};
-use crate::store::{BATCH, Bytes, Cell, CellKey, Ending, Fill, Nonce, Vacancy};
+use crate::store::{BATCH, Bytes, Cell, CellKey, Ending, Fill, Nonce, Recall, Vacancy};
 
 /// No keys, no answers, no error.
 pub fn nothing_asked_is_nothing_done(subject: &Subject) {
@@ -7,7 +7,7 @@ pub fn nothing_asked_is_nothing_done(subject: &Subject) {
     assert_eq!(store.read(&[]).expect("nothing is read"), []);
     assert_eq!(store.lease(&[], LONG).expect("nothing is leased"), []);
     assert_eq!(store.fill(&[]).expect("nothing is filled"), [] as [bool; 0]);
-    store.begin(Nonce::fresh(), &[], LONG).expect("nothing is marked");
+    store.begin(Nonce::fresh(), &[], LONG, Recall::Announced).expect("nothing is marked");
     store.finish(Nonce::fresh(), &[]).expect("nothing is finished");
     store.settle(None, &[]).expect("nothing is settled");
     assert_eq!(store.inspect(&[]).expect("nothing is inspected"), []);
@@ -54,7 +54,7 @@ pub fn more_keys_than_a_batch_keep_their_order(subject: &Subject) {
 
     let nonce = Nonce::fresh();
     let all: Vec<&CellKey> = keys.iter().collect();
-    store.begin(nonce, &all, LONG).expect("markers are taken");
+    store.begin(nonce, &all, LONG, Recall::Announced).expect("markers are taken");
     assert!(store.read(&keys).expect("reads are answered").iter().all(|cell| *cell == Cell::InDoubt));
     let endings: Vec<_> = keys
         .iter()
@@ -88,7 +88,7 @@ pub fn a_key_written_twice_in_a_call_is_never_stale(subject: &Subject) {
     let key = key("users:id:1");
     subject.put(&key, b"old");
     let nonce = Nonce::fresh();
-    subject.store().begin(nonce, &[&key, &key], LONG).expect("markers are taken");
+    subject.store().begin(nonce, &[&key, &key], LONG, Recall::Announced).expect("markers are taken");
     assert_eq!(subject.read(&key), Cell::InDoubt);
     let endings = [(&key, stored(b"first")), (&key, stored(b"last"))];
     subject.store().finish(nonce, &endings).expect("writes are finished");
@@ -102,7 +102,7 @@ pub fn a_key_written_twice_in_a_call_is_never_stale(subject: &Subject) {
 pub fn one_call_treats_each_cell_by_itself(subject: &Subject) {
     let [clean, shared, lost, held_by_value, rolled_back] = ["a", "b", "c", "d", "e"].map(key);
     let nonce = Nonce::fresh();
-    subject.store().begin(nonce, &[&clean, &shared, &rolled_back], LONG).expect("markers are taken");
+    subject.store().begin(nonce, &[&clean, &shared, &rolled_back], LONG, Recall::Announced).expect("markers are taken");
     subject.begin(&shared);
     subject.put(&held_by_value, b"old");
     let endings = [

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::subject::{FOREIGN, LONG, NOTHING, SHORT, Subject, elsewhere, held, key, stored};
-use crate::store::{BATCH, Cell, CellKey, Ending, Inspected, Nonce};
+use crate::store::{BATCH, Cell, CellKey, Ending, Inspected, Nonce, Recall};
 
 fn inspect(subject: &Subject, key: &CellKey) -> Inspected {
     let mut inspected = subject.store().inspect(std::slice::from_ref(key)).expect("a cell is inspected");
@@ -34,7 +34,10 @@ pub fn more_keys_than_a_batch_are_inspected_in_their_order(subject: &Subject) {
     let keys: Vec<CellKey> = (0..2 * BATCH + 3).map(|n| key(&format!("users:id:{n}"))).collect();
     let some: Vec<_> = keys.iter().step_by(3).map(|key| (key, stored(key.as_bytes()))).collect();
     let nonce = Nonce::fresh();
-    subject.store().begin(nonce, &some.iter().map(|(key, _)| *key).collect::<Vec<_>>(), LONG).expect("marked");
+    subject
+        .store()
+        .begin(nonce, &some.iter().map(|(key, _)| *key).collect::<Vec<_>>(), LONG, Recall::Announced)
+        .expect("marked");
     subject.store().finish(nonce, &some).expect("written");
     let inspected = subject.store().inspect(&keys).expect("cells are inspected");
     assert_eq!(inspected.len(), keys.len());

@@ -4,7 +4,7 @@ use super::{
     bytes::awkward,
     subject::{FOREIGN, LONG, NOTHING, Subject, held, key, stored},
 };
-use crate::store::{BATCH, Cell, CellKey, Cursor, Layout, Nonce};
+use crate::store::{BATCH, Cell, CellKey, Cursor, Layout, Nonce, Recall};
 
 /// More than the keys of any test, and of any server that tests share, come in.
 const MANY_PAGES: usize = 100_000;
@@ -44,7 +44,7 @@ fn many(name: &str) -> Vec<CellKey> {
 
 fn write(subject: &Subject, keys: &[CellKey]) {
     let nonce = Nonce::fresh();
-    subject.store().begin(nonce, &keys.iter().collect::<Vec<_>>(), LONG).expect("markers are taken");
+    subject.store().begin(nonce, &keys.iter().collect::<Vec<_>>(), LONG, Recall::Announced).expect("markers are taken");
     let endings: Vec<_> = keys.iter().map(|key| (key, stored(b"written"))).collect();
     subject.store().finish(nonce, &endings).expect("writes are finished");
 }

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::store::{Bytes, Cell, CellKey, Ending, Fill, Layout, Lease, ManualClock, Nonce, Store, Vacancy};
+use crate::store::{Bytes, Cell, CellKey, Ending, Fill, Layout, Lease, ManualClock, Nonce, Recall, Store, Vacancy};
 
 /// Long enough to outlive a test.
 pub(super) const LONG: Duration = Duration::from_secs(600);
@@ -101,7 +101,7 @@ impl Subject {
 
     pub(super) fn begin_for(&self, key: &CellKey, hold: Duration) -> Nonce {
         let nonce = Nonce::fresh();
-        self.store.begin(nonce, &[key], hold).expect("a marker is taken");
+        self.store.begin(nonce, &[key], hold, Recall::Announced).expect("a marker is taken");
         nonce
     }
 

@@ -8,7 +8,10 @@ use std::{
 use diesel::{connection::SimpleConnection, sqlite::Sqlite};
 use larder::{
     Event, HandleEvent, Larder, MemoryStore, Models,
-    store::{Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Nonce, Scanned, Store, StoreError, Vacancy},
+    store::{
+        Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall,
+        Scanned, Store, StoreError, Subscription, Vacancy,
+    },
     verify::{Report, Verify},
 };
 
@@ -119,7 +122,7 @@ impl Shop {
     /// Puts bytes into a cell, as a writer would that has them from somewhere wrong.
     pub(super) fn put(&self, name: &str, payload: Bytes) {
         let (key, nonce) = (self.key(name), Nonce::fresh());
-        self.store.begin(nonce, &[&key], MINUTE).unwrap();
+        self.store.begin(nonce, &[&key], MINUTE, Recall::Announced).unwrap();
         self.store.finish(nonce, &[(&key, Ending::Value { value: payload, ttl: MINUTE })]).unwrap();
     }
 }
@@ -169,8 +172,14 @@ impl Store for Disturbed {
         self.store.fill(fills)
     }
 
-    fn begin(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<(), StoreError> {
-        self.store.begin(nonce, keys, hold)
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
+        self.store.begin(nonce, keys, hold, recall)
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
@@ -185,6 +194,10 @@ impl Store for Disturbed {
         self.spy.0.lock().unwrap().extend_from_slice(keys);
         fail(&self.inspections_to_fail)?;
         self.store.inspect(keys)
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
+        self.store.listen(listener, wanted)
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use crate::store::{Bytes, CellKey, Ending, Fill, Lease, Nonce, Store, Vacancy};
+use crate::store::{Bytes, CellKey, Ending, Fill, Lease, Nonce, Recall, Store, Vacancy};
 
 /// A call to the store as it travels: it may arrive long after its sender has stopped waiting.
 #[derive(Debug, Clone)]
@@ -38,7 +38,9 @@ impl Call {
                 Answer::Filled(store.fill(&[fill]).expect("a fill is answered")[0])
             }
             What::Begin { nonce, keys, hold } => {
-                store.begin(*nonce, &keys.iter().collect::<Vec<_>>(), *hold).expect("markers are taken");
+                store
+                    .begin(*nonce, &keys.iter().collect::<Vec<_>>(), *hold, Recall::Announced)
+                    .expect("markers are taken");
                 Answer::Done
             }
             What::Finish { nonce, endings } => {

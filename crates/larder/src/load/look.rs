@@ -1,0 +1,93 @@
+//! What is near, and what a cell is found to hold.
+
+use std::sync::Arc;
+
+use crate::{
+    backend::Backend,
+    entity::{Entity, Pattern},
+    layers::{Found, Layers},
+    near::{Kept, Leave, Near, NearCache},
+    payload::{self, Rows},
+    session::{Access, Consistency},
+    store::{CellKey, Vacancy},
+};
+
+/// How far a read sees: into the near cache, the store, or the database only.
+pub(super) struct Sight<'s> {
+    near: Option<&'s Arc<NearCache>>,
+    /// Leave to serve what is near.
+    leave: Option<Leave>,
+    asks_store: bool,
+}
+
+impl<'s> Sight<'s> {
+    /// How far a read of rows of `E` sees. To be made at its beginning: what is near is served as of now.
+    pub(super) fn of<E: Entity>(access: Access<'s, impl Backend>) -> Self {
+        let consistency = access.consistency::<E>();
+        let near = access.layers().and_then(Layers::near).filter(|_| E::NEAR != Near::Off);
+        let leave = near.filter(|_| consistency == Consistency::Near).and_then(|near| near.leave(E::NEAR));
+        Self { near, leave, asks_store: consistency != Consistency::Database }
+    }
+
+    /// What is near of a key, and may be served.
+    pub(super) fn look<P: Pattern>(&self, key: &P::Key) -> Option<Arc<Kept<P>>> {
+        self.near?.look::<P>(self.leave?, key)
+    }
+
+    /// Whether a key that was not served from near may have a copy there.
+    pub(super) fn may_have_copies(&self) -> bool {
+        self.leave.is_none()
+    }
+
+    /// The near cache, if rows of the model are kept there, wherever they are read from.
+    pub(super) fn near(&self) -> Option<&'s Arc<NearCache>> {
+        self.near
+    }
+
+    /// Asks the store, unless only the database will do.
+    pub(super) fn ask(&self, layers: &Layers, cells: &[CellKey]) -> Vec<Found> {
+        if self.asks_store { layers.read(cells) } else { cells.iter().map(|_| Found::Bypass).collect() }
+    }
+}
+
+/// What a cell is good for.
+pub(super) enum Looked<E> {
+    /// The rows that are wanted.
+    Rows(Rows<E>),
+    /// All rows that it holds, to be kept near.
+    ToKeep { rows: Rows<Arc<E>>, is_whole: bool, n_bytes: usize },
+    /// To be loaded, and filled in where the cell is vacant.
+    Lacking(Option<Vacancy>),
+    /// To be emptied, and then loaded.
+    Corrupt,
+}
+
+/// Reads what a cell was found to hold. If it is to be kept near, all of it.
+pub(super) fn look<P: Pattern>(found: Found, limit: usize, to_keep: bool) -> Looked<P::Entity> {
+    let bytes = match found {
+        Found::Hit(bytes) => bytes,
+        Found::Loaded(bytes) => return decoded::<P>(&bytes, limit),
+        Found::Miss(vacancy) => return Looked::Lacking(Some(vacancy)),
+        Found::Bypass => return Looked::Lacking(None),
+    };
+    if !to_keep {
+        return decoded::<P>(&bytes, limit);
+    }
+    match payload::contents::<P>(&bytes) {
+        Ok(contents) if !contents.is_whole && contents.rows.len() < limit => Looked::Lacking(None),
+        Ok(contents) => Looked::ToKeep {
+            rows: contents.rows.into_iter().map(Arc::new).collect(),
+            is_whole: contents.is_whole,
+            n_bytes: bytes.len(),
+        },
+        Err(_) => Looked::Corrupt,
+    }
+}
+
+fn decoded<P: Pattern>(bytes: &[u8], limit: usize) -> Looked<P::Entity> {
+    match payload::decode::<P>(bytes, limit) {
+        Ok(Some(rows)) => Looked::Rows(rows),
+        Ok(None) => Looked::Lacking(None),
+        Err(_) => Looked::Corrupt,
+    }
+}

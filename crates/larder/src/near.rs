@@ -1,0 +1,316 @@
+//! The near cache: decoded rows in the memory of the process, for as long as the store proves that it tells of every change.
+//!
+//! A copy is kept of a cell's value only, and dropped when the store announces a write of the cell, when this handle writes it, or when
+//! it turns out that the cell has no value any more. A copy is served while the last proof is younger than the horizon; the proof is
+//! the time at which a question was sent whose answer came after all announcements that the store had made until then.
+
+mod clock;
+mod kept;
+mod proof;
+mod slots;
+
+use std::{
+    any::TypeId,
+    fmt,
+    hash::BuildHasher,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, sync::Cache};
+
+use self::{
+    clock::Clocks,
+    kept::{Bytes, Entry, Hashed},
+    proof::Proof,
+    slots::Slots,
+};
+pub(crate) use self::{
+    kept::{Held, Kept},
+    slots::Seen,
+};
+use crate::{
+    entity::{Entity, Pattern},
+    store::{Announcement, CellKey, Clock, Listener, Listening, Position, Recall, Store, Subscription},
+};
+
+/// Whether rows of a model are kept in the near cache, and what their writers do about it.
+///
+/// A model has it by `#[larder(near = bounded)]`, and so on; the default is [`Near::Bounded`]. Handles without a near cache keep
+/// nothing of any model, but their writes do what the model asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Near {
+    /// Nothing is kept: each read asks the store.
+    Off,
+    /// Kept, and never served when it is older than the [horizon](NearOptions::horizon); it is typically dropped within a
+    /// millisecond after a write. Own writes are seen at once.
+    #[default]
+    Bounded,
+    /// Kept, and never served when it is older than the database: a write returns only when every process that keeps such rows has
+    /// said that it has dropped them, or can't serve them any more. For what is read everywhere and seldom written.
+    Strict,
+    /// As [`Near::Strict`], but a write asks nobody and waits for as long as a proof lasts. For very many processes, and very few
+    /// writes.
+    Outwaited,
+}
+
+impl Near {
+    /// What a write of such a model asks of the store.
+    pub(crate) fn recall(self) -> Recall {
+        match self {
+            Self::Off | Self::Bounded => Recall::Announced,
+            Self::Strict => Recall::Acknowledged,
+            Self::Outwaited => Recall::Outwaited,
+        }
+    }
+
+    fn is_strict(self) -> bool {
+        matches!(self, Self::Strict | Self::Outwaited)
+    }
+}
+
+/// How much is kept near, and for how long. [`Builder::near`](crate::Builder::near) takes it.
+#[derive(Clone)]
+pub struct NearOptions {
+    bytes: u64,
+    horizon: Duration,
+    ttl: Duration,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl NearOptions {
+    /// A near cache of about that many bytes, rows and what it takes to find them included.
+    #[must_use]
+    pub fn bytes(bytes: u64) -> Self {
+        Self { bytes, horizon: Duration::from_millis(250), ttl: Duration::from_secs(60), clock: None }
+    }
+
+    /// How old a copy may be at most when it is served, whatever happens to the network. From 3 milliseconds to an hour; what is beyond
+    /// counts as that. Defaults to 250 ms.
+    ///
+    /// A proof is asked for three times as often. A process that is held up for longer than that, or a store that is, turns hits into
+    /// reads of the store until the next proof. Strict models go by a time of the store's own.
+    #[must_use]
+    pub fn horizon(mut self, horizon: Duration) -> Self {
+        self.horizon = horizon.clamp(Duration::from_millis(3), Duration::from_secs(3_600));
+        self
+    }
+
+    /// How long a copy is kept at most, unless its model says otherwise (`#[larder(near_ttl = "5s")]`). Defaults to a minute.
+    ///
+    /// A copy is dropped when it changes; this bounds what is left of a mistake outside of the protocol, as the store's own times to
+    /// live do, and adds to them.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Tells the time by `clock`, for tests. Defaults to the processor's counter and the system's clock that goes on during sleep.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+}
+
+impl fmt::Debug for NearOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, horizon, ttl, clock: _ } = self;
+        f.debug_struct("NearOptions")
+            .field("bytes", bytes)
+            .field("horizon", horizon)
+            .field("ttl", ttl)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The near cache of a handle.
+pub(crate) struct NearCache {
+    desk: Arc<Desk>,
+    copies: Cache<u64, Entry, Bytes, Hashed>,
+    hasher: DefaultHashBuilder,
+    horizon: u64,
+    ttl: Duration,
+    subscription: OnceLock<Subscription>,
+}
+
+/// What the near cache and the store share.
+struct Desk {
+    slots: Slots,
+    proof: Proof,
+    clocks: Clocks,
+}
+
+/// The leave to look at copies, at this moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leave {
+    now: u64,
+}
+
+impl NearCache {
+    /// A near cache in front of `store`: `None` if that can't tell of changes.
+    pub(crate) fn new(options: NearOptions, store: &dyn Store) -> Option<Arc<Self>> {
+        let NearOptions { bytes, horizon, ttl, clock } = options;
+        let clocks = clock.map_or_else(Clocks::system, Clocks::Given);
+        // A slot for each kilobyte: some copies share one, which costs them a miss now and then.
+        let n_slots = usize::try_from(bytes >> 10).unwrap_or(usize::MAX).clamp(1 << 10, 1 << 20);
+        let horizon_ticks = clocks.ticks_of(horizon);
+        let desk = Arc::new(Desk { slots: Slots::new(n_slots), proof: Proof::none(), clocks });
+        let near = Arc::new(Self {
+            copies: copies(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
+            desk: Arc::clone(&desk),
+            hasher: DefaultHashBuilder::default(),
+            horizon: horizon_ticks,
+            ttl,
+            subscription: OnceLock::new(),
+        });
+        let wanted = Listening { proof_every: horizon / 3, is_strict: false };
+        let subscription = store.listen(desk, wanted)?;
+        // Nobody else has it yet.
+        let _ = near.subscription.set(subscription);
+        Some(near)
+    }
+
+    /// The leave to serve copies of a model, unless there is no proof that they are young enough.
+    ///
+    /// To be asked **before** copies are looked at: what is found after it was current when it was given, however long the thread is
+    /// held up in between. Reads a clock, and costs about as much.
+    pub(crate) fn leave(&self, near: Near) -> Option<Leave> {
+        let Desk { proof, clocks, .. } = &*self.desk;
+        let now = clocks.ticks();
+        let may = match near {
+            Near::Off => false,
+            Near::Bounded => proof.is_younger_than(self.horizon, now),
+            Near::Strict | Near::Outwaited => proof.is_strict(clocks),
+        };
+        if !may && near.is_strict() {
+            // From the first time that such a row is asked for, writers have to know of this process.
+            self.subscription.get().into_iter().for_each(Subscription::take_strict);
+        }
+        may.then_some(Leave { now })
+    }
+
+    /// The copy of a key's cell.
+    pub(crate) fn look<P: Pattern>(&self, leave: Leave, key: &P::Key) -> Option<Arc<Kept<P>>> {
+        let kept = self.find::<P>(key)?;
+        (leave.now < kept.until && self.desk.slots.is_good(kept.stamp)).then_some(kept)
+    }
+
+    /// The last copy of a key's cell, be it good or not, and how long ago it was kept.
+    #[expect(dead_code, reason = "reads that allow old values come next")]
+    pub(crate) fn last<P: Pattern>(&self, key: &P::Key) -> Option<(Arc<Kept<P>>, Duration)> {
+        let kept = self.find::<P>(key)?;
+        let age = self.desk.clocks.ticks().saturating_sub(kept.kept_at);
+        let second = self.desk.clocks.ticks_of(Duration::from_secs(1)).max(1);
+        Some((kept, Duration::from_secs_f64(age as f64 / second as f64)))
+    }
+
+    fn find<P: Pattern>(&self, key: &P::Key) -> Option<Arc<Kept<P>>> {
+        let kept = self.copies.get(&self.hash::<P>(key))?.kept.downcast::<Kept<P>>().ok()?;
+        // Two keys may have one hash.
+        (kept.key == *key).then_some(kept)
+    }
+
+    fn hash<P: Pattern>(&self, key: &P::Key) -> u64 {
+        self.hasher.hash_one((TypeId::of::<P>(), key))
+    }
+
+    /// Notes how things are with a cell. To be called **before** the store is asked for it, and before it is asked whether the cell must
+    /// be passed by.
+    pub(crate) fn see(&self, cell: &CellKey) -> Seen {
+        self.desk.slots.see(cell.as_bytes())
+    }
+
+    /// Keeps what the store has as the cell's value: whether nothing came between.
+    ///
+    /// `n_heap_bytes` is what the rows own besides themselves.
+    pub(crate) fn keep<P: Pattern>(
+        &self,
+        seen: Seen,
+        key: P::Key,
+        held: Held<P::Entity>,
+        n_heap_bytes: usize,
+        ttl: Duration,
+    ) -> bool {
+        let Desk { slots, proof, clocks } = &*self.desk;
+        let Some(stamp) = slots.claim(seen) else {
+            // Whichever came between may have kept what is older than this, which the caller is about to have.
+            slots.kill_seen(seen);
+            return false;
+        };
+        // Asked after the claim: if the line is lost from now on, all that was claimed before goes with it.
+        if !proof.is_joined() {
+            return false;
+        }
+        let ttl = P::Entity::NEAR_TTL.unwrap_or(self.ttl).min(ttl);
+        let (hash, kept_at) = (self.hash::<P>(&key), clocks.ticks());
+        let until = kept_at.saturating_add(clocks.ticks_of(ttl));
+        let kept = Kept::<P> { key, held, stamp, kept_at, until };
+        let n_bytes = kept.n_bytes(n_heap_bytes);
+        self.copies.insert(hash, Entry { kept: Arc::new(kept), n_bytes });
+        true
+    }
+
+    /// A value was read past the store, and will be given to the caller before it is known whether the store takes it: copies that are
+    /// older are dropped. What comes back is good for [`NearCache::keep`] if the store takes the value.
+    pub(crate) fn advance(&self, seen: Seen, had_copy: bool) -> Seen {
+        self.desk.slots.advance(seen, had_copy)
+    }
+
+    /// The store has no value of a cell, or another than the database: so nobody may go on with an older one.
+    pub(crate) fn pass_by(&self, seen: Seen) {
+        self.desk.slots.kill_seen(seen);
+    }
+
+    /// Drops the copies of cells that this handle writes.
+    pub(crate) fn drop_own(&self, keys: &[&CellKey]) {
+        keys.iter().for_each(|key| self.desk.slots.kill(key.as_bytes()));
+    }
+
+    /// Whether everything that was announced up to `place` has been told.
+    #[expect(dead_code, reason = "reads that are at least as fresh as a write come next")]
+    pub(crate) fn has_reached(&self, place: &Position) -> bool {
+        self.desk.proof.has_reached(place)
+    }
+}
+
+fn copies(n_bytes: u64) -> Cache<u64, Entry, Bytes, Hashed> {
+    /// What a copy takes, about.
+    const COPY_BYTES: u64 = 512;
+    let n_copies = usize::try_from(n_bytes / COPY_BYTES).unwrap_or(usize::MAX);
+    let options = OptionsBuilder::new().estimated_items_capacity(n_copies).weight_capacity(n_bytes).build();
+    Cache::with_options(
+        options.expect("both numbers are given"),
+        Bytes,
+        Hashed,
+        quick_cache::sync::DefaultLifecycle::default(),
+    )
+}
+
+impl Listener for Desk {
+    fn now(&self) -> Duration {
+        self.clocks.time()
+    }
+
+    fn joined(&self, place: Option<Position>) {
+        self.slots.kill_all();
+        self.proof.join(place);
+    }
+
+    fn dropped(&self, announcement: &Announcement<'_>) {
+        announcement.keys.iter().for_each(|key| self.slots.kill(key));
+        if let Some(place) = announcement.place {
+            self.proof.reach(place);
+        }
+    }
+
+    fn proven(&self, sent: Duration, strict_for: Option<Duration>) {
+        self.proof.renew(&self.clocks, sent, strict_for);
+    }
+
+    fn lost(&self) {
+        self.proof.take_back();
+        self.slots.kill_all();
+    }
+}

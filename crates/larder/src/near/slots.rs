@@ -1,0 +1,176 @@
+//! Which copies are still good: counters of what was dropped, a slot for many keys.
+
+use std::{
+    hash::BuildHasher,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+use quick_cache::DefaultHashBuilder;
+
+/// One drop, in the upper half of a slot; every drop is a change too.
+const KILL: u64 = (1 << 32) | 1;
+
+/// Counts, for each slot, the drops and the changes of its keys. Nothing is removed from anywhere when a key is dropped: a copy knows how
+/// many drops its slot had when it was asked for, and is good as long as there was none since.
+///
+/// Keys that share a slot are dropped together, which costs a miss. A counter that has gone all the way round while a copy lay there
+/// would make it good again: 2^32 drops of one slot.
+pub(super) struct Slots {
+    counters: Box<[AtomicU64]>,
+    hasher: DefaultHashBuilder,
+    /// How often everything was dropped.
+    flushes: AtomicU32,
+}
+
+/// What a slot was before a store was asked for a cell in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    slot: u32,
+    counters: u64,
+    flushes: u32,
+}
+
+/// What a copy is good for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp {
+    slot: u32,
+    kills: u32,
+    flushes: u32,
+}
+
+impl Slots {
+    /// As many slots, or up to twice as many.
+    pub(super) fn new(n: usize) -> Self {
+        let n = n.clamp(1, 1 << 30).next_power_of_two();
+        Self {
+            counters: (0..n).map(|_| AtomicU64::new(0)).collect(),
+            hasher: DefaultHashBuilder::default(),
+            flushes: AtomicU32::new(0),
+        }
+    }
+
+    pub(super) fn n_bytes(&self) -> usize {
+        size_of_val(&*self.counters)
+    }
+
+    /// To be called before the store is asked.
+    pub(super) fn see(&self, key: &[u8]) -> Seen {
+        let flushes = self.flushes.load(Ordering::SeqCst);
+        let slot = self.slot(key);
+        Seen { slot, counters: self.counter(slot).load(Ordering::SeqCst), flushes }
+    }
+
+    /// Drops the copies of a key.
+    pub(super) fn kill(&self, key: &[u8]) {
+        self.counter(self.slot(key)).fetch_add(KILL, Ordering::SeqCst);
+    }
+
+    /// Drops the copies of the key that was seen there.
+    pub(super) fn kill_seen(&self, seen: Seen) {
+        self.counter(seen.slot).fetch_add(KILL, Ordering::SeqCst);
+    }
+
+    /// Drops all copies.
+    pub(super) fn kill_all(&self) {
+        self.flushes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether a value that was asked for then may be kept: nothing has been dropped in its slot since, nor has another value been kept,
+    /// which may be a newer one. Of two such values one gets it.
+    pub(super) fn claim(&self, seen: Seen) -> Option<Stamp> {
+        let Seen { slot, counters, flushes } = seen;
+        let counter = self.counter(slot);
+        counter.compare_exchange(counters, counters.wrapping_add(1), Ordering::SeqCst, Ordering::SeqCst).ok()?;
+        (self.flushes.load(Ordering::SeqCst) == flushes).then_some(Stamp { slot, kills: kills(counters), flushes })
+    }
+
+    /// Makes sure that no older value is kept than one that was just read: what may be kept later is what was read later than this.
+    ///
+    /// If nothing has been kept or dropped in the slot since, there is no older copy, unless there was one (`had_copy`) before.
+    pub(super) fn advance(&self, seen: Seen, had_copy: bool) -> Seen {
+        let Seen { slot, counters, flushes } = seen;
+        let counter = self.counter(slot);
+        let next = counters.wrapping_add(1);
+        let (order, is_next) = (Ordering::SeqCst, |_| next);
+        let advanced =
+            if had_copy { None } else { counter.compare_exchange(counters, next, order, order).ok().map(is_next) };
+        let counters = advanced.unwrap_or_else(|| counter.fetch_add(KILL, order).wrapping_add(KILL));
+        Seen { slot, counters, flushes }
+    }
+
+    /// Whether nothing was dropped since.
+    pub(super) fn is_good(&self, stamp: Stamp) -> bool {
+        kills(self.counter(stamp.slot).load(Ordering::Acquire)) == stamp.kills
+            && self.flushes.load(Ordering::Acquire) == stamp.flushes
+    }
+
+    fn slot(&self, key: &[u8]) -> u32 {
+        let slot = self.hasher.hash_one(key) & (self.counters.len() as u64 - 1);
+        u32::try_from(slot).expect("there are at most 2^30 slots, and a power of two of them")
+    }
+
+    fn counter(&self, slot: u32) -> &AtomicU64 {
+        &self.counters[slot as usize]
+    }
+}
+
+fn kills(counters: u64) -> u32 {
+    (counters >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_good_until_its_key_is_dropped() {
+        let slots = Slots::new(1 << 16);
+        let stamp = slots.claim(slots.see(b"a")).unwrap();
+        assert!(slots.is_good(stamp));
+        slots.kill(b"b");
+        assert!(slots.is_good(stamp), "another key, of another slot unless the hasher is unlucky once in 65,536 times");
+        slots.kill(b"a");
+        assert!(!slots.is_good(stamp));
+    }
+
+    #[test]
+    fn what_was_asked_for_before_a_drop_is_not_kept() {
+        let slots = Slots::new(1);
+        let seen = slots.see(b"a");
+        slots.kill(b"a");
+        assert!(slots.claim(seen).is_none());
+        let seen = slots.see(b"a");
+        slots.kill_seen(seen);
+        assert!(slots.claim(seen).is_none());
+    }
+
+    #[test]
+    fn of_two_values_that_were_asked_for_at_once_one_is_kept() {
+        let slots = Slots::new(1);
+        let (first, second) = (slots.see(b"a"), slots.see(b"a"));
+        let stamp = slots.claim(second).unwrap();
+        assert!(slots.claim(first).is_none());
+        assert!(slots.is_good(stamp), "being kept is no drop");
+    }
+
+    #[test]
+    fn everything_is_dropped_at_once() {
+        let slots = Slots::new(1 << 10);
+        let (stamp, seen) = (slots.claim(slots.see(b"a")).unwrap(), slots.see(b"b"));
+        slots.kill_all();
+        assert!(!slots.is_good(stamp));
+        assert!(slots.claim(seen).is_none());
+        assert!(slots.claim(slots.see(b"b")).is_some());
+    }
+
+    #[test]
+    fn a_counter_that_overflows_drops_and_never_revives() {
+        let slots = Slots::new(1);
+        slots.counters[0].store(u64::from(u32::MAX), Ordering::SeqCst);
+        // The change carries over into the drops: what was kept by it is not good, and that is all.
+        let stamp = slots.claim(slots.see(b"a")).unwrap();
+        assert!(!slots.is_good(stamp));
+        let stamp = slots.claim(slots.see(b"a")).unwrap();
+        assert!(slots.is_good(stamp));
+    }
+}
