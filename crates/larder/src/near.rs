@@ -13,7 +13,7 @@ use std::{
     any::TypeId,
     fmt,
     hash::BuildHasher,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -21,7 +21,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, sync::Cache};
 
 use self::{
     clock::Clocks,
-    kept::{Bytes, Entry, Hashed},
+    kept::{Bytes, Entry, HandOut, Hashed},
     proof::Proof,
     slots::Slots,
 };
@@ -125,10 +125,13 @@ impl fmt::Debug for NearOptions {
     }
 }
 
+type Copies = Cache<u64, Entry, Bytes, Hashed, HandOut>;
+
 /// The near cache of a handle.
 pub(crate) struct NearCache {
     desk: Arc<Desk>,
-    copies: Cache<u64, Entry, Bytes, Hashed>,
+    copies: Copies,
+    turns: Turns,
     hasher: DefaultHashBuilder,
     horizon: u64,
     ttl: Duration,
@@ -160,6 +163,7 @@ impl NearCache {
         let near = Arc::new(Self {
             copies: copies(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
             desk: Arc::clone(&desk),
+            turns: Turns::default(),
             hasher: DefaultHashBuilder::default(),
             horizon: horizon_ticks,
             ttl,
@@ -234,22 +238,29 @@ impl NearCache {
         ttl: Duration,
     ) -> bool {
         let Desk { slots, proof, clocks } = &*self.desk;
-        let Some(stamp) = slots.claim(seen) else {
-            // Whichever came between may have kept what is older than this, which the caller is about to have.
-            slots.kill_seen(seen);
-            return false;
-        };
-        // Asked after the claim: if the line is lost from now on, all that was claimed before goes with it.
-        if !proof.is_joined() {
-            return false;
-        }
         let ttl = P::Entity::NEAR_TTL.unwrap_or(self.ttl).min(ttl);
         let (hash, kept_at) = (self.hash::<P>(&key), clocks.ticks());
         let until = kept_at.saturating_add(clocks.ticks_of(ttl));
-        let kept = Kept::<P> { key, held, stamp, kept_at, until };
-        let n_bytes = kept.n_bytes(n_heap_bytes);
-        self.copies.insert(hash, Entry { kept: Arc::new(kept), n_bytes });
-        true
+        let mut evicted = Vec::new();
+        let is_kept = {
+            // Of two that have claimed one after the other, the later one must also be put in its place later.
+            let _turn = self.turns.wait_for(seen);
+            // Asked before the claim: if the line is lost from now on, all that is claimed goes with it.
+            let stamp = if proof.is_joined() { slots.claim(seen) } else { None };
+            if let Some(stamp) = stamp {
+                let kept = Kept::<P> { key, held, stamp, kept_at, until };
+                let n_bytes = kept.n_bytes(n_heap_bytes);
+                // What is too large takes away what was there, and is not kept.
+                self.copies.insert_with_lifecycle(hash, Entry { kept: Arc::new(kept), n_bytes }, &mut evicted);
+            }
+            stamp.is_some()
+        };
+        drop(evicted);
+        if !is_kept {
+            // Whatever came between may have kept what is older than this, which the caller is about to have.
+            slots.kill_seen(seen);
+        }
+        is_kept
     }
 
     /// A value was read past the store, and will be given to the caller before it is known whether the store takes it: copies that are
@@ -275,17 +286,22 @@ impl NearCache {
     }
 }
 
-fn copies(n_bytes: u64) -> Cache<u64, Entry, Bytes, Hashed> {
+/// Lets one at a time keep a copy, among those whose keys share a lock.
+#[derive(Default)]
+struct Turns([Mutex<()>; 32]);
+
+impl Turns {
+    fn wait_for(&self, seen: Seen) -> MutexGuard<'_, ()> {
+        self.0[seen.slot() % self.0.len()].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn copies(n_bytes: u64) -> Copies {
     /// What a copy takes, about.
     const COPY_BYTES: u64 = 512;
     let n_copies = usize::try_from(n_bytes / COPY_BYTES).unwrap_or(usize::MAX);
     let options = OptionsBuilder::new().estimated_items_capacity(n_copies).weight_capacity(n_bytes).build();
-    Cache::with_options(
-        options.expect("both numbers are given"),
-        Bytes,
-        Hashed,
-        quick_cache::sync::DefaultLifecycle::default(),
-    )
+    Cache::with_options(options.expect("both numbers are given"), Bytes, Hashed, HandOut)
 }
 
 impl Listener for Desk {

@@ -2,7 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use quick_cache::Weighter;
+use quick_cache::{Lifecycle, Weighter};
 
 use super::slots::Stamp;
 use crate::{entity::Pattern, payload::Rows};
@@ -96,6 +96,18 @@ pub(super) struct Bytes;
 impl Weighter<u64, Entry> for Bytes {
     fn weight(&self, _key: &u64, entry: &Entry) -> u64 {
         entry.n_bytes
+    }
+}
+
+/// Takes what was evicted out of the map's lock, since dropping a row may run the user's code.
+#[derive(Clone)]
+pub(super) struct HandOut;
+
+impl Lifecycle<u64, Entry> for HandOut {
+    type RequestState = Vec<Entry>;
+
+    fn on_evict(&self, evicted: &mut Vec<Entry>, _key: u64, entry: Entry) {
+        evicted.push(entry);
     }
 }
 

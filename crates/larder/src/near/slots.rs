@@ -38,6 +38,12 @@ pub(super) struct Stamp {
     flushes: u32,
 }
 
+impl Seen {
+    pub(super) fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
 impl Slots {
     /// As many slots, or up to twice as many.
     pub(super) fn new(n: usize) -> Self {
