@@ -69,6 +69,12 @@ pub(super) fn methods(model: &Model<'_>) -> TokenStream {
             {
                 #repository { inner: self.inner.with(relation.checked()) }
             }
+
+            /// The same rows, read from there: rows of relations too. In a transaction it changes nothing.
+            #[must_use]
+            #vis fn reading(self, consistency: __larder::Consistency) -> Self {
+                #repository { inner: self.inner.reading(consistency) }
+            }
         }
 
         #[automatically_derived]

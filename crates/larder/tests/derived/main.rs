@@ -7,6 +7,7 @@ mod codecs;
 mod database;
 mod finders;
 mod models;
+mod near;
 mod relations;
 mod transactions;
 mod verify;
