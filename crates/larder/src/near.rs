@@ -269,11 +269,6 @@ impl NearCache {
         self.desk.slots.advance(seen, had_copy)
     }
 
-    /// The store has no value of a cell, or another than the database: so nobody may go on with an older one.
-    pub(crate) fn pass_by(&self, seen: Seen) {
-        self.desk.slots.kill_seen(seen);
-    }
-
     /// Drops the copies of cells that this handle writes.
     pub(crate) fn drop_own(&self, keys: &[&CellKey]) {
         keys.iter().for_each(|key| self.desk.slots.kill(key.as_bytes()));

@@ -86,7 +86,7 @@ where
     }
     // No list that is older than a number may be given out after it.
     for seen in seen {
-        sight.near().into_iter().for_each(|near| near.pass_by(seen));
+        sight.near().into_iter().for_each(|near| _ = near.advance(seen, sight.may_have_copies()));
     }
     Ok(counts)
 }

@@ -41,8 +41,11 @@ fn what_was_read_is_near_in_every_form_it_has() {
         assert_eq!(users.with(User::orders().count()).find(2).unwrap().unwrap().1, 3);
         larder::Result::Ok(())
     };
-    read().unwrap();
-    shop.settle();
+    // What is read once more before it is stored may have to be asked of the store again before it is kept.
+    for _ in 0..2 {
+        read().unwrap();
+        shop.settle();
+    }
     shop.costs(NOTHING, NOTHING, |_| read());
 }
 

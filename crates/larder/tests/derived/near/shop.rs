@@ -25,7 +25,7 @@ pub(super) struct Shop {
     database: Database,
     store: Arc<dyn Store>,
     n_reads: Arc<AtomicUsize>,
-    line: Option<Arc<Mutex<Option<Arc<dyn Listener>>>>>,
+    line: Option<FirstListener>,
 }
 
 impl Shop {
@@ -86,11 +86,13 @@ impl Shop {
     }
 }
 
+type FirstListener = Arc<Mutex<Option<Arc<dyn Listener>>>>;
+
 /// A store that does not tell of changes itself.
 pub(super) struct Deaf {
     store: MemoryStore,
     /// Whoever wants to listen, the first of them: `None` if nobody can.
-    line: Option<Arc<Mutex<Option<Arc<dyn Listener>>>>>,
+    line: Option<FirstListener>,
 }
 
 impl Deaf {
