@@ -46,7 +46,11 @@ impl<'s> Sight<'s> {
 
     /// Asks the store, unless only the database will do.
     pub(super) fn ask(&self, layers: &Layers, cells: &[CellKey]) -> Vec<Found> {
-        if self.asks_store { layers.read(cells) } else { cells.iter().map(|_| Found::Bypass).collect() }
+        if self.asks_store && !cells.is_empty() {
+            layers.read(cells)
+        } else {
+            cells.iter().map(|_| Found::Bypass).collect()
+        }
     }
 }
 

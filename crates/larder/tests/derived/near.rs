@@ -59,14 +59,13 @@ fn rows_come_out_uncopied_on_request() {
     let many = users().find_many(&[2, 1]).unwrap();
     assert!(Arc::ptr_eq(&first, many[1].as_ref().unwrap()));
     shop.settle();
-    let (owner, orders) =
-        users().with(User::orders().select::<Arc<Order>>()).find(2).unwrap().expect("there is somebody");
-    let again = Order::repository(&shop.larder).select::<Arc<Order>>().list_by_user_id(2).load().unwrap();
+    shop.settle();
+    let relation = || User::orders().select::<Arc<Order>>();
+    let (owner, orders) = users().with(relation()).find(2).unwrap().expect("there is somebody");
     assert!(Arc::ptr_eq(&owner, many[0].as_ref().unwrap()));
     shop.settle();
-    let third = Order::repository(&shop.larder).select::<Arc<Order>>().list_by_user_id(2).load().unwrap();
-    assert!(again.iter().zip(&third).all(|(one, other)| Arc::ptr_eq(one, other)));
-    assert_eq!(orders, third);
+    let again = Order::repository(&shop.larder).select::<Arc<Order>>().list_by_user_id(2).load().unwrap();
+    assert!(orders.len() == 3 && orders.iter().zip(&again).all(|(one, other)| Arc::ptr_eq(one, other)));
 }
 
 #[test]
