@@ -1,6 +1,7 @@
 //! The way of a read or a write through the store. Knows keys and bytes; no SQL, and no model's name.
 
 mod courier;
+mod flights;
 mod maintenance;
 mod repair;
 mod settle;
@@ -16,11 +17,15 @@ use std::{
 
 use bytes::Bytes;
 
-pub(crate) use self::courier::{OnDelivery, Parcel};
 use self::{
     courier::Courier,
+    flights::{Flights, Known},
     repair::Repair,
     unsettled::{Note, Outcome, Unsettled},
+};
+pub(crate) use self::{
+    courier::{OnDelivery, Parcel},
+    flights::Crew,
 };
 use crate::{
     event::{self, Event, HandleEvent},
@@ -51,6 +56,7 @@ pub(crate) struct Layers {
     times: Times,
     events: Arc<dyn HandleEvent>,
     courier: Courier,
+    flights: Arc<Flights>,
     repair: Repair,
     unsettled: Unsettled,
     jitter: AtomicU32,
@@ -62,6 +68,10 @@ pub(crate) enum Found {
     Hit(Bytes),
     /// What this process has loaded under a lease that stands: current, but in no cell yet.
     Loaded(Bytes),
+    /// This process loads it under that lease: [`Layers::wait_for`] gives it.
+    UnderWay(Nonce),
+    /// Somebody else loads it, and will have it in the cell in a moment.
+    Elsewhere,
     /// Load it, and fill the cell if a lease is to be had.
     Miss(Vacancy),
     /// Load it, and leave the cell alone.
@@ -83,10 +93,11 @@ impl Layers {
             }
             near
         });
-        let courier = Courier::new(Arc::clone(&store), Arc::clone(&events), fill_in_background);
+        let flights = Arc::new(Flights::default());
+        let courier = Courier::new(Arc::clone(&store), Arc::clone(&flights), Arc::clone(&events), fill_in_background);
         let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
         let unsettled = Unsettled::new(Arc::clone(&store), Arc::clone(&events));
-        Self { store, near, times, events, courier, repair, unsettled, jitter: AtomicU32::new(0) }
+        Self { store, near, times, events, courier, flights, repair, unsettled, jitter: AtomicU32::new(0) }
     }
 
     /// Looks keys up, in their order. One round trip a batch.
@@ -118,26 +129,31 @@ impl Layers {
         }
     }
 
-    /// Takes leases on what was missed, in the order given: the caller must send its query after this has returned.
-    pub(crate) fn lease(&self, keys: &[(&CellKey, Vacancy)]) -> Vec<Option<Lease>> {
-        if keys.is_empty() {
-            return Vec::new();
-        }
+    /// Takes leases on what was missed, in the order given: the caller must send its query after this has returned. Others of this
+    /// process wait for what it loads under them, until it is sent by [`Layers::fill`] or the crew goes. `Err` where nothing may be filled.
+    pub(crate) fn lease<'l>(&'l self, keys: &[(&'l CellKey, Vacancy)]) -> (Result<Vec<Option<Lease>>, ()>, Crew<'l>) {
+        let asking = self.flights.ask(&keys.iter().map(|(key, _)| *key).collect::<Vec<_>>());
         reach(Point::BeforeLease);
-        let leases = self.store.lease(keys, self.times.lease);
+        let leases = self.ask_for_leases(keys);
         reach(Point::AfterLease);
-        match leases {
-            Ok(leases) if leases.len() == keys.len() => leases,
+        let tokens = leases.iter().flatten().map(|lease| lease.map(|lease| lease.token)).collect::<Vec<_>>();
+        let crew = asking.answered(tokens);
+        (leases, crew)
+    }
+
+    fn ask_for_leases(&self, keys: &[(&CellKey, Vacancy)]) -> Result<Vec<Option<Lease>>, ()> {
+        match self.store.lease(keys, self.times.lease) {
+            Ok(leases) if leases.len() == keys.len() => Ok(leases),
             Ok(_) => {
                 self.failed(
                     "lease",
                     &StoreError::refused("the store gave another number of leases than was asked for"),
                 );
-                vec![None; keys.len()]
+                Err(())
             }
             Err(error) => {
                 self.failed("lease", &error);
-                vec![None; keys.len()]
+                Err(())
             }
         }
     }
@@ -146,9 +162,19 @@ impl Layers {
         match cell {
             Cell::Value(payload) => Found::Hit(payload),
             Cell::Vacant(vacancy) => Found::Miss(vacancy),
-            Cell::Leased(token) => self.courier.loaded(key, token).map_or(Found::Bypass, Found::Loaded),
+            Cell::Leased(token) => match self.flights.known(key, token) {
+                Known::Loaded(value) => Found::Loaded(value),
+                Known::UnderWay => Found::UnderWay(token),
+                Known::Nothing => Found::Elsewhere,
+            },
             Cell::InDoubt => Found::Bypass,
         }
+    }
+
+    /// Waits for what this process loads under a lease that was seen in the store, for as long as a lease may last from now on at most:
+    /// `None` if it does not come.
+    pub(crate) fn wait_for(&self, key: &CellKey, token: Nonce) -> Option<Bytes> {
+        self.flights.wait(key, token, Instant::now() + self.times.lease)
     }
 
     /// Something that was loaded under a lease.

@@ -1,7 +1,6 @@
 //! Carries what was loaded to the store, after the caller has it.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         mpsc::{self, Receiver, SyncSender, TrySendError},
@@ -12,11 +11,11 @@ use std::{
 
 use bytes::Bytes;
 
-use super::tell;
+use super::{flights::Flights, tell};
 use crate::{
     event::{Event, HandleEvent},
     failpoints::{Point, reach},
-    store::{CellKey, Fill, Lease, Nonce, Store},
+    store::{CellKey, Fill, Lease, Store},
 };
 
 /// How many loads may wait, and how many bytes of values; with more, callers carry theirs themselves, which slows them down to what
@@ -36,7 +35,7 @@ pub(crate) struct Parcel {
     pub(crate) delivered: Option<OnDelivery>,
 }
 
-/// Fills cells on a thread of its own, and meanwhile answers for them.
+/// Fills cells on a thread of its own; meanwhile the flights answer for them.
 pub(super) struct Courier {
     desk: Arc<Desk>,
     /// The way to the thread: `None` if there can't be one.
@@ -48,6 +47,7 @@ pub(super) struct Courier {
 struct Desk {
     store: Arc<dyn Store>,
     events: Arc<dyn HandleEvent>,
+    flights: Arc<Flights>,
     shelf: Mutex<Shelf>,
     /// Told of each delivery.
     delivered: Condvar,
@@ -56,7 +56,6 @@ struct Desk {
 /// What was loaded and is not stored yet.
 #[derive(Default)]
 struct Shelf {
-    values: HashMap<CellKey, (Nonce, Bytes)>,
     n_bytes: usize,
     /// How many loads were sent, and how many of them are delivered. They are delivered in the order in which they were sent.
     n_sent: u64,
@@ -64,13 +63,21 @@ struct Shelf {
 }
 
 impl Courier {
-    pub(super) fn new(store: Arc<dyn Store>, events: Arc<dyn HandleEvent>, in_background: bool) -> Self {
-        let desk = Desk { store, events, shelf: Mutex::default(), delivered: Condvar::new() };
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        flights: Arc<Flights>,
+        events: Arc<dyn HandleEvent>,
+        in_background: bool,
+    ) -> Self {
+        let desk = Desk { store, events, flights, shelf: Mutex::default(), delivered: Condvar::new() };
         Self { desk: Arc::new(desk), queue: OnceLock::new(), in_background }
     }
 
     /// Stores values, sooner or later.
     pub(super) fn send(&self, parcels: Vec<Parcel>) {
+        for Parcel { key, lease, value, .. } in &parcels {
+            self.desk.flights.land(key, lease.token, value);
+        }
         let Some(queue) = self.queue.get_or_init(|| self.in_background.then(|| Desk::open(&self.desk)).flatten())
         else {
             self.desk.deliver(parcels);
@@ -84,29 +91,16 @@ impl Courier {
             return;
         }
         // Sent under the lock, so that the numbers are in the order of the queue; sending does not wait.
-        let shelved: Vec<_> = parcels.iter().map(|p| (p.key.clone(), (p.lease.token, p.value.clone()))).collect();
         match queue.try_send(parcels) {
             Ok(()) => {
                 shelf.n_sent += 1;
                 shelf.n_bytes += n_bytes;
-                shelf.values.extend(shelved);
             }
             Err(TrySendError::Full(parcels) | TrySendError::Disconnected(parcels)) => {
                 drop(shelf);
                 self.desk.deliver(parcels);
             }
         }
-    }
-
-    /// The value that was loaded under this very lease.
-    ///
-    /// Whoever has just seen the lease in the store may take it: no writer has come near since it was granted, or the lease
-    /// would be gone (`join` in the protocol's search).
-    pub(super) fn loaded(&self, key: &CellKey, token: Nonce) -> Option<Bytes> {
-        if !self.in_background {
-            return None;
-        }
-        self.desk.shelf().values.get(key).filter(|(theirs, _)| *theirs == token).map(|(_, value)| value.clone())
     }
 
     /// Waits until everything that was sent before has been delivered, for `at_most` that long: whether it was.
@@ -153,19 +147,15 @@ impl Desk {
             if let Some(delivered) = parcel.delivered {
                 delivered(is_stored);
             }
+            self.flights.end(&parcel.key, parcel.lease.token);
         }
     }
 
     fn deliver_and_clear(&self, parcels: Vec<Parcel>) {
-        let shelved: Vec<_> = parcels.iter().map(|p| (p.key.clone(), p.lease.token, p.value.len())).collect();
+        let n_bytes: usize = parcels.iter().map(|parcel| parcel.value.len()).sum();
         self.deliver(parcels);
         let mut shelf = self.shelf();
-        for (key, token, n_bytes) in shelved {
-            shelf.n_bytes -= n_bytes;
-            if shelf.values.get(&key).is_some_and(|(theirs, _)| *theirs == token) {
-                shelf.values.remove(&key);
-            }
-        }
+        shelf.n_bytes -= n_bytes;
         shelf.n_delivered += 1;
         self.delivered.notify_all();
     }

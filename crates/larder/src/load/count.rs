@@ -54,7 +54,7 @@ where
                     Ok(None) => missing.push(asked[n]),
                     Err(_) => corrupt.push(n),
                 },
-                Found::Miss(_) | Found::Bypass => missing.push(asked[n]),
+                Found::Miss(_) | Found::Bypass | Found::UnderWay(_) | Found::Elsewhere => missing.push(asked[n]),
             }
         }
         layers.discard(&corrupt.iter().map(|n| &cells[*n]).collect::<Vec<_>>());

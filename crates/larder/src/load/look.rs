@@ -9,7 +9,7 @@ use crate::{
     near::{Kept, Leave, Near, NearCache},
     payload::{self, Rows},
     session::{Access, Consistency},
-    store::{CellKey, Vacancy},
+    store::{CellKey, Nonce, Vacancy},
 };
 
 /// How far a read sees: into the near cache, the store, or the database only.
@@ -62,6 +62,10 @@ pub(super) enum Looked<E> {
     ToKeep { rows: Rows<Arc<E>>, is_whole: bool, n_bytes: usize },
     /// To be loaded, and filled in where the cell is vacant.
     Lacking(Option<Vacancy>),
+    /// This process loads it under that lease.
+    UnderWay(Nonce),
+    /// Somebody else loads it.
+    Elsewhere,
     /// To be emptied, and then loaded.
     Corrupt,
 }
@@ -73,6 +77,8 @@ pub(super) fn look<P: Pattern>(found: Found, limit: usize, to_keep: bool) -> Loo
         Found::Loaded(bytes) => return decoded::<P>(&bytes, limit),
         Found::Miss(vacancy) => return Looked::Lacking(Some(vacancy)),
         Found::Bypass => return Looked::Lacking(None),
+        Found::UnderWay(token) => return Looked::UnderWay(token),
+        Found::Elsewhere => return Looked::Elsewhere,
     };
     if !to_keep {
         return decoded::<P>(&bytes, limit);
