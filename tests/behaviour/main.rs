@@ -16,6 +16,7 @@ mod raw;
 mod reads;
 mod relations;
 mod relay;
+mod stampede;
 mod verify;
 mod views;
 mod writes;
