@@ -11,6 +11,7 @@ use crate::{
     backend::{Backend, Isolation},
     error::{Error, Result},
     layers::{Layers, Times},
+    memo::{Memo, Memos},
     models::Models,
     transaction::Tx,
     verify::Verify,
@@ -31,6 +32,7 @@ struct Inner<DB: Backend> {
     times: Times,
     policy: Policy,
     announces: bool,
+    memos: Memos,
 }
 
 impl<DB: Backend> Clone for Larder<DB> {
@@ -108,6 +110,24 @@ impl<DB: Backend> Larder<DB> {
         Verify::new(self, models)
     }
 
+    /// A value of the application's own, kept by a name in the memory of this process: configuration, or what takes long to compute.
+    ///
+    /// At most 10,000 values are kept, those that are asked for least go first.
+    pub fn memo<'l>(&'l self, name: &'l str) -> Memo<'l, DB> {
+        Memo::new(self, name)
+    }
+
+    /// Drops the [memo](Larder::memo)s of a name: in this process, and in all whose handles have a near cache on the same store.
+    ///
+    /// Costs a round trip of the store. If it fails, which `tracing` and the event handler are told, the others keep theirs for their
+    /// time to live.
+    pub fn forget_memo(&self, name: &str) {
+        self.inner.memos.forget(name);
+        if let Some(layers) = self.layers() {
+            layers.announce_memo(name);
+        }
+    }
+
     /// Waits until everything that was loaded so far has been stored, or given up because the store failed or a write came between, but
     /// no longer than `at_most`: whether it was.
     ///
@@ -135,6 +155,10 @@ impl<DB: Backend> Larder<DB> {
 
     pub(crate) fn commit_within(&self) -> Duration {
         self.inner.times.commit_within
+    }
+
+    pub(crate) fn memos(&self) -> &Memos {
+        &self.inner.memos
     }
 
     pub(crate) fn announces(&self) -> bool {

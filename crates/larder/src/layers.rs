@@ -26,11 +26,12 @@ use self::{
 pub(crate) use self::{
     courier::{OnDelivery, Parcel},
     flights::Crew,
+    settle::prefix_of,
 };
 use crate::{
     event::{self, Event, HandleEvent},
     failpoints::{Point, reach},
-    near::{NearCache, NearOptions},
+    near::{NearCache, NearOptions, Slots},
     store::{BATCH, Cell, CellKey, Ending, Lease, Nonce, Position, Recall, Store, StoreError, Vacancy},
 };
 
@@ -53,6 +54,8 @@ pub(crate) struct Times {
 pub(crate) struct Layers {
     store: Arc<dyn Store>,
     near: Option<Arc<NearCache>>,
+    /// Counts what is dropped: those of the near cache, if there is one.
+    slots: Arc<Slots>,
     times: Times,
     events: Arc<dyn HandleEvent>,
     courier: Courier,
@@ -93,11 +96,12 @@ impl Layers {
             }
             near
         });
+        let slots = near.as_ref().map_or_else(|| Arc::new(Slots::new(1 << 10)), |near| Arc::clone(near.slots()));
         let flights = Arc::new(Flights::default());
         let courier = Courier::new(Arc::clone(&store), Arc::clone(&flights), Arc::clone(&events), fill_in_background);
         let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
         let unsettled = Unsettled::new(Arc::clone(&store), Arc::clone(&events));
-        Self { store, near, times, events, courier, flights, repair, unsettled, jitter: AtomicU32::new(0) }
+        Self { store, near, slots, times, events, courier, flights, repair, unsettled, jitter: AtomicU32::new(0) }
     }
 
     /// Looks keys up, in their order. One round trip a batch.
@@ -297,10 +301,13 @@ impl Layers {
         self.near.as_ref()
     }
 
+    /// Counts what this handle changes, and what it is told of if it has a near cache.
+    pub(crate) fn slots(&self) -> &Arc<Slots> {
+        &self.slots
+    }
+
     fn drop_near(&self, keys: &[&CellKey]) {
-        if let Some(near) = &self.near {
-            near.drop_own(keys);
-        }
+        self.slots.kill_cells(keys.iter().map(|key| key.as_bytes()));
     }
 
     /// Leaves the markers of a transaction that may or may not have been committed, and settles its cells when they are gone.

@@ -47,6 +47,7 @@ mod handle;
 mod key;
 mod layers;
 mod load;
+mod memo;
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "rows changed past larder are told of by PostgreSQL only")
@@ -81,6 +82,7 @@ pub use self::{
     event::{Event, HandleEvent, NoEvents},
     handle::{Builder, Larder, TransactionOptions},
     key::{Key, KeyField, KeyPart},
+    memo::Memo,
     models::{Described, Models},
     near::{Near, NearOptions},
     relation::{Filter, IntoOrder, Relation},

@@ -23,11 +23,10 @@ use self::{
     clock::Clocks,
     kept::{Bytes, Entry, HandOut, Hashed},
     proof::Proof,
-    slots::Slots,
 };
 pub(crate) use self::{
     kept::{Held, Kept},
-    slots::Seen,
+    slots::{Seen, Slots, Stamp},
 };
 use crate::{
     entity::{Entity, Pattern},
@@ -140,7 +139,7 @@ pub(crate) struct NearCache {
 
 /// What the near cache and the store share.
 struct Desk {
-    slots: Slots,
+    slots: Arc<Slots>,
     proof: Proof,
     clocks: Clocks,
 }
@@ -159,7 +158,7 @@ impl NearCache {
         // A slot for each kilobyte: some copies share one, which costs them a miss now and then.
         let n_slots = usize::try_from(bytes >> 10).unwrap_or(usize::MAX).clamp(1 << 10, 1 << 20);
         let horizon_ticks = clocks.ticks_of(horizon);
-        let desk = Arc::new(Desk { slots: Slots::new(n_slots), proof: Proof::none(), clocks });
+        let desk = Arc::new(Desk { slots: Arc::new(Slots::new(n_slots)), proof: Proof::none(), clocks });
         let near = Arc::new(Self {
             copies: copies(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
             desk: Arc::clone(&desk),
@@ -174,6 +173,11 @@ impl NearCache {
         // Nobody else has it yet.
         let _ = near.subscription.set(subscription);
         Some(near)
+    }
+
+    /// The counters of what was dropped.
+    pub(crate) fn slots(&self) -> &Arc<Slots> {
+        &self.desk.slots
     }
 
     /// The leave to serve copies of a model, unless there is no proof that they are young enough.
@@ -269,11 +273,6 @@ impl NearCache {
         self.desk.slots.advance(seen, had_copy)
     }
 
-    /// Drops the copies of cells that this handle writes.
-    pub(crate) fn drop_own(&self, keys: &[&CellKey]) {
-        keys.iter().for_each(|key| self.desk.slots.kill(key.as_bytes()));
-    }
-
     /// Whether everything that was announced up to `place` has been told.
     #[expect(dead_code, reason = "reads that are at least as fresh as a write come next")]
     pub(crate) fn has_reached(&self, place: &Position) -> bool {
@@ -310,7 +309,7 @@ impl Listener for Desk {
     }
 
     fn dropped(&self, announcement: &Announcement<'_>) {
-        announcement.keys.iter().for_each(|key| self.slots.kill(key));
+        self.slots.kill_cells(announcement.keys.iter().copied());
         if let Some(place) = announcement.place {
             self.proof.reach(place);
         }

@@ -9,6 +9,7 @@ use crate::{
     backend::Backend,
     event::{HandleEvent, NoEvents},
     layers::{Layers, Times},
+    memo::Memos,
     near::NearOptions,
     store::Store,
     writes::{Policy, Writes},
@@ -193,7 +194,8 @@ impl<DB: Backend> Builder<DB> {
         if layers.is_some() {
             policy.look::<DB>(&self.pool);
         }
-        Larder { inner: Arc::new(Inner { pool: self.pool, layers, times, policy, announces: self.announces }) }
+        let memos = Memos::new(layers.as_ref().map(|layers| Arc::clone(layers.slots())));
+        Larder { inner: Arc::new(Inner { pool: self.pool, layers, times, policy, announces: self.announces, memos }) }
     }
 }
 

@@ -1,9 +1,17 @@
 //! What is asked of the store beside reads and writes. Failures are told, as all are.
 
 use super::Layers;
-use crate::store::{CellKey, Cursor, Inspected, Scanned, StoreError};
+use crate::store::{CellKey, Cursor, Inspected, Layout, Scanned, StoreError};
 
 impl Layers {
+    /// Tells other processes that a memo is to be dropped.
+    pub(crate) fn announce_memo(&self, name: &str) {
+        let key = CellKey::new(crate::memo::name_of(name), Layout::UNKNOWN);
+        if let Err(error) = self.store.settle(None, &[&key]) {
+            self.failed("settle", &error);
+        }
+    }
+
     /// Looks at cells, in their order: `None` if the store failed.
     pub(crate) fn inspect(&self, keys: &[CellKey]) -> Option<Vec<Inspected>> {
         let inspected = match self.store.inspect(keys) {

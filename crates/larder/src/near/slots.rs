@@ -7,6 +7,8 @@ use std::{
 
 use quick_cache::DefaultHashBuilder;
 
+use crate::layers::prefix_of;
+
 /// One drop, in the upper half of a slot; every drop is a change too.
 const KILL: u64 = (1 << 32) | 1;
 
@@ -15,7 +17,7 @@ const KILL: u64 = (1 << 32) | 1;
 ///
 /// Keys that share a slot are dropped together, which costs a miss. A counter that has gone all the way round while a copy lay there
 /// would make it good again: 2^32 drops of one slot.
-pub(super) struct Slots {
+pub(crate) struct Slots {
     counters: Box<[AtomicU64]>,
     hasher: DefaultHashBuilder,
     /// How often everything was dropped.
@@ -32,7 +34,7 @@ pub(crate) struct Seen {
 
 /// What a copy is good for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     slot: u32,
     kills: u32,
     flushes: u32,
@@ -46,7 +48,7 @@ impl Seen {
 
 impl Slots {
     /// As many slots, or up to twice as many.
-    pub(super) fn new(n: usize) -> Self {
+    pub(crate) fn new(n: usize) -> Self {
         let n = n.clamp(1, 1 << 30).next_power_of_two();
         Self {
             counters: (0..n).map(|_| AtomicU64::new(0)).collect(),
@@ -60,15 +62,34 @@ impl Slots {
     }
 
     /// To be called before the store is asked.
-    pub(super) fn see(&self, key: &[u8]) -> Seen {
+    pub(crate) fn see(&self, key: &[u8]) -> Seen {
         let flushes = self.flushes.load(Ordering::SeqCst);
         let slot = self.slot(key);
         Seen { slot, counters: self.counter(slot).load(Ordering::SeqCst), flushes }
     }
 
     /// Drops the copies of a key.
-    pub(super) fn kill(&self, key: &[u8]) {
+    pub(crate) fn kill(&self, key: &[u8]) {
         self.counter(self.slot(key)).fetch_add(KILL, Ordering::SeqCst);
+    }
+
+    /// Drops the copies of these cells, and what depends on any cell of their tables.
+    pub(crate) fn kill_cells<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        let mut last: &[u8] = &[];
+        for key in keys {
+            self.kill(key);
+            let table = prefix_of(key);
+            if table != last {
+                self.kill(table);
+                last = table;
+            }
+        }
+    }
+
+    /// The stamp of what was made since then, unless something was dropped in its slot.
+    pub(crate) fn stamp(&self, seen: Seen) -> Option<Stamp> {
+        let stamp = Stamp { slot: seen.slot, kills: kills(seen.counters), flushes: seen.flushes };
+        self.is_good(stamp).then_some(stamp)
     }
 
     /// Drops the copies of the key that was seen there.
@@ -83,7 +104,7 @@ impl Slots {
 
     /// Whether a value that was asked for then may be kept: nothing has been dropped in its slot since, nor has another value been kept,
     /// which may be a newer one. Of two such values one gets it.
-    pub(super) fn claim(&self, seen: Seen) -> Option<Stamp> {
+    pub(crate) fn claim(&self, seen: Seen) -> Option<Stamp> {
         let Seen { slot, counters, flushes } = seen;
         let counter = self.counter(slot);
         counter.compare_exchange(counters, counters.wrapping_add(1), Ordering::SeqCst, Ordering::SeqCst).ok()?;
@@ -105,7 +126,7 @@ impl Slots {
     }
 
     /// Whether nothing was dropped since.
-    pub(super) fn is_good(&self, stamp: Stamp) -> bool {
+    pub(crate) fn is_good(&self, stamp: Stamp) -> bool {
         kills(self.counter(stamp.slot).load(Ordering::Acquire)) == stamp.kills
             && self.flushes.load(Ordering::Acquire) == stamp.flushes
     }

@@ -6,6 +6,7 @@ mod bulk;
 mod codecs;
 mod database;
 mod finders;
+mod memo;
 mod models;
 mod near;
 mod relations;

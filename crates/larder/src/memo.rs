@@ -1,0 +1,183 @@
+//! Values of the application's own: configuration, and what takes long to compute.
+
+mod flight;
+
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use quick_cache::sync::Cache;
+
+use self::flight::{Flights, Landing};
+use crate::{
+    backend::Backend,
+    entity::Entity,
+    handle::Larder,
+    near::{Seen, Slots, Stamp},
+};
+
+/// How many values a handle keeps.
+const CAPACITY: usize = 10_000;
+
+/// A value by a name, computed once and kept in the memory of the process. [`Larder::memo`] makes it.
+///
+/// ```no_run
+/// # struct Config;
+/// # fn read_config() -> Result<Config, std::io::Error> { unimplemented!() }
+/// # fn example(larder: larder::Larder<diesel::pg::Pg>) -> Result<(), std::io::Error> {
+/// use std::{sync::Arc, time::Duration};
+///
+/// let config: Arc<Config> = larder.memo("app-config").ttl(Duration::from_secs(60)).load(read_config)?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a value is had by `load`"]
+pub struct Memo<'l, DB: Backend> {
+    larder: &'l Larder<DB>,
+    name: &'l str,
+    ttl: Duration,
+    stale_for: Duration,
+    /// What the keys of the cells of the models begin with that the value depends on.
+    depends_on: Vec<Vec<u8>>,
+}
+
+impl<DB: Backend> fmt::Debug for Memo<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memo").field("name", &self.name).field("ttl", &self.ttl).finish_non_exhaustive()
+    }
+}
+
+impl<'l, DB: Backend> Memo<'l, DB> {
+    pub(crate) fn new(larder: &'l Larder<DB>, name: &'l str) -> Self {
+        Self { larder, name, ttl: Duration::from_secs(60), stale_for: Duration::ZERO, depends_on: Vec::new() }
+    }
+
+    /// How long the value is kept. Defaults to a minute.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// The value is computed anew when a row of this model has changed: by this handle, and, if it has a
+    /// [near cache](crate::Builder::near), by anybody who writes through larder or whose writes a relay tells of. Models are many if it is
+    /// called many times.
+    pub fn depends_on<E: Entity>(mut self) -> Self {
+        self.depends_on.push([E::cells_name().as_bytes(), b":"].concat());
+        self
+    }
+
+    /// Where computing the value fails, the last one is given, if it is not older than its time to live and this. Defaults to zero: never.
+    pub fn stale_for(mut self, time: Duration) -> Self {
+        self.stale_for = time;
+        self
+    }
+
+    /// The value: as it is kept, or computed by `compute`.
+    ///
+    /// One thread computes it, and others that ask for it meanwhile wait, unless something that it depends on has changed since that thread
+    /// began. If computing fails, the next of them tries. A name stands for values of one type: under another type it is another value.
+    /// A value that can be kept costs two hashes and a lock.
+    ///
+    /// # Errors
+    /// Those of `compute`. They are not kept.
+    pub fn load<T, E>(self, compute: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E>
+    where
+        T: Send + Sync + 'static,
+    {
+        let memos = self.larder.memos();
+        let key = Key { value: TypeId::of::<T>(), name: self.name.into() };
+        loop {
+            let last = memos.kept.get(&key);
+            if let Some(value) = last.as_ref().and_then(|kept| kept.good::<T>(&memos.slots, self.ttl)) {
+                return Ok(value);
+            }
+            let flight = match memos
+                .flights
+                .board(&key, |theirs: &Vec<Seen>| theirs.iter().all(|seen| memos.slots.stamp(*seen).is_some()))
+            {
+                // Whatever it is that came of it, is kept or has failed.
+                Landing::Waited => continue,
+                Landing::Own(flight) => flight,
+            };
+            let names = [name_of(self.name)];
+            let seen: Vec<Seen> = names.iter().chain(&self.depends_on).map(|key| memos.slots.see(key)).collect();
+            flight.depart(seen.clone());
+            // Somebody may have been done in between.
+            let last = memos.kept.get(&key);
+            if let Some(value) = last.as_ref().and_then(|kept| kept.good::<T>(&memos.slots, self.ttl)) {
+                return Ok(value);
+            }
+            let value = match compute() {
+                Ok(value) => Arc::new(value),
+                Err(error) => {
+                    let stale = last.and_then(|kept| kept.no_older_than::<T>(self.ttl.saturating_add(self.stale_for)));
+                    return match stale.filter(|_| !self.stale_for.is_zero()) {
+                        Some(value) => {
+                            tracing::warn!(name = self.name, "an old value was given, since computing it failed");
+                            Ok(value)
+                        }
+                        None => Err(error),
+                    };
+                }
+            };
+            if let Some(stamps) = seen.iter().map(|seen| memos.slots.stamp(*seen)).collect() {
+                let kept = Kept { value: Arc::clone(&value) as Arc<dyn Any + Send + Sync>, at: Instant::now(), stamps };
+                memos.kept.insert(key, kept);
+            }
+            drop(flight);
+            return Ok(value);
+        }
+    }
+}
+
+/// The key by which a name is told to other processes, which is that of no cell: no table's name is empty.
+pub(crate) fn name_of(name: &str) -> Vec<u8> {
+    [b":memo:", name.as_bytes()].concat()
+}
+
+/// The values of a handle.
+pub(crate) struct Memos {
+    kept: Cache<Key, Kept>,
+    flights: Flights<Key, Vec<Seen>>,
+    slots: Arc<Slots>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    value: TypeId,
+    name: Box<str>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    value: Arc<dyn Any + Send + Sync>,
+    at: Instant,
+    /// Of its name, and of what it depends on.
+    stamps: Arc<[Stamp]>,
+}
+
+impl Kept {
+    fn good<T: Send + Sync + 'static>(&self, slots: &Slots, ttl: Duration) -> Option<Arc<T>> {
+        self.no_older_than(ttl).filter(|_| self.stamps.iter().all(|stamp| slots.is_good(*stamp)))
+    }
+
+    fn no_older_than<T: Send + Sync + 'static>(&self, time: Duration) -> Option<Arc<T>> {
+        let value = (self.at.elapsed() < time).then(|| Arc::clone(&self.value))?;
+        value.downcast().ok()
+    }
+}
+
+impl Memos {
+    pub(crate) fn new(slots: Option<Arc<Slots>>) -> Self {
+        let slots = slots.unwrap_or_else(|| Arc::new(Slots::new(1 << 10)));
+        Self { kept: Cache::new(CAPACITY), flights: Flights::default(), slots }
+    }
+
+    /// Drops the values of a name.
+    pub(crate) fn forget(&self, name: &str) {
+        self.slots.kill(&name_of(name));
+    }
+}
