@@ -87,11 +87,11 @@ fn a_load_that_fails_leaves_nobody_waiting() {
         gate.wait_for(1);
         let second = scope.spawn(|| User::repository(&shop.larder).get(ada.id));
         eventually(LONG, || shop.meter.counts().reads == 2);
-        psql(shop.database.url(), "ALTER TABLE users RENAME TO renamed");
+        let _ = psql(shop.database.url(), "ALTER TABLE users RENAME TO renamed");
         gate.open();
         assert!(first.join().unwrap().is_err());
         assert!(second.join().unwrap().is_err(), "it has tried itself");
     });
-    psql(shop.database.url(), "ALTER TABLE renamed RENAME TO users");
+    let _ = psql(shop.database.url(), "ALTER TABLE renamed RENAME TO users");
     assert_eq!(User::repository(&shop.larder).get(ada.id).unwrap(), ada);
 }

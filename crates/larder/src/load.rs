@@ -47,6 +47,26 @@ where
     Ok(groups.pop().and_then(|rows| rows.into_iter().next()))
 }
 
+/// The rows of `keys`, which may repeat, one after the other, and how many each has: `None` unless all of them are near.
+///
+/// What [`rows_by`] gives too, without a table of the keys.
+pub(crate) fn rows_near<DB, P, H>(access: Access<'_, DB>, keys: &[P::Key], limit: usize) -> Option<(Vec<H>, Vec<usize>)>
+where
+    DB: Backend,
+    P: PatternOn<DB>,
+    H: Head<DB, Entity = P::Entity>,
+{
+    let sight = Sight::of::<P::Entity>(access);
+    let (mut heads, mut counts) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
+    for key in keys {
+        let kept = sight.look::<P>(key)?;
+        let rows = kept.held.first(limit)?;
+        heads.extend(rows.iter().map(H::share));
+        counts.push(rows.len());
+    }
+    Some((heads, counts))
+}
+
 /// Rows for each of `keys`, which are all different: at most `limit` a key, in the pattern's order.
 ///
 /// What is kept near costs nothing but memory. For the other keys: one round trip for all of them, one more for leases on what is missing,

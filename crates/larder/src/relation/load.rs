@@ -1,5 +1,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
+use quick_cache::DefaultHashBuilder;
+
 use super::{Arity, Filter, Link, Rel, Relation, table_of};
 use crate::{
     backend::Backend,
@@ -51,7 +53,7 @@ pub(crate) struct Distinct<K> {
 impl<K: crate::key::Key> Distinct<K> {
     pub(crate) fn of<DB: Backend>(given: impl IntoIterator<Item = Option<K>>) -> Self {
         let given = given.into_iter();
-        let mut seen = HashMap::with_capacity(given.size_hint().0);
+        let mut seen = HashMap::with_capacity_and_hasher(given.size_hint().0, DefaultHashBuilder::default());
         let (mut keys, mut uses) = (Vec::with_capacity(given.size_hint().0), Vec::with_capacity(given.size_hint().0));
         let places = given
             .map(|key| {
