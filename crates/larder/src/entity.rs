@@ -186,6 +186,13 @@ pub trait Pattern: 'static {
 
     /// The row's key, unless one of the columns is NULL.
     fn key_of(row: &Self::Entity) -> Option<Self::Key>;
+
+    /// Whether the row has that key.
+    #[doc(hidden)]
+    #[inline]
+    fn is_key_of(row: &Self::Entity, key: &Self::Key) -> bool {
+        Self::key_of(row).as_ref() == Some(key)
+    }
 }
 
 const fn layout_of(row: Layout, is_unique: bool, order: Ordering) -> Layout {

@@ -13,7 +13,9 @@ use self::{
     lacking::{Lacking, load_lacking},
     look::Sight,
 };
-use crate::{backend::Backend, entity::PatternOn, error::Result, payload::Rows, session::Access, shape::Head};
+use crate::{
+    backend::Backend, entity::PatternOn, error::Result, near::Kept, payload::Rows, session::Access, shape::Head,
+};
 
 /// All of a list.
 pub(crate) const ALL: usize = usize::MAX;
@@ -29,7 +31,8 @@ where
 {
     let sight = Sight::of::<P::Entity>(access);
     let had_copy = match sight.look::<P>(&key) {
-        Some(kept) => match kept.held.first(1) {
+        Some(Kept::Row(row)) => return Ok(Some(H::take(row))),
+        Some(kept) => match kept.first(1) {
             Some(rows) => return Ok(rows.first().map(H::share)),
             None => true,
         },
@@ -47,10 +50,14 @@ where
     Ok(groups.pop().and_then(|rows| rows.into_iter().next()))
 }
 
-/// The rows of `keys`, which may repeat, one after the other, and how many each has: `None` unless all of them are near.
+/// The rows of `keys`, which may repeat or be missing, one after the other, and how many each has: `None` unless all of them are near.
 ///
 /// What [`rows_by`] gives too, without a table of the keys.
-pub(crate) fn rows_near<DB, P, H>(access: Access<'_, DB>, keys: &[P::Key], limit: usize) -> Option<(Vec<H>, Vec<usize>)>
+pub(crate) fn rows_near<'k, DB, P, H>(
+    access: Access<'_, DB>,
+    keys: impl ExactSizeIterator<Item = Option<&'k P::Key>>,
+    limit: usize,
+) -> Option<(Vec<H>, Vec<usize>)>
 where
     DB: Backend,
     P: PatternOn<DB>,
@@ -59,10 +66,21 @@ where
     let sight = Sight::of::<P::Entity>(access);
     let (mut heads, mut counts) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
     for key in keys {
-        let kept = sight.look::<P>(key)?;
-        let rows = kept.held.first(limit)?;
-        heads.extend(rows.iter().map(H::share));
-        counts.push(rows.len());
+        let Some(key) = key else {
+            counts.push(0);
+            continue;
+        };
+        match sight.look::<P>(key)? {
+            Kept::Row(row) if limit > 0 => {
+                heads.push(H::take(row));
+                counts.push(1);
+            }
+            kept => {
+                let rows = kept.first(limit)?;
+                heads.extend(rows.iter().map(H::share));
+                counts.push(rows.len());
+            }
+        }
     }
     Some((heads, counts))
 }
@@ -86,7 +104,7 @@ where
     let mut lacking = Vec::new();
     for (at, key) in keys.iter().enumerate() {
         let kept = sight.look::<P>(key);
-        if let Some(rows) = kept.as_ref().and_then(|kept| kept.held.first(limit)) {
+        if let Some(rows) = kept.as_ref().and_then(|kept| kept.first(limit)) {
             groups.push(rows.iter().map(H::share).collect());
         } else {
             groups.push(Rows::new());

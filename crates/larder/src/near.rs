@@ -25,11 +25,12 @@ use self::{
     proof::Proof,
 };
 pub(crate) use self::{
-    kept::{Held, Kept},
+    kept::Kept,
     slots::{Seen, Slots, Stamp},
 };
 use crate::{
     entity::{Entity, Pattern},
+    payload::Rows,
     store::{Announcement, CellKey, Clock, Listener, Listening, Position, Recall, Store, Subscription},
 };
 
@@ -184,6 +185,7 @@ impl NearCache {
     ///
     /// To be asked **before** copies are looked at: what is found after it was current when it was given, however long the thread is
     /// held up in between. Reads a clock, and costs about as much.
+    #[inline]
     pub(crate) fn leave(&self, near: Near) -> Option<Leave> {
         let Desk { proof, clocks, .. } = &*self.desk;
         let now = clocks.ticks();
@@ -193,31 +195,34 @@ impl NearCache {
             Near::Strict | Near::Outwaited => proof.is_strict(clocks),
         };
         if !may && near.is_strict() {
-            // From the first time that such a row is asked for, writers have to know of this process.
-            self.subscription.get().into_iter().for_each(Subscription::take_strict);
+            self.take_strict();
         }
         may.then_some(Leave { now })
     }
 
+    /// From the first time that a strict row is asked for, writers have to know of this process.
+    #[cold]
+    fn take_strict(&self) {
+        self.subscription.get().into_iter().for_each(Subscription::take_strict);
+    }
+
     /// The copy of a key's cell.
-    pub(crate) fn look<P: Pattern>(&self, leave: Leave, key: &P::Key) -> Option<Arc<Kept<P>>> {
-        let kept = self.find::<P>(key)?;
-        (leave.now < kept.until && self.desk.slots.is_good(kept.stamp)).then_some(kept)
+    #[inline]
+    pub(crate) fn look<P: Pattern>(&self, leave: Leave, key: &P::Key) -> Option<Kept<P>> {
+        let entry = self.copies.get(&self.hash::<P>(key))?;
+        if leave.now >= entry.until || !self.desk.slots.is_good(entry.stamp) {
+            return None;
+        }
+        Kept::read(entry.what, key)
     }
 
     /// The last copy of a key's cell, be it good or not, and how long ago it was kept.
     #[expect(dead_code, reason = "reads that allow old values come next")]
-    pub(crate) fn last<P: Pattern>(&self, key: &P::Key) -> Option<(Arc<Kept<P>>, Duration)> {
-        let kept = self.find::<P>(key)?;
-        let age = self.desk.clocks.ticks().saturating_sub(kept.kept_at);
+    pub(crate) fn last<P: Pattern>(&self, key: &P::Key) -> Option<(Kept<P>, Duration)> {
+        let entry = self.copies.get(&self.hash::<P>(key))?;
+        let age = self.desk.clocks.ticks().saturating_sub(entry.kept_at);
         let second = self.desk.clocks.ticks_of(Duration::from_secs(1)).max(1);
-        Some((kept, Duration::from_secs_f64(age as f64 / second as f64)))
-    }
-
-    fn find<P: Pattern>(&self, key: &P::Key) -> Option<Arc<Kept<P>>> {
-        let kept = self.copies.get(&self.hash::<P>(key))?.kept.downcast::<Kept<P>>().ok()?;
-        // Two keys may have one hash.
-        (kept.key == *key).then_some(kept)
+        Some((Kept::read(entry.what, key)?, Duration::from_secs_f64(age as f64 / second as f64)))
     }
 
     fn hash<P: Pattern>(&self, key: &P::Key) -> u64 {
@@ -237,7 +242,8 @@ impl NearCache {
         &self,
         seen: Seen,
         key: P::Key,
-        held: Held<P::Entity>,
+        rows: Rows<Arc<P::Entity>>,
+        is_whole: bool,
         n_heap_bytes: usize,
         ttl: Duration,
     ) -> bool {
@@ -245,6 +251,8 @@ impl NearCache {
         let ttl = P::Entity::NEAR_TTL.unwrap_or(self.ttl).min(ttl);
         let (hash, kept_at) = (self.hash::<P>(&key), clocks.ticks());
         let until = kept_at.saturating_add(clocks.ticks_of(ttl));
+        let kept = Kept::<P>::of(key, rows, is_whole);
+        let n_bytes = kept.n_bytes(n_heap_bytes);
         let mut evicted = Vec::new();
         let is_kept = {
             // Of two that have claimed one after the other, the later one must also be put in its place later.
@@ -252,10 +260,9 @@ impl NearCache {
             // Asked before the claim: if the line is lost from now on, all that is claimed goes with it.
             let stamp = if proof.is_joined() { slots.claim(seen) } else { None };
             if let Some(stamp) = stamp {
-                let kept = Kept::<P> { key, held, stamp, kept_at, until };
-                let n_bytes = kept.n_bytes(n_heap_bytes);
+                let entry = Entry { what: kept.erased(), stamp, kept_at, until, n_bytes };
                 // What is too large takes away what was there, and is not kept.
-                self.copies.insert_with_lifecycle(hash, Entry { kept: Arc::new(kept), n_bytes }, &mut evicted);
+                self.copies.insert_with_lifecycle(hash, entry, &mut evicted);
             }
             stamp.is_some()
         };
@@ -294,7 +301,8 @@ fn copies(n_bytes: u64) -> Copies {
     /// What a copy takes, about.
     const COPY_BYTES: u64 = 512;
     let n_copies = usize::try_from(n_bytes / COPY_BYTES).unwrap_or(usize::MAX);
-    let options = OptionsBuilder::new().estimated_items_capacity(n_copies).weight_capacity(n_bytes).build();
+    // Of two threads that read, few are to meet at one lock.
+    let options = OptionsBuilder::new().estimated_items_capacity(n_copies).weight_capacity(n_bytes).shards(64).build();
     Cache::with_options(options.expect("both numbers are given"), Bytes, Hashed, HandOut)
 }
 

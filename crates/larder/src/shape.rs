@@ -64,6 +64,11 @@ pub trait Head<DB: Backend>: Clone + Sized + 'static {
     fn share(row: &Arc<Self::Entity>) -> Self {
         Self::narrow(Self::Entity::clone(row))
     }
+
+    /// As [`Head::share`], of a reference that nobody else needs.
+    fn take(row: Arc<Self::Entity>) -> Self {
+        Self::share(&row)
+    }
 }
 
 /// Something that one row gives: an entity itself, or a view of it. The derives implement it.
@@ -192,6 +197,10 @@ impl<DB: Backend, E: Table<DB>> Head<DB> for Shared<E> {
 
     fn share(row: &Arc<E>) -> Self {
         Self(Arc::clone(row))
+    }
+
+    fn take(row: Arc<E>) -> Self {
+        Self(row)
     }
 }
 

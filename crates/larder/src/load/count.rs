@@ -37,7 +37,7 @@ where
     let mut seen = Vec::new();
     if let (Some(layers), None) = (access.layers(), filter()) {
         missing.retain(|at| {
-            let count = sight.look::<P>(&keys[*at]).and_then(|kept| i64::try_from(kept.held.count()?).ok());
+            let count = sight.look::<P>(&keys[*at]).and_then(|kept| i64::try_from(kept.count()?).ok());
             count.is_none_or(|count| {
                 counts[*at] = count;
                 false

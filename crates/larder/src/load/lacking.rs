@@ -12,7 +12,7 @@ use crate::{
     entity::{Entity, Pattern, PatternOn},
     error::Result,
     layers::{Crew, Found, Layers, OnDelivery},
-    near::{Held, NearCache, Seen},
+    near::{NearCache, Seen},
     payload::{self, Rows},
     session::Access,
     shape::Head,
@@ -213,7 +213,7 @@ where
                 groups[at] = rows.iter().take(limit).map(H::share).collect();
                 if let Some((near, seen)) = sight.near().zip(seen) {
                     let ttl = layers.longest_ttl(P::Entity::TTL, rows.is_empty() && P::UNIQUE);
-                    near.keep::<P>(seen, keys[at].clone(), Held::of::<P>(rows, is_whole), n_bytes, ttl);
+                    near.keep::<P>(seen, keys[at].clone(), rows, is_whole, n_bytes, ttl);
                 }
             }
             Looked::Lacking(Some(vacancy)) => missing.push(lacks(Why::Vacant(vacancy))),
@@ -242,7 +242,7 @@ fn keep_if_stored<P: Pattern>(
         if is_stored {
             let is_whole = rows.len() <= P::HEAD;
             let rows = rows.into_iter().take(P::HEAD).collect();
-            near.keep::<P>(seen, key, Held::of::<P>(rows, is_whole), n_bytes, ttl);
+            near.keep::<P>(seen, key, rows, is_whole, n_bytes, ttl);
         }
     })
 }

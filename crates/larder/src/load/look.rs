@@ -30,7 +30,8 @@ impl<'s> Sight<'s> {
     }
 
     /// What is near of a key, and may be served.
-    pub(super) fn look<P: Pattern>(&self, key: &P::Key) -> Option<Arc<Kept<P>>> {
+    #[inline]
+    pub(super) fn look<P: Pattern>(&self, key: &P::Key) -> Option<Kept<P>> {
         self.near?.look::<P>(self.leave?, key)
     }
 

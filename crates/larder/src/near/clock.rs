@@ -26,6 +26,7 @@ impl Clocks {
     /// The time in ticks, from the processor's own counter where that goes evenly: a third of the cost of asking the system.
     ///
     /// It may stand still, or begin anew, while the machine sleeps.
+    #[inline]
     pub(super) fn ticks(&self) -> u64 {
         match self {
             Self::System { quick, .. } => quick.raw(),

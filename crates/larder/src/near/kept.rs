@@ -1,84 +1,99 @@
 //! What is kept of a cell: its rows, decoded.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, slice, sync::Arc};
 
 use quick_cache::{Lifecycle, Weighter};
 
 use super::slots::Stamp;
 use crate::{entity::Pattern, payload::Rows};
 
-/// The rows of a key, shared by all who read them.
-pub(crate) enum Held<E> {
-    /// At most one row.
-    Unique(Option<Arc<E>>),
-    List {
-        rows: Box<[Arc<E>]>,
-        /// Whether these are all of them.
-        is_whole: bool,
-    },
+/// What is kept of a cell, as a reader gets it.
+pub(crate) enum Kept<P: Pattern> {
+    /// The row of a unique pattern: that is what is read most, so that it costs one reference count and no more.
+    Row(Arc<P::Entity>),
+    Rest(Arc<Rest<P>>),
 }
 
-impl<E> Held<E> {
+/// What is no single row.
+pub(crate) struct Rest<P: Pattern> {
+    key: P::Key,
+    rows: Box<[Arc<P::Entity>]>,
+    /// Whether these are all rows of the key.
+    is_whole: bool,
+}
+
+impl<P: Pattern> Kept<P> {
+    /// Rows of a key, as its cell holds them.
+    pub(crate) fn of(key: P::Key, mut rows: Rows<Arc<P::Entity>>, is_whole: bool) -> Self {
+        match rows.pop() {
+            Some(row) if P::UNIQUE => Self::Row(row),
+            last => {
+                rows.extend(last);
+                Self::Rest(Arc::new(Rest { key, rows: rows.into_vec().into_boxed_slice(), is_whole }))
+            }
+        }
+    }
+
     /// At most `limit` rows: `None` if the database may have more than are here.
-    pub(crate) fn first(&self, limit: usize) -> Option<&[Arc<E>]> {
+    #[inline]
+    pub(crate) fn first(&self, limit: usize) -> Option<&[Arc<P::Entity>]> {
         match self {
-            Self::Unique(row) => Some(row.as_slice()),
-            Self::List { rows, is_whole } if *is_whole || rows.len() >= limit => Some(&rows[..rows.len().min(limit)]),
-            Self::List { .. } => None,
+            Self::Row(row) => Some(&slice::from_ref(row)[..limit.min(1)]),
+            Self::Rest(rest) if rest.is_whole || rest.rows.len() >= limit => {
+                Some(&rest.rows[..rest.rows.len().min(limit)])
+            }
+            Self::Rest(_) => None,
         }
     }
 
     /// How many rows there are, if all are here.
     pub(crate) fn count(&self) -> Option<usize> {
         match self {
-            Self::Unique(row) => Some(usize::from(row.is_some())),
-            Self::List { rows, is_whole } => is_whole.then_some(rows.len()),
+            Self::Row(_) => Some(1),
+            Self::Rest(rest) => rest.is_whole.then_some(rest.rows.len()),
         }
     }
 
-    pub(crate) fn of<P: Pattern<Entity = E>>(rows: Rows<Arc<E>>, is_whole: bool) -> Self {
-        if P::UNIQUE {
-            Self::Unique(rows.into_iter().next())
-        } else {
-            Self::List { rows: rows.into_vec().into_boxed_slice(), is_whole }
+    /// Reads an entry, which may be that of another key: two may have one hash.
+    #[inline]
+    pub(super) fn read(what: Arc<dyn Any + Send + Sync>, key: &P::Key) -> Option<Self> {
+        if !P::UNIQUE {
+            return Self::rest(what, key);
+        }
+        match what.downcast() {
+            Ok(row) => P::is_key_of(&row, key).then_some(Self::Row(row)),
+            Err(what) => Self::rest(what, key),
         }
     }
 
-    fn n_rows(&self) -> usize {
-        match self {
-            Self::Unique(row) => usize::from(row.is_some()),
-            Self::List { rows, .. } => rows.len(),
-        }
+    fn rest(what: Arc<dyn Any + Send + Sync>, key: &P::Key) -> Option<Self> {
+        let rest: Arc<Rest<P>> = what.downcast().ok()?;
+        (rest.key == *key).then_some(Self::Rest(rest))
     }
-}
 
-/// A copy of a cell.
-pub(crate) struct Kept<P: Pattern> {
-    pub(super) key: P::Key,
-    pub(crate) held: Held<P::Entity>,
-    pub(super) stamp: Stamp,
-    /// In ticks.
-    pub(super) kept_at: u64,
-    pub(super) until: u64,
-}
-
-impl<P: Pattern> Kept<P> {
     /// About how many bytes it takes, with what the map needs for it. `n_heap_bytes` is what its rows own besides themselves.
     pub(super) fn n_bytes(&self, n_heap_bytes: usize) -> u64 {
         const REFERENCE_COUNTS: usize = 16;
-        let row = REFERENCE_COUNTS + size_of::<P::Entity>();
-        let list = if P::UNIQUE { 0 } else { size_of::<Arc<P::Entity>>() };
-        let n = SLOT_BYTES
-            + REFERENCE_COUNTS
-            + size_of::<Self>()
-            + self.held.n_rows() * (row + list + ALLOCATION_BYTES)
-            + n_heap_bytes;
-        n as u64
+        let row = REFERENCE_COUNTS + size_of::<P::Entity>() + ALLOCATION_BYTES;
+        let rows = match self {
+            Self::Row(_) => row,
+            Self::Rest(rest) => {
+                REFERENCE_COUNTS + size_of::<Rest<P>>() + rest.rows.len() * (size_of::<Arc<P::Entity>>() + row)
+            }
+        };
+        (SLOT_BYTES + size_of::<Entry>() + rows + n_heap_bytes) as u64
+    }
+
+    pub(super) fn erased(self) -> Arc<dyn Any + Send + Sync> {
+        match self {
+            Self::Row(row) => row,
+            Self::Rest(rest) => rest,
+        }
     }
 }
 
-/// What the map needs for an entry: the entry itself in a list of its own, and some bytes of a table.
-const SLOT_BYTES: usize = 64;
+/// What the map needs for an entry besides: places in a list and a table, and what it remembers of entries that are gone.
+const SLOT_BYTES: usize = 40;
 
 /// What an allocator adds to a small piece of memory, on average.
 const ALLOCATION_BYTES: usize = 8;
@@ -86,7 +101,12 @@ const ALLOCATION_BYTES: usize = 8;
 /// A copy of whatever type, and its weight.
 #[derive(Clone)]
 pub(super) struct Entry {
-    pub(super) kept: Arc<dyn Any + Send + Sync>,
+    /// A row, or the rest of what a pattern may have.
+    pub(super) what: Arc<dyn Any + Send + Sync>,
+    pub(super) stamp: Stamp,
+    /// In ticks.
+    pub(super) kept_at: u64,
+    pub(super) until: u64,
     pub(super) n_bytes: u64,
 }
 

@@ -70,6 +70,7 @@ impl Proof {
     }
 
     /// Whether the last proof is younger than so many ticks. A clock that has begun anew has no proof.
+    #[inline]
     pub(super) fn is_younger_than(&self, ticks: u64, now: u64) -> bool {
         match self.sent.load(Ordering::Acquire) {
             NEVER => false,

@@ -126,6 +126,7 @@ impl Slots {
     }
 
     /// Whether nothing was dropped since.
+    #[inline]
     pub(crate) fn is_good(&self, stamp: Stamp) -> bool {
         kills(self.counter(stamp.slot).load(Ordering::Acquire)) == stamp.kills
             && self.flushes.load(Ordering::Acquire) == stamp.flushes
@@ -136,6 +137,7 @@ impl Slots {
         u32::try_from(slot).expect("there are at most 2^30 slots, and a power of two of them")
     }
 
+    #[inline]
     fn counter(&self, slot: u32) -> &AtomicU64 {
         &self.counters[slot as usize]
     }

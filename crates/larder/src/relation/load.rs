@@ -24,11 +24,20 @@ where
     type Output = <L::Arity as Arity>::Of<S::Output>;
 
     fn load(&self, access: Access<'_, DB>, keys: Vec<Option<<L::From as Pattern>::Key>>) -> Result<Vec<Self::Output>> {
-        let distinct = Distinct::of::<DB>(keys);
-        let keys = &distinct.keys;
         // A relation to one row has nothing to limit.
         let limit = self.limit.filter(|_| L::Arity::LIMIT > 1).unwrap_or(L::Arity::LIMIT);
-        let groups: Vec<Rows<S::Head>> = if self.is_plain() && self.filter.fragment().is_none() {
+        let is_plain = self.is_plain() && self.filter.fragment().is_none();
+        let near = if is_plain {
+            load::rows_near::<DB, L::To, S::Head>(access, keys.iter().map(Option::as_ref), limit)
+        } else {
+            None
+        };
+        if let Some((heads, counts)) = near {
+            return self.part(access, heads, counts);
+        }
+        let distinct = Distinct::of::<DB>(keys);
+        let keys = &distinct.keys;
+        let groups: Vec<Rows<S::Head>> = if is_plain {
             load::rows_by::<DB, L::To, S::Head>(access, keys, limit)?
         } else {
             let order = || self.order.clone().map_or(Cow::Borrowed(L::To::ORDER), Cow::Owned);
@@ -38,6 +47,25 @@ where
         };
 
         let (heads, counts) = distinct.spread(groups);
+        self.part(access, heads, counts)
+    }
+}
+
+impl<L, S, F> Rel<L, S, F>
+where
+    L: Link,
+{
+    /// Gives each row that the relation starts from its own of the rows, which stand one after the other.
+    fn part<DB>(
+        &self,
+        access: Access<'_, DB>,
+        heads: Vec<S::Head>,
+        counts: Vec<usize>,
+    ) -> Result<Vec<<L::Arity as Arity>::Of<S::Output>>>
+    where
+        DB: Backend,
+        S: ShapeOf<DB, <L::To as Pattern>::Entity>,
+    {
         let mut rows = self.shape.assemble(access, heads)?.into_iter();
         counts.into_iter().map(|n| L::Arity::take(&mut rows, n, table_of::<L>())).collect()
     }

@@ -152,7 +152,7 @@ where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
         let keys: Vec<P::Key> = keys.into_iter().map(canonical::<DB, _>).collect();
-        if let Some((heads, counts)) = load::rows_near::<DB, P, S::Head>(self.access, &keys, limit) {
+        if let Some((heads, counts)) = load::rows_near::<DB, P, S::Head>(self.access, keys.iter().map(Some), limit) {
             return Ok((self.shape.assemble(self.access, heads)?.into_iter(), counts));
         }
         let distinct = Distinct::of::<DB>(keys.into_iter().map(Some));
