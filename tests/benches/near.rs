@@ -64,52 +64,69 @@ fn main() {
     table.batch(
         "find_many(100), Arc / 100 quick_cache gets",
         Some(1.5),
-        100,
+        (100, Which::TheSame),
         |ids| shared.find_many(ids).ok(),
         |ids| Some(ids.iter().map(|id| bare.get(id)).collect::<Vec<_>>()),
     );
     let (pages, shared_pages) = (pages(), shared_pages());
-    table.batch(
-        "50 users with orders, owned / Diesel",
-        Some(0.05),
-        50,
-        |ids| pages.find_many(ids).ok(),
-        |ids| by_hand.with_orders(ids),
-    );
-    table.batch(
-        "50 users with orders, Arc / Diesel",
-        Some(0.05),
-        50,
-        |ids| shared_pages.find_many(ids).ok(),
-        |ids| by_hand.with_orders(ids),
-    );
+    for (which, whom) in [(Which::TheSame, "the same 50 users"), (Which::Others, "50 others each time")] {
+        table.batch(
+            &format!("{whom} with orders, owned / Diesel"),
+            Some(0.05),
+            (50, which),
+            |ids| pages.find_many(ids).ok(),
+            |ids| by_hand.with_orders(ids),
+        );
+        table.batch(
+            &format!("{whom} with orders, Arc / Diesel"),
+            Some(0.05),
+            (50, which),
+            |ids| shared_pages.find_many(ids).ok(),
+            |ids| by_hand.with_orders(ids),
+        );
+    }
 
-    println!("\n| threads | finds a second | ratio | goal |\n| --- | ---: | ---: | ---: |");
-    let mut rates: Vec<[f64; 2]> = (0..15).map(|_| [1, 2].map(|n| rate(n, &larder, &stock.users))).collect();
-    rates.sort_by(|a, b| (a[1] / a[0]).total_cmp(&(b[1] / b[0])));
-    let [one, two] = rates[rates.len() / 2];
-    println!("| 1 | {:.1} M | | |\n| 2 | {:.1} M | {:.2} | 1.6 |", one / 1e6, two / 1e6, two / one);
+    println!("\n| threads | finds a second | of one | bare: of one | goal |\n| --- | ---: | ---: | ---: | ---: |");
+    let scaled = |run: &(dyn Fn(usize, usize) + Sync)| {
+        let mut rates: Vec<[f64; 2]> = (0..15).map(|_| [1, 2].map(|n| rate(n, run))).collect();
+        rates.sort_by(|a, b| (a[1] / a[0]).total_cmp(&(b[1] / b[0])));
+        rates[rates.len() / 2]
+    };
+    let ids = &stock.users;
+    let [one, two] = scaled(&|from, n| {
+        let users = User::repository(&larder).select::<Arc<User>>();
+        (from..from + n).for_each(|n| drop(black_box(users.find(ids[n * 7 % ids.len()]).ok())));
+    });
+    let [bare_one, bare_two] = scaled(&|from, n| {
+        (from..from + n).for_each(|n| drop(black_box(bare.get(&ids[n * 7 % ids.len()]))));
+    });
+    println!("| 1 | {:.1} M | | | |", one / 1e6);
+    println!("| 2 | {:.1} M | {:.2} | {:.2} | 1.6 |", two / 1e6, two / one, bare_two / bare_one);
 }
 
-/// How many finds a second so many threads have together.
-fn rate(n_threads: usize, larder: &Larder<Pg>, ids: &[Uuid]) -> f64 {
+/// How many calls a second so many threads make together.
+fn rate(n_threads: usize, run: &(dyn Fn(usize, usize) + Sync)) -> f64 {
     const CALLS: usize = 400_000;
     let start = Barrier::new(n_threads + 1);
-    let took = thread::scope(|scope| {
+    let started = thread::scope(|scope| {
         for thread in 0..n_threads {
             let start = &start;
             scope.spawn(move || {
-                let users = User::repository(larder).select::<Arc<User>>();
                 start.wait();
-                for n in 0..CALLS {
-                    black_box(users.find(ids[(n * 7 + thread * 991) % ids.len()]).ok());
-                }
+                run(thread * 991, CALLS);
             });
         }
         start.wait();
         Instant::now()
     });
-    (CALLS * n_threads) as f64 / took.elapsed().as_secs_f64()
+    (CALLS * n_threads) as f64 / started.elapsed().as_secs_f64()
+}
+
+/// Which rows a round reads.
+#[derive(Clone, Copy)]
+enum Which {
+    TheSame,
+    Others,
 }
 
 struct Table<'a> {
@@ -149,13 +166,16 @@ impl<'a> Table<'a> {
         &mut self,
         name: &str,
         goal: Option<f64>,
-        n: usize,
+        (n, which): (usize, Which),
         mut ours: impl FnMut(&[Uuid]) -> Option<A>,
         mut theirs: impl FnMut(&[Uuid]) -> Option<B>,
     ) {
         let took = (0..ROUNDS)
             .map(|round| {
-                let from = (round * n) % (self.ids.len() - n);
+                let from = match which {
+                    Which::TheSame => 0,
+                    Which::Others => (round * n) % (self.ids.len() - n),
+                };
                 let ids = &self.ids[from..from + n];
                 let started = Instant::now();
                 assert!(black_box(ours(ids)).is_some(), "the rows are there");
