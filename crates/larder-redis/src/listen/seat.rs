@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::store::{Listener, Nonce};
+use larder::store::{Listener, Nonce, Position};
 
 use crate::wire::Hangup;
 
@@ -21,6 +21,8 @@ pub(crate) struct Seat {
 struct Gate {
     listener: Arc<dyn Listener>,
     is_closed: bool,
+    /// Whether it was told that it is told, and not since that it may not have been.
+    is_joined: bool,
     /// Whether the thread has nothing left to do.
     has_left: bool,
     /// Under which name writers know of the listener.
@@ -30,7 +32,8 @@ struct Gate {
 
 impl Seat {
     pub(super) fn new(listener: Arc<dyn Listener>, wants_strict: bool) -> Self {
-        let gate = Gate { listener, is_closed: false, has_left: false, registered: None, hangup: None };
+        let gate =
+            Gate { listener, is_closed: false, is_joined: false, has_left: false, registered: None, hangup: None };
         Self { gate: Mutex::new(gate), changed: Condvar::new(), wants_strict: AtomicBool::new(wants_strict) }
     }
 
@@ -67,10 +70,18 @@ impl Seat {
         !gate.is_closed
     }
 
+    pub(super) fn joined(&self, place: Option<Position>) {
+        let mut gate = self.gate();
+        gate.is_joined = true;
+        if !gate.is_closed {
+            gate.listener.joined(place);
+        }
+    }
+
     pub(super) fn lost(&self) {
         let mut gate = self.gate();
         (gate.hangup, gate.registered) = (None, None);
-        if !gate.is_closed {
+        if std::mem::take(&mut gate.is_joined) && !gate.is_closed {
             gate.listener.lost();
         }
     }

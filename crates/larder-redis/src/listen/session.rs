@@ -84,7 +84,7 @@ impl<'l> Session<'l> {
                 Some(Value::ServerError(error)) => return Err(from_server(&error)),
                 Some(answer) if is_subscribed => {
                     let place = self.place(&answer)?;
-                    self.seat.tell(|listener| listener.joined(place));
+                    self.seat.joined(place);
                     return Ok(());
                 }
                 Some(_) => return Err(senseless("a subscription is confirmed")),
