@@ -126,8 +126,8 @@ fn a_handle_reads_its_own_write_before_it_is_settled_although_the_store_has_the_
     let gate = shop.faults.before(Operation::Settle).hold();
     let changed = users.update(ada.id, &renamed("new@example.com")).unwrap();
     let moved = orders.update(order.id, &OrderChanges { status: Some(Status::Shipped), ..Default::default() }).unwrap();
-    shop.faults.clear();
     gate.wait_for(1);
+    shop.faults.clear();
     shop.meter.reset();
     assert_eq!(users.get(ada.id).unwrap(), changed);
     shop.meter.expect(PASSED_BY);

@@ -24,13 +24,16 @@ impl Namespace {
         &self.prefix
     }
 
-    /// The keys that are there under the prefix, for tests that look a store over the shoulder.
+    /// The keys of the cells that are there under the prefix, for tests that look a store over the shoulder. What the store has there
+    /// for itself is not among them.
     ///
     /// # Panics
     /// If Redis can't be reached.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
-        self.scan().expect("the shared Redis answers")
+        let keys = self.scan().expect("the shared Redis answers");
+        let is_cell = |key: &String| !key[self.prefix.len()..].trim_start_matches(':').starts_with('#');
+        keys.into_iter().filter(is_cell).collect()
     }
 
     fn scan(&self) -> RedisResult<Vec<String>> {

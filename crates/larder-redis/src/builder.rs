@@ -7,9 +7,13 @@ use crate::{
     RedisStore,
     error::BuildError,
     health::Health,
+    listen::Listeners,
+    names::Names,
     pool::{Manager, Pool},
     server::Quarantine,
+    strict::Strict,
     warning::Warnings,
+    wire::Address,
 };
 
 /// The settings of a [`RedisStore`]; [`RedisStore::builder`] makes one.
@@ -20,6 +24,7 @@ pub struct RedisStoreBuilder {
     connect_timeout: Duration,
     io_timeout: Duration,
     quarantine: Option<Duration>,
+    strict_horizon: Duration,
     clock: Arc<dyn Clock>,
     #[cfg(feature = "tls")]
     root_certificate: Option<Vec<u8>>,
@@ -34,6 +39,7 @@ impl RedisStoreBuilder {
             connect_timeout: Duration::from_secs(1),
             io_timeout: Duration::from_millis(500),
             quarantine: None,
+            strict_horizon: Duration::from_millis(500),
             clock: Arc::new(SystemClock::default()),
             #[cfg(feature = "tls")]
             root_certificate: None,
@@ -98,6 +104,21 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// How long a process may go on serving copies of strict models when it hears nothing more of the server, or is held up: and so, for
+    /// how long a write of such a model waits for a process that does not answer, and a tenth of a second more.
+    ///
+    /// It must be **the same in every process that uses the namespace**: a writer can't know what a holder of copies goes by. A
+    /// longer one makes a dead process cost more, which it does for twice as long, and at least two seconds; a shorter one turns
+    /// hits into reads of the store when a thread is held up. From 30 milliseconds to 10 seconds; what is beyond counts as that. A handle
+    /// that waits must be allowed to: keep it well below half of its `commit_within`.
+    ///
+    /// Defaults to 500 ms.
+    #[must_use]
+    pub fn strict_horizon(mut self, horizon: Duration) -> Self {
+        self.strict_horizon = horizon.clamp(Duration::from_millis(30), Duration::from_secs(10));
+        self
+    }
+
     /// The clock that the quarantine goes by. Time-outs go by the system's clock always, and what expires in Redis goes by the
     /// server's.
     ///
@@ -136,10 +157,17 @@ impl RedisStoreBuilder {
             }
         }
         let client = self.client()?;
+        let database = client.get_connection_info().redis_settings().db();
         let quarantine = Arc::new(Quarantine::new(self.quarantine));
         let warnings = Arc::new(Warnings::default());
+        let address = Address {
+            server: client.get_connection_info().addr().clone(),
+            #[cfg(feature = "tls")]
+            root_certificate: self.root_certificate,
+        };
         let manager = Manager {
             client,
+            address,
             connect_timeout: self.connect_timeout,
             io_timeout: self.io_timeout,
             quarantine: Arc::clone(&quarantine),
@@ -147,7 +175,11 @@ impl RedisStoreBuilder {
             clock: Arc::clone(&self.clock),
             health: Arc::new(Health::default()),
         };
-        Ok(RedisStore::new(Pool::new(manager, self.pool_size), self.namespace, quarantine, warnings, self.clock))
+        let names = Arc::new(Names::new(self.namespace.as_bytes(), database));
+        let strict = Strict { horizon: self.strict_horizon };
+        let listeners = Listeners::new(Arc::new(manager.clone()), Arc::clone(&names), strict);
+        let pool = Pool::new(manager, self.pool_size);
+        Ok(RedisStore::new(pool, names, listeners, strict, quarantine, warnings, self.clock))
     }
 
     fn client(&self) -> Result<Client, BuildError> {
@@ -209,6 +241,7 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("connect_timeout", &self.connect_timeout)
             .field("io_timeout", &self.io_timeout)
             .field("quarantine", &self.quarantine)
+            .field("strict_horizon", &self.strict_horizon)
             .finish_non_exhaustive()
     }
 }

@@ -29,11 +29,16 @@ mod error;
 mod glob;
 mod health;
 mod link;
+mod listen;
+mod message;
+mod names;
 mod pool;
 mod request;
 mod scripts;
 mod server;
 mod store;
+mod strict;
 mod warning;
+mod wire;
 
 pub use self::{builder::RedisStoreBuilder, error::BuildError, store::RedisStore, warning::Warning};

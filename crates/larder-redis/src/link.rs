@@ -92,23 +92,50 @@ impl Link {
     pub(crate) fn run(&mut self, script: &Script, request: &Request) -> Result<Vec<Value>, StoreError> {
         let mut answers = self.call(request)?;
         let unknown: Vec<usize> = (0..answers.len()).filter(|&n| is_no_script(&answers[n])).collect();
-        if !unknown.is_empty() {
-            let mut again = Request::default();
-            again.command(3).arg(&[b"SCRIPT"]).arg(&[b"LOAD"]).arg(&[script.source.as_bytes()]);
-            for &n in &unknown {
-                again.repeat(request, n);
-            }
-            let mut replayed = self.call(&again)?.into_iter();
-            match replayed.next() {
-                Some(Value::BulkString(hash)) if hash == script.hash.as_bytes() => {}
-                Some(Value::ServerError(error)) => return Err(from_server(&error)),
-                _ => return Err(self.refuse("SCRIPT LOAD answers with the hash of the script")),
-            }
-            for (n, answer) in unknown.into_iter().zip(replayed) {
-                answers[n] = answer;
-            }
-        }
+        self.replay(script, request, &mut answers, unknown)?;
         Ok(answers)
+    }
+
+    /// As [`run`](Self::run), but no command takes effect after one that follows it: what follows one that has done nothing is sent again
+    /// as well. Also tells whether anything was sent twice.
+    pub(crate) fn run_in_order(
+        &mut self,
+        script: &Script,
+        request: &Request,
+    ) -> Result<(Vec<Value>, bool), StoreError> {
+        let mut answers = self.call(request)?;
+        let first = answers.iter().position(is_no_script).unwrap_or(answers.len());
+        let again: Vec<usize> = (first..answers.len()).collect();
+        let is_again = !again.is_empty();
+        self.replay(script, request, &mut answers, again)?;
+        Ok((answers, is_again))
+    }
+
+    fn replay(
+        &mut self,
+        script: &Script,
+        request: &Request,
+        answers: &mut [Value],
+        commands: Vec<usize>,
+    ) -> Result<(), StoreError> {
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let mut again = Request::default();
+        again.command(3).arg(&[b"SCRIPT"]).arg(&[b"LOAD"]).arg(&[script.source.as_bytes()]);
+        for &n in &commands {
+            again.repeat(request, n);
+        }
+        let mut replayed = self.call(&again)?.into_iter();
+        match replayed.next() {
+            Some(Value::BulkString(hash)) if hash == script.hash.as_bytes() => {}
+            Some(Value::ServerError(error)) => return Err(from_server(&error)),
+            _ => return Err(self.refuse("SCRIPT LOAD answers with the hash of the script")),
+        }
+        for (n, answer) in commands.into_iter().zip(replayed) {
+            answers[n] = answer;
+        }
+        Ok(())
     }
 
     /// Reads the answer of a command that gives one value for each of `n` keys.
@@ -123,13 +150,20 @@ impl Link {
     /// Reads the answer of a script: one digit for each of `n` keys, none above `max`.
     pub(crate) fn digits(&mut self, answer: Value, n: usize, max: u8) -> Result<Vec<u8>, StoreError> {
         match answer {
-            Value::BulkString(digits)
-                if digits.len() == n && digits.iter().all(|digit| (b'0'..=max).contains(digit)) =>
-            {
-                Ok(digits)
-            }
+            Value::BulkString(digits) if digits.len() == n && are_digits(&digits, max) => Ok(digits),
             Value::ServerError(error) => Err(from_server(&error)),
             _ => Err(self.refuse("the answer of a script is one digit a key")),
+        }
+    }
+
+    /// Reads the answer of a script that begins with digits as [`digits`](Self::digits) reads them: what comes after them.
+    pub(crate) fn digits_and_more(&mut self, answer: Value, n: usize, max: u8) -> Result<Vec<u8>, StoreError> {
+        match answer {
+            Value::BulkString(mut digits) if digits.len() >= n && are_digits(&digits[..n], max) => {
+                Ok(digits.split_off(n))
+            }
+            Value::ServerError(error) => Err(from_server(&error)),
+            _ => Err(self.refuse("the answer of a script begins with one digit a key")),
         }
     }
 
@@ -138,6 +172,10 @@ impl Link {
         self.give_up();
         senseless(expected)
     }
+}
+
+fn are_digits(bytes: &[u8], max: u8) -> bool {
+    bytes.iter().all(|digit| (b'0'..=max).contains(digit))
 }
 
 fn is_no_script(answer: &Value) -> bool {

@@ -5,17 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::store::{Clock, StoreError};
+use larder::store::{Clock, Fence, StoreError};
 use r2d2::{ManageConnection, NopErrorHandler, PooledConnection};
 use redis::{Client, Value};
 
 use crate::{
-    error::{from_connection, from_server},
+    error::{from_connection, from_server, senseless},
     health::Health,
     link::Link,
     request::Request,
-    server::{Quarantine, Server},
+    server::{Quarantine, Seen, Server},
     warning::Warnings,
+    wire::{Address, Wire},
 };
 
 /// How long an operation waits for a connection at most: beyond that the database is faster.
@@ -78,8 +79,10 @@ impl Pool {
 }
 
 /// Makes connections that know which server they lead to.
+#[derive(Clone)]
 pub(crate) struct Manager {
     pub(crate) client: Client,
+    pub(crate) address: Address,
     pub(crate) connect_timeout: Duration,
     pub(crate) io_timeout: Duration,
     pub(crate) quarantine: Arc<Quarantine>,
@@ -94,14 +97,50 @@ impl Manager {
         let connection = self.client.get_connection_with_timeout(self.connect_timeout).map_err(from_connection)?;
         let mut link = Link::new(connection, era);
         link.set_timeout(self.connect_timeout)?;
-        let server = ask(&mut link)?;
+        let answers = link.call(&questions())?;
+        let (fence, seen) = self.meet(answers).inspect_err(|_| link.give_up())?;
         link.set_timeout(self.io_timeout)?;
+        link.leads_to(fence, seen);
+        Ok(link)
+    }
+
+    /// Makes a connection to listen on, in RESP3; the whole of it takes no longer than the time-out.
+    pub(crate) fn wire(&self) -> Result<(Wire, Fence), StoreError> {
+        let until = Instant::now() + self.connect_timeout;
+        let mut wire = Wire::connect(&self.address, until)?;
+        let settings = self.client.get_connection_info().redis_settings();
+        let mut request = Request::default();
+        match settings.password() {
+            Some(password) => {
+                let user = settings.username().unwrap_or("default");
+                request.command(5).arg(&[b"HELLO"]).arg(&[b"3"]).arg(&[b"AUTH"]);
+                request.arg(&[user.as_bytes()]).arg(&[password.as_bytes()]);
+            }
+            None => {
+                request.command(2).arg(&[b"HELLO"]).arg(&[b"3"]);
+            }
+        }
+        if let Some(database) = u64::try_from(settings.db()).ok().filter(|database| *database != 0) {
+            request.command(2).arg(&[b"SELECT"]).number(database);
+        }
+        for answer in wire.call(&request, until)? {
+            if let Value::ServerError(error) = answer {
+                return Err(from_server(&error));
+            }
+        }
+        let answers = wire.call(&questions(), until)?;
+        let (fence, _) = self.meet(answers)?;
+        Ok((wire, fence))
+    }
+
+    /// Reads who the server is, and takes note of it.
+    fn meet(&self, answers: Vec<Value>) -> Result<(Fence, Seen), StoreError> {
+        let server = read(answers)?;
         if !server.is_master() {
             return Err(StoreError::refused("the server is a replica, and a cache is read and written on its master"));
         }
         self.warnings.note(&server);
-        link.leads_to(server.fence(), self.quarantine.meet(&server, self.clock.now()));
-        Ok(link)
+        Ok((server.fence(), self.quarantine.meet(&server, self.clock.now())))
     }
 }
 
@@ -123,20 +162,24 @@ impl ManageConnection for Manager {
 }
 
 /// Asks a server who it is, and tells it who we are.
-fn ask(link: &mut Link) -> Result<Server, StoreError> {
+fn questions() -> Request {
     let mut request = Request::default();
     request.command(2).arg(&[b"INFO"]).arg(&[b"server"]);
     request.command(2).arg(&[b"INFO"]).arg(&[b"replication"]);
     request.command(2).arg(&[b"INFO"]).arg(&[b"memory"]);
     request.command(3).arg(&[b"CLIENT"]).arg(&[b"SETNAME"]).arg(&[b"larder"]);
+    request
+}
+
+fn read(answers: Vec<Value>) -> Result<Server, StoreError> {
     let mut info = String::new();
     // The name is a courtesy, and may be refused.
-    for answer in link.call(&request)?.into_iter().take(3) {
+    for answer in answers.into_iter().take(3) {
         match answer {
             Value::BulkString(text) => info.push_str(&String::from_utf8_lossy(&text)),
             Value::VerbatimString { text, .. } => info.push_str(&text),
             Value::ServerError(error) => return Err(from_server(&error)),
-            _ => return Err(link.refuse("INFO answers with text")),
+            _ => return Err(senseless("INFO answers with text")),
         }
     }
     Server::parse(&info)

@@ -10,17 +10,20 @@ pub(crate) struct Script {
 }
 
 macro_rules! script {
-    ($name:ident, $file:literal) => {
+    ($name:ident, $($file:literal),+) => {
         pub(crate) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(concat!(include_str!("scripts/cell.lua"), include_str!($file))));
+            LazyLock::new(|| Script::new(concat!(include_str!("scripts/cell.lua"), $(include_str!($file)),+)));
     };
 }
 
-script!(BEGIN, "scripts/begin.lua");
-script!(FINISH, "scripts/finish.lua");
+script!(BEGIN, "scripts/message.lua", "scripts/begin.lua");
+script!(FINISH, "scripts/message.lua", "scripts/finish.lua");
 script!(LEASE, "scripts/lease.lua");
 script!(FILL, "scripts/fill.lua");
-script!(SETTLE, "scripts/settle.lua");
+script!(SETTLE, "scripts/message.lua", "scripts/settle.lua");
+
+/// Sent as it is each time, a few times a second: by those who listen, and can't repeat themselves when the server has forgotten it.
+pub(crate) const RENEW: &str = include_str!("scripts/renew.lua");
 
 impl Script {
     fn new(source: &'static str) -> Self {

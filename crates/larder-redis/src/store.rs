@@ -1,8 +1,10 @@
+mod write;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use larder::store::{
-    BATCH, Cell, CellKey, Clock, Cursor, Ending, Fill, Inspected, Layout, Lease, Nonce, Position, Recall, Scanned,
-    Store, StoreError, Vacancy,
+    BATCH, Cell, CellKey, Clock, Cursor, Ending, Fill, Inspected, Layout, Lease, Listener, Listening, Nonce, Position,
+    Recall, Scanned, Store, StoreError, Subscription, Vacancy,
 };
 
 use crate::{
@@ -11,10 +13,13 @@ use crate::{
     cell::header,
     glob,
     link::Link,
+    listen::Listeners,
+    names::Names,
     pool::Pool,
     request::Request,
     scripts::{self, Script},
     server::{Quarantine, TooShort},
+    strict::Strict,
     warning::{Warning, Warnings},
 };
 
@@ -33,7 +38,9 @@ use crate::{
 /// [`RedisStore::warnings`] says so.
 pub struct RedisStore {
     pool: Pool,
-    namespace: Box<[u8]>,
+    names: Arc<Names>,
+    listeners: Listeners,
+    strict: Strict,
     quarantine: Arc<Quarantine>,
     warnings: Arc<Warnings>,
     clock: Arc<dyn Clock>,
@@ -60,12 +67,14 @@ impl RedisStore {
 
     pub(crate) fn new(
         pool: Pool,
-        namespace: String,
+        names: Arc<Names>,
+        listeners: Listeners,
+        strict: Strict,
         quarantine: Arc<Quarantine>,
         warnings: Arc<Warnings>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { pool, namespace: namespace.into_bytes().into(), quarantine, warnings, clock }
+        Self { pool, names, listeners, strict, quarantine, warnings, clock }
     }
 
     /// What the settings of the server are not good for, as of the latest connection to it: `None` if none was made yet.
@@ -97,18 +106,22 @@ impl RedisStore {
         done
     }
 
-    /// Begins an `EVALSHA` on `keys`, of which `n_args` arguments must follow.
+    /// Begins an `EVALSHA` on cells and then on keys of the store's own, of which `n_args` arguments must follow.
     fn evalsha<'k>(
         &self,
         request: &mut Request,
         script: &Script,
-        keys: impl ExactSizeIterator<Item = &'k CellKey>,
+        (cells, own): (impl ExactSizeIterator<Item = &'k CellKey>, &[&[u8]]),
         n_args: usize,
     ) {
-        request.command(3 + keys.len() + n_args).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]);
-        request.number(keys.len() as u64);
-        for key in keys {
-            request.arg(&[&self.namespace, key.as_bytes()]);
+        let n_keys = cells.len() + own.len();
+        request.command(3 + n_keys + n_args).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]);
+        request.number(n_keys as u64);
+        for key in cells {
+            request.arg(&[self.names.namespace(), key.as_bytes()]);
+        }
+        for key in own {
+            request.arg(&[key]);
         }
     }
 }
@@ -132,7 +145,7 @@ impl Store for RedisStore {
         for keys in keys.chunks(BATCH) {
             request.command(1 + keys.len()).arg(&[b"MGET"]);
             for key in keys {
-                request.arg(&[&self.namespace, key.as_bytes()]);
+                request.arg(&[self.names.namespace(), key.as_bytes()]);
             }
         }
         self.with_link(|link| {
@@ -159,7 +172,7 @@ impl Store for RedisStore {
             let lease = Lease { token: Nonce::fresh(), fence: link.fence() };
             let mut request = Request::with_capacity(128 * keys.len());
             for keys in keys.chunks(BATCH) {
-                self.evalsha(&mut request, script, keys.iter().map(|(key, _)| *key), 1 + keys.len());
+                self.evalsha(&mut request, script, (keys.iter().map(|(key, _)| *key), &[]), 1 + keys.len());
                 request.number(milliseconds(ttl));
                 for (key, _) in keys {
                     request.arg(&[&header(b'L', lease.fence, key.layout(), lease.token)]);
@@ -190,7 +203,7 @@ impl Store for RedisStore {
             let n_bytes = current.iter().map(|&n| 160 + fills[n].value.len()).sum();
             let mut request = Request::with_capacity(n_bytes);
             for batch in current.chunks(BATCH) {
-                self.evalsha(&mut request, script, batch.iter().map(|&n| fills[n].key), 2 * batch.len());
+                self.evalsha(&mut request, script, (batch.iter().map(|&n| fills[n].key), &[]), 2 * batch.len());
                 for Fill { key, lease, value, ttl } in batch.iter().map(|&n| &fills[n]) {
                     let header = header(b'V', lease.fence, key.layout(), lease.token);
                     request.arg(&[&header, value]).number(milliseconds(*ttl));
@@ -220,81 +233,24 @@ impl Store for RedisStore {
         if keys.is_empty() {
             return Ok(None);
         }
-        let _ = recall;
-        let script = &*scripts::BEGIN;
-        self.with_link(|link| {
-            let mut request = Request::with_capacity(64 + 64 * keys.len());
-            for keys in keys.chunks(BATCH) {
-                self.evalsha(&mut request, script, keys.iter().copied(), 3);
-                request.arg(&[nonce.as_bytes()]).number(milliseconds(hold)).arg(&[&link.fence().0]);
-            }
-            let answers = link.run(script, &request)?;
-            for (keys, answer) in keys.chunks(BATCH).zip(answers) {
-                link.digits(answer, keys.len(), b'2')?;
-            }
-            Ok(None)
-        })
+        let begun = self.mark(nonce, keys, hold, None)?;
+        if recall > Recall::Announced {
+            // From the answer on: what was asked before the announcement ran can't have been asked later.
+            self.strict.outwait();
+        }
+        Ok(Some(begun.place))
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
-        if endings.is_empty() {
-            return Ok(());
-        }
-        let script = &*scripts::FINISH;
-        self.with_link(|link| {
-            let fence = link.fence();
-            let n_bytes = endings.iter().map(|(_, ending)| 160 + n_bytes_of(ending)).sum();
-            let mut request = Request::with_capacity(n_bytes);
-            for endings in endings.chunks(BATCH) {
-                self.evalsha(&mut request, script, endings.iter().map(|(key, _)| *key), 2 + 2 * endings.len());
-                request.arg(&[nonce.as_bytes()]).arg(&[&fence.0]);
-                for (key, ending) in endings {
-                    match ending {
-                        Ending::Value { value, ttl } => {
-                            let header = header(b'V', fence, key.layout(), nonce);
-                            request.arg(&[&header, value]).number(milliseconds(*ttl));
-                        }
-                        Ending::Emptied => {
-                            request.arg(&[b"D"]).arg(&[]);
-                        }
-                        Ending::RolledBack => {
-                            request.arg(&[b"R"]).arg(&[]);
-                        }
-                    }
-                }
-            }
-            let answers = link.run(script, &request)?;
-            let mut n_lost = 0;
-            for (endings, answer) in endings.chunks(BATCH).zip(answers) {
-                let digits = link.digits(answer, endings.len(), b'4')?;
-                n_lost += digits.iter().filter(|&&digit| digit == b'0' || digit == b'2').count();
-            }
-            if n_lost > 0 {
-                // Expected when a finish is sent again, or came after its hold; else the server evicts markers.
-                tracing::warn!(n_lost, "markers were gone before their write was finished");
-            }
-            Ok(())
-        })
+        if endings.is_empty() { Ok(()) } else { self.end(nonce, endings) }
     }
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let script = &*scripts::SETTLE;
-        let nonce: &[u8] = nonce.as_ref().map_or(&[], |nonce| nonce.as_bytes());
-        let mut request = Request::with_capacity(64 + 64 * keys.len());
-        for keys in keys.chunks(BATCH) {
-            self.evalsha(&mut request, script, keys.iter().copied(), 1);
-            request.arg(&[nonce]);
-        }
-        self.with_link(|link| {
-            let answers = link.run(script, &request)?;
-            for (keys, answer) in keys.chunks(BATCH).zip(answers) {
-                link.digits(answer, keys.len(), b'3')?;
-            }
-            Ok(())
-        })
+        if keys.is_empty() { Ok(()) } else { self.empty(nonce, keys) }
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
+        self.listeners.add(listener, wanted)
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
@@ -305,10 +261,10 @@ impl Store for RedisStore {
         for keys in keys.chunks(BATCH) {
             request.command(1 + keys.len()).arg(&[b"MGET"]);
             for key in keys {
-                request.arg(&[&self.namespace, key.as_bytes()]);
+                request.arg(&[self.names.namespace(), key.as_bytes()]);
             }
             for key in keys {
-                request.command(2).arg(&[b"PTTL"]).arg(&[&self.namespace, key.as_bytes()]);
+                request.command(2).arg(&[b"PTTL"]).arg(&[self.names.namespace(), key.as_bytes()]);
             }
         }
         self.with_link(|link| {
@@ -328,7 +284,7 @@ impl Store for RedisStore {
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-        let pattern = [&glob::literal(&self.namespace)[..], &glob::literal(prefix), b"*"].concat();
+        let pattern = [&glob::literal(self.names.namespace())[..], &glob::literal(prefix), b"*"].concat();
         let mut request = Request::with_capacity(128 + pattern.len());
         request.command(6).arg(&[b"SCAN"]).number(from.position());
         request.arg(&[b"MATCH"]).arg(&[&pattern]).arg(&[b"COUNT"]).number(BATCH as u64);
@@ -341,27 +297,25 @@ impl Store for RedisStore {
                 return Err(link.refuse("SCAN is answered"));
             };
             let (next, keys) = page(link, answer)?;
-            let key = |key: Vec<u8>| key.strip_prefix(&*self.namespace).map(|key| CellKey::new(key, Layout::UNKNOWN));
-            let Some(keys) = keys.into_iter().map(key).collect() else {
-                return Err(link.refuse("SCAN answers with keys that match"));
-            };
+            let mut cells = Vec::with_capacity(keys.len());
+            for key in &keys {
+                let Some(key) = key.strip_prefix(self.names.namespace()) else {
+                    return Err(link.refuse("SCAN answers with keys that match"));
+                };
+                if !Names::is_ours(key) {
+                    cells.push(CellKey::new(key, Layout::UNKNOWN));
+                }
+            }
             // Redis begins and ends at 0.
-            Ok(Scanned { keys, next: (next != 0).then(|| Cursor::new(next, link.fence())) })
+            Ok(Scanned { keys: cells, next: (next != 0).then(|| Cursor::new(next, link.fence())) })
         })
     }
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let namespace = self.namespace.escape_ascii().to_string();
+        let namespace = self.names.namespace().escape_ascii().to_string();
         f.debug_struct("RedisStore").field("namespace", &namespace).finish_non_exhaustive()
-    }
-}
-
-fn n_bytes_of(ending: &Ending) -> usize {
-    match ending {
-        Ending::Value { value, .. } => value.len(),
-        Ending::Emptied | Ending::RolledBack => 0,
     }
 }
 

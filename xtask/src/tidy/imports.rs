@@ -47,7 +47,7 @@ const ROOMS: &[Room] = &[
     // It reaches Diesel through larder, and may not name it.
     Room {
         package: "larder-redis",
-        may: Some(&["bytes", "larder", "r2d2", "redis", "rustls", "thiserror", "tracing"]),
+        may: Some(&["bytes", "larder", "r2d2", "redis", "rustls", "rustls-native-certs", "thiserror", "tracing"]),
         never: &["shop-core"],
     },
     // It is told of models, and knows none.

@@ -1,11 +1,11 @@
--- Ends the write of a nonce. ARGV: nonce(16), fence(8), then for each key a wish and a time to live in ms. The wish is the whole
--- cell of a value, or 'D' for a cell that is to be emptied, or 'R' after a roll-back.
+-- Ends the write of a nonce. ARGV: nonce(16), fence(8), channel, where keys begin behind the namespace, then for each key a wish and a
+-- time to live in ms. The wish is the whole cell of a value, or 'D' for a cell that is to be emptied, or 'R' after a roll-back.
 -- Answers 0 if there is nothing, 1 if the value was stored, 2 if our marker was lost, 3 if others still write, 4 if emptied.
 local nonce = ARGV[1]
 local ours_alone = 'Mc' .. ARGV[2] .. nonce
-local answers = {}
+local answers, told = {}, {}
 for i, key in ipairs(KEYS) do
-  local wish, ttl = ARGV[2 * i + 1], ARGV[2 * i + 2]
+  local wish, ttl = ARGV[2 * i + 3], ARGV[2 * i + 4]
   local head = head_of(key)
   local answer = '0'
   if #head == 39 and string.sub(head, 1, 26) == ours_alone then
@@ -42,6 +42,9 @@ for i, key in ipairs(KEYS) do
     if wish ~= 'R' then redis.call('DEL', key) end
     answer = '2'
   end
+  -- While our marker was gone, somebody may have taken a copy of what is older, even of a cell that is empty again.
+  if wish ~= 'R' and (answer == '0' or answer == '2') then told[#told + 1] = key end
   answers[i] = answer
 end
+if #told > 0 then publish(ARGV[3], 'D', told, tonumber(ARGV[4])) end
 return table.concat(answers)

@@ -1,13 +1,22 @@
 //! The certificates in `tls/` are valid until 2120, for `localhost` and `127.0.0.1`, and signed by an authority whose key was
 //! thrown away: nobody trusts them but these tests.
 
-use std::{fs::Permissions, io::Write, net::TcpListener, os::unix::fs::PermissionsExt, time::Duration};
+use std::{
+    fs::Permissions,
+    io::Write,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
+use larder::store::Store;
 use larder_redis::{BuildError, RedisStore};
 use tempfile::NamedTempFile;
 
 use crate::{
-    cells::{held, key, put, read, whole},
+    cells::{begin, held, key, put, read, whole},
+    eventually::eventually,
+    recorder::{Recorder, Told, every_10_ms},
     server::Server,
 };
 
@@ -53,6 +62,32 @@ fn a_store_speaks_tls_to_a_server_whose_authority_it_trusts() {
         put(&store, &key("a"), b"one");
         assert_eq!(read(&store, &key("a")).unwrap(), held(b"one"));
     }
+}
+
+#[test]
+fn who_listens_does_so_by_tls_with_the_same_trust() {
+    let server = TlsServer::start();
+    let url = format!("rediss://localhost:{}", server.port);
+    let builder = RedisStore::builder(&url).quarantine(Duration::ZERO).namespace("n:");
+    let store = builder.root_certificate(AUTHORITY).build().unwrap();
+    let (recorder, subscription) = Recorder::on(&store, every_10_ms(true));
+    begin(&store, &key("a")).unwrap();
+    recorder.wait_for_proof();
+    assert_eq!(recorder.dropped().len(), 1);
+    let mut raw = server._server.raw();
+    let n_holders = |raw: &mut redis::Connection| redis::cmd("ZCARD").arg("n:#holders").query::<u64>(raw).unwrap();
+    assert_eq!(n_holders(&mut raw), 2);
+    drop(subscription);
+    eventually("it has left", || n_holders(&mut raw) == 1);
+
+    let strange =
+        RedisStore::builder(&url).namespace("n:").connect_timeout(Duration::from_millis(200)).build().unwrap();
+    let stranger = Recorder::new();
+    let subscription = strange.listen(stranger.listener(), every_10_ms(false)).unwrap();
+    let start = Instant::now();
+    eventually("it has had the time to join", || start.elapsed() > Duration::from_millis(300));
+    drop(subscription);
+    assert_eq!(stranger.told(), [Told::Lost], "it never was told of anything");
 }
 
 #[test]

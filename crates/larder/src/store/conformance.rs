@@ -25,6 +25,7 @@ mod bytes;
 mod finishing;
 mod inspecting;
 mod leases;
+mod listening;
 mod marking;
 mod reads;
 mod scanning;
@@ -124,6 +125,17 @@ macro_rules! store_conformance_tests {
                     settling_one_write_takes_the_value_of_another,
                     settling_a_write_in_doubt_leaves_it_alone,
                     settling_beside_a_write_makes_it_store_nothing;
+                listening:
+                    who_listens_joins_before_all_else,
+                    who_joins_learns_how_far_it_is,
+                    a_write_is_told_before_the_next_proof,
+                    places_are_told_in_their_order,
+                    finishing_after_the_marker_has_expired_is_told,
+                    finishing_over_nothing_is_told,
+                    settling_is_told,
+                    who_has_stopped_listening_is_told_nothing_more,
+                    copies_of_strict_models_may_be_asked_for_later,
+                    a_write_that_recalls_copies_returns_when_nobody_serves_them;
                 inspecting:
                     what_is_inspected_is_what_is_read,
                     more_keys_than_a_batch_are_inspected_in_their_order,

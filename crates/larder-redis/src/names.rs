@@ -1,0 +1,72 @@
+//! What a namespace has in Redis besides its cells.
+
+use larder::store::Nonce;
+
+/// The keys and channels of a namespace that are no cells.
+///
+/// A cell's key has colons in it, and begins with a table's name; none of these does.
+pub(crate) struct Names {
+    namespace: Box<[u8]>,
+    announced: Box<[u8]>,
+    holders: Box<[u8]>,
+    changed: Box<[u8]>,
+    nothing: Box<[u8]>,
+    /// Channels are those of all databases of a server.
+    database: String,
+}
+
+/// Where the last announcement is: fence, series, number.
+const ANNOUNCED: &[u8] = b"#announced";
+/// Who holds copies of strict models: a sorted set of listeners by the time until which they are waited for.
+const HOLDERS: &[u8] = b"#holders";
+/// What is never there.
+const NOTHING: &[u8] = b"#nothing";
+/// What is told to everybody who listens.
+const CHANGED: &[u8] = b"#changed";
+/// What is told to one who waits.
+const DROPPED: &[u8] = b"#dropped";
+
+impl Names {
+    pub(crate) fn new(namespace: &[u8], database: i64) -> Self {
+        let database = database.to_string();
+        Self {
+            namespace: namespace.into(),
+            announced: [namespace, ANNOUNCED].concat().into(),
+            holders: [namespace, HOLDERS].concat().into(),
+            changed: [namespace, CHANGED, database.as_bytes()].concat().into(),
+            nothing: [namespace, NOTHING].concat().into(),
+            database,
+        }
+    }
+
+    pub(crate) fn namespace(&self) -> &[u8] {
+        &self.namespace
+    }
+
+    pub(crate) fn announced(&self) -> &[u8] {
+        &self.announced
+    }
+
+    pub(crate) fn holders(&self) -> &[u8] {
+        &self.holders
+    }
+
+    pub(crate) fn changed(&self) -> &[u8] {
+        &self.changed
+    }
+
+    /// A key of which the deletion does nothing.
+    pub(crate) fn nothing(&self) -> &[u8] {
+        &self.nothing
+    }
+
+    /// The channel of a store that waits for holders to have dropped what it writes.
+    pub(crate) fn dropped(&self, store: &Nonce) -> Vec<u8> {
+        [&self.namespace, DROPPED, self.database.as_bytes(), b":", store.as_bytes()].concat()
+    }
+
+    /// Whether a key, without the namespace, is one of these.
+    pub(crate) fn is_ours(key: &[u8]) -> bool {
+        key == ANNOUNCED || key == HOLDERS
+    }
+}
