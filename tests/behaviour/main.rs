@@ -10,6 +10,7 @@ mod deferrable;
 mod faults;
 mod interleavings;
 mod lists;
+mod near;
 mod outbox;
 mod outside;
 mod raw;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Layers;
 #[cfg(feature = "postgres")]
 use crate::event::Event;
-use crate::store::{BATCH, CellKey, Cursor, Scanned, Store, StoreError};
+use crate::store::{BATCH, CellKey, Cursor, Layout, Scanned, Store, StoreError};
 
 /// Settles cells, a batch a call, and rests after each batch but the last for as long as it took: whether all are settled.
 ///
@@ -46,7 +46,11 @@ pub(crate) fn settle_all(
         match next {
             Some(next) if rest(sent.elapsed()) => from = next,
             Some(_) => return Ok((false, n_cells)),
-            None => return Ok((true, n_cells)),
+            None => {
+                // Copies outlive the values that they are of, so there may be some of which no cell was found.
+                store.settle(None, &[&CellKey::new(prefix.to_vec(), Layout::UNKNOWN)])?;
+                return Ok((true, n_cells));
+            }
         }
     }
 }
@@ -96,7 +100,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::store::{Bytes, Cell, Fill, Layout, MemoryStore, Operation, Vacancy, Watched};
+    use crate::store::{Bytes, Cell, Fill, MemoryStore, Operation, Vacancy, Watched};
 
     /// A store with so many values, and the number of times that it was told to settle some.
     fn store_with(n: usize) -> (Vec<CellKey>, impl Store, Arc<AtomicUsize>) {
