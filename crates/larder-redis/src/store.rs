@@ -15,11 +15,11 @@ use crate::{
     link::Link,
     listen::Listeners,
     names::Names,
-    pool::Pool,
-    request::Request,
+    pool::{Manager, Pool},
+    request::{Request, milliseconds},
     scripts::{self, Script},
     server::{Quarantine, TooShort},
-    strict::Strict,
+    strict::{Answers, Strict, outwait},
     warning::{Warning, Warnings},
 };
 
@@ -41,6 +41,7 @@ pub struct RedisStore {
     names: Arc<Names>,
     listeners: Listeners,
     strict: Strict,
+    answers: Answers,
     quarantine: Arc<Quarantine>,
     warnings: Arc<Warnings>,
     clock: Arc<dyn Clock>,
@@ -65,16 +66,19 @@ impl RedisStore {
         RedisStoreBuilder::new(url)
     }
 
-    pub(crate) fn new(
-        pool: Pool,
-        names: Arc<Names>,
-        listeners: Listeners,
-        strict: Strict,
-        quarantine: Arc<Quarantine>,
-        warnings: Arc<Warnings>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { pool, names, listeners, strict, quarantine, warnings, clock }
+    pub(crate) fn new(manager: Manager, pool_size: u32, names: Names, strict: Strict) -> Self {
+        let (lines, names) = (Arc::new(manager.clone()), Arc::new(names));
+        let Manager { quarantine, warnings, clock, .. } = manager.clone();
+        Self {
+            pool: Pool::new(manager, pool_size),
+            listeners: Listeners::new(Arc::clone(&lines), Arc::clone(&names), strict),
+            answers: Answers::new(lines, Arc::clone(&names)),
+            names,
+            strict,
+            quarantine,
+            warnings,
+            clock,
+        }
     }
 
     /// What the settings of the server are not good for, as of the latest connection to it: `None` if none was made yet.
@@ -233,12 +237,16 @@ impl Store for RedisStore {
         if keys.is_empty() {
             return Ok(None);
         }
-        let begun = self.mark(nonce, keys, hold, None)?;
-        if recall > Recall::Announced {
-            // From the answer on: what was asked before the announcement ran can't have been asked later.
-            self.strict.outwait();
-        }
-        Ok(Some(begun.place))
+        let place = match recall {
+            Recall::Announced => self.mark(nonce, keys, hold, None)?.place,
+            Recall::Acknowledged => self.recall(nonce, keys, hold)?,
+            Recall::Outwaited => {
+                let place = self.mark(nonce, keys, hold, None)?.place;
+                outwait(self.end_of_wait());
+                place
+            }
+        };
+        Ok(Some(place))
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
@@ -317,11 +325,4 @@ impl fmt::Debug for RedisStore {
         let namespace = self.names.namespace().escape_ascii().to_string();
         f.debug_struct("RedisStore").field("namespace", &namespace).finish_non_exhaustive()
     }
-}
-
-/// A time as Redis takes it: 0 is an error there, and so is what leads beyond the end of its calendar.
-fn milliseconds(time: Duration) -> u64 {
-    const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60 * 1_000;
-    let rounded_up = time.as_nanos().div_ceil(1_000_000);
-    u64::try_from(rounded_up).unwrap_or(u64::MAX).clamp(1, TEN_YEARS)
 }
