@@ -25,17 +25,39 @@ use crate::{
 
 /// A store on Redis 6.2 or later (or Valkey), shared by every process that uses the same server and namespace.
 ///
-/// A method costs one round trip: a read is one `MGET`, what changes cells one `EVALSHA` for up to [`BATCH`] keys, and what is
-/// beyond goes along in the same pipeline. [`inspect`](Store::inspect) adds a `PTTL` for each key, and a page of a
-/// [scan](Store::scan) is one `SCAN`, which steps over some 500 keys of the server whomever they belong to. Each key is one string, which holds a cell and 33 bytes besides a value.
+/// A method costs one round trip: a read is one `MGET`, what changes cells one `EVALSHA` for up to [`BATCH`] keys and 64 KiB of them,
+/// and what is beyond goes along in the same pipeline. [`inspect`](Store::inspect) adds a `PTTL` for each key, and a page of a
+/// [scan](Store::scan) is one `SCAN`, which steps over some 500 keys of the server whomever they belong to. Each key is one string,
+/// which holds a cell and 33 bytes besides a value.
 ///
 /// Operations never wait for a connection longer than 100 ms, for the server longer than the time-outs of the
-/// [builder](RedisStore::builder), and not at all while the server can't be reached.
+/// [builder](RedisStore::builder), and not at all while the server can't be reached. Only a write that recalls copies waits longer.
 ///
 /// The server must be a master that is spoken to directly, not through a proxy that spreads connections over servers: what a
 /// connection knows of its server's life is learned when it is made. Its `maxmemory-policy` may be any of `allkeys-lru`,
 /// `allkeys-lfu`, `volatile-lru` and `volatile-lfu`, or none; others may evict markers of writes in doubt, and
 /// [`RedisStore::warnings`] says so.
+///
+/// # Copies in other processes
+///
+/// Each [listener](Store::listen) has a thread and a connection of its own, in RESP3. It costs the server two small commands as often as
+/// a proof is wanted, and one message for each batch of a write: the keys, and some 40 bytes.
+///
+/// What a write costs more ([`Recall`]): nothing if it is *announced*, in the script that takes the markers. If it is *acknowledged*, one
+/// message from each process that holds copies of strict models, and the time until the last of them has come: some tenths of a
+/// millisecond for ten processes on one machine. If a process does not answer, or is gone without having said so, the write waits for
+/// the [strict horizon](RedisStoreBuilder::strict_horizon), a hundredth of it, and 100 ms, which is 605 ms by default; so does each write,
+/// for two seconds at most, until the process is off the list. It is the same for the two seconds after the server has been started, or
+/// has lost the list. An *outwaited* write waits so long always. Rows stay locked meanwhile, and readers go to the database.
+///
+/// Besides cells there are two keys, `#announced` and `#holders` behind the namespace; a cell's key must be neither. Messages go over
+/// channels that begin with the namespace and `#`. A user of the server who is allowed the following, for the namespace `shop:`, can do
+/// all that a store does:
+///
+/// ```text
+/// ~shop:* &shop:#* +hello +select +info +ping +client|setname +mget +pttl +scan +evalsha +eval +script|load +set +get +getrange
+/// +del +zadd +zrem +zscore +zrangebyscore +zremrangebyscore +pexpire +time +publish +subscribe
+/// ```
 pub struct RedisStore {
     pool: Pool,
     names: Arc<Names>,

@@ -1,13 +1,14 @@
 //! What a user of the server must be allowed to do.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use larder::store::{Nonce, Recall, Store};
 use larder_redis::RedisStore;
 
 use crate::{
     cells::{LONG, begin, finish, held, key, put, read, stored},
-    recorder::{Recorder, every_10_ms},
+    eventually::eventually,
+    recorder::{Recorder, Told, every_10_ms},
     server::Server,
 };
 
@@ -56,6 +57,15 @@ fn without_its_channels_nothing_is_written_that_nobody_hears_of() {
     let error = begin(&store, &key("a")).unwrap_err();
     assert!(error.is_refused(), "{error:?}");
     let recorder = Recorder::new();
-    drop(store.listen(recorder.listener(), every_10_ms(false)).unwrap());
-    assert_eq!(recorder.n_lost(), recorder.told().len());
+    let subscription = store.listen(recorder.listener(), every_10_ms(false)).unwrap();
+    eventually("it has tried to subscribe", || {
+        let denied: Vec<HashMap<String, redis::Value>> = redis::cmd("ACL").arg("LOG").query(&mut server.raw()).unwrap();
+        let channel = redis::Value::BulkString(b"shop:#changed0".to_vec());
+        let is_it = |entry: &HashMap<String, redis::Value>| {
+            entry["object"] == channel && entry["context"] == redis::Value::BulkString(b"toplevel".to_vec())
+        };
+        denied.iter().any(is_it)
+    });
+    drop(subscription);
+    assert_eq!(recorder.told(), [Told::Lost], "it never was told of anything");
 }
