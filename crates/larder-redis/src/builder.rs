@@ -4,16 +4,8 @@ use larder::store::{Clock, SystemClock};
 use redis::{Client, ConnectionInfo, IntoConnectionInfo};
 
 use crate::{
-    RedisStore,
-    error::BuildError,
-    health::Health,
-    listen::Listeners,
-    names::Names,
-    pool::{Manager, Pool},
-    server::Quarantine,
-    strict::Strict,
-    warning::Warnings,
-    wire::Address,
+    RedisStore, error::BuildError, health::Health, names::Names, pool::Manager, server::Quarantine, strict::Strict,
+    warning::Warnings, wire::Address,
 };
 
 /// The settings of a [`RedisStore`]; [`RedisStore::builder`] makes one.
@@ -157,9 +149,7 @@ impl RedisStoreBuilder {
             }
         }
         let client = self.client()?;
-        let database = client.get_connection_info().redis_settings().db();
-        let quarantine = Arc::new(Quarantine::new(self.quarantine));
-        let warnings = Arc::new(Warnings::default());
+        let names = Names::new(self.namespace.as_bytes(), client.get_connection_info().redis_settings().db());
         let address = Address {
             server: client.get_connection_info().addr().clone(),
             #[cfg(feature = "tls")]
@@ -170,16 +160,12 @@ impl RedisStoreBuilder {
             address,
             connect_timeout: self.connect_timeout,
             io_timeout: self.io_timeout,
-            quarantine: Arc::clone(&quarantine),
-            warnings: Arc::clone(&warnings),
-            clock: Arc::clone(&self.clock),
+            quarantine: Arc::new(Quarantine::new(self.quarantine)),
+            warnings: Arc::new(Warnings::default()),
+            clock: self.clock,
             health: Arc::new(Health::default()),
         };
-        let names = Arc::new(Names::new(self.namespace.as_bytes(), database));
-        let strict = Strict { horizon: self.strict_horizon };
-        let listeners = Listeners::new(Arc::new(manager.clone()), Arc::clone(&names), strict);
-        let pool = Pool::new(manager, self.pool_size);
-        Ok(RedisStore::new(pool, names, listeners, strict, quarantine, warnings, self.clock))
+        Ok(RedisStore::new(manager, self.pool_size, names, Strict { horizon: self.strict_horizon }))
     }
 
     fn client(&self) -> Result<Client, BuildError> {

@@ -97,7 +97,7 @@ impl Link {
     }
 
     /// As [`run`](Self::run), but no command takes effect after one that follows it: what follows one that has done nothing is sent again
-    /// as well. Also tells whether anything was sent twice.
+    /// as well. Also tells whether any took effect twice.
     pub(crate) fn run_in_order(
         &mut self,
         script: &Script,
@@ -105,10 +105,9 @@ impl Link {
     ) -> Result<(Vec<Value>, bool), StoreError> {
         let mut answers = self.call(request)?;
         let first = answers.iter().position(is_no_script).unwrap_or(answers.len());
-        let again: Vec<usize> = (first..answers.len()).collect();
-        let is_again = !again.is_empty();
-        self.replay(script, request, &mut answers, again)?;
-        Ok((answers, is_again))
+        let is_repeated = !answers[first..].iter().all(is_no_script);
+        self.replay(script, request, &mut answers, (first..request.n_commands()).collect())?;
+        Ok((answers, is_repeated))
     }
 
     fn replay(

@@ -4,12 +4,12 @@ mod seat;
 mod session;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
     thread,
     time::{Duration, Instant},
 };
 
-use larder::store::{Line, Listener, Listening, StoreError, Subscription};
+use larder::store::{Announcement, Line, Listener, Listening, Nonce, StoreError, Subscription};
 
 use self::{seat::Seat, session::Session};
 use crate::{names::Names, pool::Manager, strict::Strict};
@@ -25,6 +25,8 @@ pub(crate) struct Listeners {
     manager: Arc<Manager>,
     names: Arc<Names>,
     strict: Strict,
+    /// In this process, a writer may tell them itself.
+    seats: Mutex<Vec<Weak<Seat>>>,
 }
 
 /// What a line goes by.
@@ -39,7 +41,7 @@ struct Pace {
 
 impl Listeners {
     pub(crate) fn new(manager: Arc<Manager>, names: Arc<Names>, strict: Strict) -> Self {
-        Self { manager, names, strict }
+        Self { manager, names, strict, seats: Mutex::default() }
     }
 
     pub(crate) fn add(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
@@ -53,7 +55,23 @@ impl Listeners {
             tracing::warn!(%error, "no thread to listen on");
             return None;
         }
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.retain(|seat| seat.strong_count() > 0);
+        seats.push(Arc::downgrade(&seat));
+        drop(seats);
         Some(Subscription::new(Place { seat, leaves_within: self.manager.io_timeout }))
+    }
+
+    /// Tells whoever of this store's own listeners is registered under that name, on this thread: whether there was one.
+    ///
+    /// What it is told here it will be told once more, and then with its place.
+    pub(crate) fn tell(&self, holder: &Nonce, keys: &[&[u8]]) -> bool {
+        let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let seats: Vec<_> = seats.iter().filter_map(Weak::upgrade).collect();
+        let Some(seat) = seats.into_iter().find(|seat| seat.is_registered_as(holder)) else { return false };
+        // One that does not listen any more has lost all its copies.
+        seat.tell(|listener| listener.dropped(&Announcement { keys, place: None }));
+        true
     }
 }
 

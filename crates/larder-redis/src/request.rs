@@ -1,6 +1,6 @@
 //! Commands as the bytes that go over the wire.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 /// Some commands that are sent together. Each is written argument by argument, each argument part by part, into one buffer.
 #[derive(Default)]
@@ -84,6 +84,13 @@ fn decimal(mut n: u64, digits: &mut [u8; 20]) -> usize {
             return at;
         }
     }
+}
+
+/// A time as Redis takes it: 0 is an error there, and so is what leads beyond the end of its calendar.
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60 * 1_000;
+    let rounded_up = time.as_nanos().div_ceil(1_000_000);
+    u64::try_from(rounded_up).unwrap_or(u64::MAX).clamp(1, TEN_YEARS)
 }
 
 #[cfg(test)]

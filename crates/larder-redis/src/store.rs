@@ -15,32 +15,55 @@ use crate::{
     link::Link,
     listen::Listeners,
     names::Names,
-    pool::Pool,
-    request::Request,
+    pool::{Manager, Pool},
+    request::{Request, milliseconds},
     scripts::{self, Script},
     server::{Quarantine, TooShort},
-    strict::Strict,
+    strict::{Answers, Strict, outwait},
     warning::{Warning, Warnings},
 };
 
 /// A store on Redis 6.2 or later (or Valkey), shared by every process that uses the same server and namespace.
 ///
-/// A method costs one round trip: a read is one `MGET`, what changes cells one `EVALSHA` for up to [`BATCH`] keys, and what is
-/// beyond goes along in the same pipeline. [`inspect`](Store::inspect) adds a `PTTL` for each key, and a page of a
-/// [scan](Store::scan) is one `SCAN`, which steps over some 500 keys of the server whomever they belong to. Each key is one string, which holds a cell and 33 bytes besides a value.
+/// A method costs one round trip: a read is one `MGET`, what changes cells one `EVALSHA` for up to [`BATCH`] keys and 64 KiB of them,
+/// and what is beyond goes along in the same pipeline. [`inspect`](Store::inspect) adds a `PTTL` for each key, and a page of a
+/// [scan](Store::scan) is one `SCAN`, which steps over some 500 keys of the server whomever they belong to. Each key is one string,
+/// which holds a cell and 33 bytes besides a value.
 ///
 /// Operations never wait for a connection longer than 100 ms, for the server longer than the time-outs of the
-/// [builder](RedisStore::builder), and not at all while the server can't be reached.
+/// [builder](RedisStore::builder), and not at all while the server can't be reached. Only a write that recalls copies waits longer.
 ///
 /// The server must be a master that is spoken to directly, not through a proxy that spreads connections over servers: what a
 /// connection knows of its server's life is learned when it is made. Its `maxmemory-policy` may be any of `allkeys-lru`,
 /// `allkeys-lfu`, `volatile-lru` and `volatile-lfu`, or none; others may evict markers of writes in doubt, and
 /// [`RedisStore::warnings`] says so.
+///
+/// # Copies in other processes
+///
+/// Each [listener](Store::listen) has a thread and a connection of its own, in RESP3. It costs the server two small commands as often as
+/// a proof is wanted, and one message for each batch of a write: the keys, and some 40 bytes.
+///
+/// What a write costs more ([`Recall`]): nothing if it is *announced*, in the script that takes the markers. If it is *acknowledged*, one
+/// message from each process that holds copies of strict models, and the time until the last of them has come: some tenths of a
+/// millisecond for ten processes on one machine. If a process does not answer, or is gone without having said so, the write waits for
+/// the [strict horizon](RedisStoreBuilder::strict_horizon), a hundredth of it, and 100 ms, which is 605 ms by default; so does each write,
+/// for two seconds at most, until the process is off the list. It is the same for the two seconds after the server has been started, or
+/// has lost the list. An *outwaited* write waits so long always. Rows stay locked meanwhile, and readers go to the database.
+///
+/// Besides cells there are two keys, `#announced` and `#holders` behind the namespace; a cell's key must be neither. Messages go over
+/// channels that begin with the namespace and `#`. A user of the server who is allowed the following, for the namespace `shop:`, can do
+/// all that a store does:
+///
+/// ```text
+/// ~shop:* &shop:#* +hello +select +info +ping +client|setname +mget +pttl +scan +evalsha +eval +script|load +set +get +getrange
+/// +del +zadd +zrem +zscore +zrangebyscore +zremrangebyscore +pexpire +time +publish +subscribe
+/// ```
 pub struct RedisStore {
     pool: Pool,
     names: Arc<Names>,
     listeners: Listeners,
     strict: Strict,
+    answers: Answers,
     quarantine: Arc<Quarantine>,
     warnings: Arc<Warnings>,
     clock: Arc<dyn Clock>,
@@ -65,16 +88,19 @@ impl RedisStore {
         RedisStoreBuilder::new(url)
     }
 
-    pub(crate) fn new(
-        pool: Pool,
-        names: Arc<Names>,
-        listeners: Listeners,
-        strict: Strict,
-        quarantine: Arc<Quarantine>,
-        warnings: Arc<Warnings>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { pool, names, listeners, strict, quarantine, warnings, clock }
+    pub(crate) fn new(manager: Manager, pool_size: u32, names: Names, strict: Strict) -> Self {
+        let (lines, names) = (Arc::new(manager.clone()), Arc::new(names));
+        let Manager { quarantine, warnings, clock, .. } = manager.clone();
+        Self {
+            pool: Pool::new(manager, pool_size),
+            listeners: Listeners::new(Arc::clone(&lines), Arc::clone(&names), strict),
+            answers: Answers::new(lines, Arc::clone(&names)),
+            names,
+            strict,
+            quarantine,
+            warnings,
+            clock,
+        }
     }
 
     /// What the settings of the server are not good for, as of the latest connection to it: `None` if none was made yet.
@@ -233,12 +259,16 @@ impl Store for RedisStore {
         if keys.is_empty() {
             return Ok(None);
         }
-        let begun = self.mark(nonce, keys, hold, None)?;
-        if recall > Recall::Announced {
-            // From the answer on: what was asked before the announcement ran can't have been asked later.
-            self.strict.outwait();
-        }
-        Ok(Some(begun.place))
+        let place = match recall {
+            Recall::Announced => self.mark(nonce, keys, hold, None)?.place,
+            Recall::Acknowledged => self.recall(nonce, keys, hold)?,
+            Recall::Outwaited => {
+                let place = self.mark(nonce, keys, hold, None)?.place;
+                outwait(self.end_of_wait());
+                place
+            }
+        };
+        Ok(Some(place))
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
@@ -317,11 +347,4 @@ impl fmt::Debug for RedisStore {
         let namespace = self.names.namespace().escape_ascii().to_string();
         f.debug_struct("RedisStore").field("namespace", &namespace).finish_non_exhaustive()
     }
-}
-
-/// A time as Redis takes it: 0 is an error there, and so is what leads beyond the end of its calendar.
-fn milliseconds(time: Duration) -> u64 {
-    const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60 * 1_000;
-    let rounded_up = time.as_nanos().div_ceil(1_000_000);
-    u64::try_from(rounded_up).unwrap_or(u64::MAX).clamp(1, TEN_YEARS)
 }

@@ -1,11 +1,15 @@
-//! The times that writers and holders of copies of strict models go by.
+//! Writes that return when nobody serves a copy of what they change.
+
+mod answers;
 
 use std::{
     sync::{Condvar, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// They have to be the same in every process of a namespace.
+pub(crate) use self::answers::Answers;
+
+/// The times that writers and holders of copies of strict models go by: the same in every process of a namespace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Strict {
     /// H of the protocol: how long after a question such copies may be served on the strength of its answer.
@@ -14,6 +18,9 @@ pub(crate) struct Strict {
 
 /// What clocks may differ by, and threads be late.
 const MARGIN: Duration = Duration::from_millis(100);
+
+/// Of more holders than this nobody is asked: their answers would take as long as waiting does, and all of the server's time.
+pub(crate) const MOST_ASKED: u64 = 1_000;
 
 impl Strict {
     /// W: after which nobody who has not heard of a write serves a copy of what it changes, if clocks drift by a hundredth at most.
@@ -25,15 +32,12 @@ impl Strict {
     pub(crate) fn listed_for(&self) -> Duration {
         (2 * self.horizon + MARGIN).max(Duration::from_secs(2))
     }
+}
 
-    pub(crate) fn listed_for_ms(&self) -> u64 {
-        u64::try_from(self.listed_for().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Waits for that long.
-    pub(crate) fn outwait(&self) {
-        let (nothing, nobody) = (Mutex::new(()), Condvar::new());
-        let nothing = nothing.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(nobody.wait_timeout_while(nothing, self.wait(), |()| true));
-    }
+/// Waits until then, whatever happens.
+pub(crate) fn outwait(until: Instant) {
+    let (nothing, nobody) = (Mutex::new(()), Condvar::new());
+    let nothing = nothing.lock().unwrap_or_else(PoisonError::into_inner);
+    let left = until.saturating_duration_since(Instant::now());
+    drop(nobody.wait_timeout_while(nothing, left, |()| true));
 }

@@ -63,6 +63,10 @@ impl Seat {
         !gate.is_closed
     }
 
+    pub(super) fn is_registered_as(&self, name: &Nonce) -> bool {
+        self.gate().registered.as_ref() == Some(name)
+    }
+
     /// There is a connection, which can be ended by this: `false` if it is not wanted any more.
     pub(super) fn connected(&self, hangup: Hangup) -> bool {
         let mut gate = self.gate();

@@ -11,7 +11,7 @@ use crate::{
     error::{from_server, senseless},
     message::{Asked, Message, parse_place},
     names::Names,
-    request::Request,
+    request::{Request, milliseconds},
     scripts,
     wire::Wire,
 };
@@ -145,7 +145,10 @@ impl<'l> Session<'l> {
                 return Ok(());
             }
             request.command(8).arg(&[b"EVAL"]).arg(&[scripts::RENEW.as_bytes()]).number(1).arg(&[self.names.holders()]);
-            request.arg(&[&self.fence.0]).number(self.pace.strict.listed_for_ms()).arg(&[self.name.as_bytes()]);
+            request
+                .arg(&[&self.fence.0])
+                .number(milliseconds(self.pace.strict.listed_for()))
+                .arg(&[self.name.as_bytes()]);
         } else {
             // A server that was made a replica goes on to pass on what is published on its master, late, but takes no writes.
             request.command(2).arg(&[b"DEL"]).arg(&[self.names.nothing()]);

@@ -1,13 +1,14 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder::store::{BATCH, CellKey, Ending, Nonce, Position, StoreError};
 
-use super::{RedisStore, milliseconds};
+use super::RedisStore;
 use crate::{
     cell::header,
     message::{nonce, parse_place},
-    request::Request,
+    request::{Request, milliseconds},
     scripts,
+    strict::{MOST_ASKED, outwait},
 };
 
 /// The bytes of the keys of a batch at most: as many as a message to those who hold copies should have.
@@ -52,19 +53,46 @@ impl RedisStore {
                 self.channel(&mut request);
                 asking.write(&mut request);
             }
-            let (answers, is_again) = link.run_in_order(script, &request)?;
+            let (answers, is_repeated) = link.run_in_order(script, &request)?;
             let mut begun = None;
             for (keys, answer) in batches.iter().zip(answers) {
                 let rest = link.digits_and_more(answer, keys.len(), b'2')?;
                 begun = if rest.is_empty() { None } else { parse(&rest, asking.is_some()) };
             }
             let mut begun = begun.ok_or_else(|| link.refuse("the announcement of a write has a place"))?;
-            if is_again {
+            if is_repeated {
                 // Those who were asked may have answered before all cells were marked, and have taken copies since.
                 begun.asked = None;
             }
             Ok(begun)
         })
+    }
+
+    /// Marks cells, and waits until nobody serves a copy of them.
+    pub(super) fn recall(&self, nonce: Nonce, keys: &[&CellKey], hold: Duration) -> Result<Position, StoreError> {
+        // Before it is announced: an answer may be there as soon as that is.
+        let expected = self.answers.expect(nonce);
+        let (asker, listed_for) = (self.answers.name(), self.strict.listed_for());
+        let asking = expected.as_ref().map(|_| Asking { asker, listed_for, at_most: MOST_ASKED });
+        let Begun { place, asked } = self.mark(nonce, keys, hold, asking.as_ref())?;
+        let until = self.end_of_wait();
+        let (Some(expected), Some(mut asked)) = (expected, asked) else {
+            outwait(until);
+            return Ok(place);
+        };
+        let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
+        asked.retain(|holder| !self.listeners.tell(holder, &keys));
+        let n_silent = expected.wait(&asked, until);
+        if n_silent > 0 {
+            tracing::debug!(n_silent, "holders of copies did not answer, and can't serve them any more");
+        }
+        Ok(place)
+    }
+
+    /// When a write that was announced until now may return though nobody has answered: what was asked before it was announced is proof
+    /// of nothing from then on.
+    pub(super) fn end_of_wait(&self) -> Instant {
+        Instant::now() + self.strict.wait()
     }
 
     /// Ends a write.

@@ -25,6 +25,8 @@ struct Rules {
     is_held: bool,
     /// Passes on a byte at a time towards the client, with such a pause before each.
     trickle: Option<Duration>,
+    /// How many bytes are passed on towards the server before it is held.
+    allowance: Option<usize>,
     ends: Vec<(TcpStream, TcpStream)>,
 }
 
@@ -57,6 +59,11 @@ impl DisturbedLine {
     /// Passes on nothing, until it is told to go on.
     pub(crate) fn hold(&self, is_held: bool) {
         self.change(|rules| rules.is_held = is_held);
+    }
+
+    /// Passes on so many bytes more towards the server, and then nothing until it is told otherwise.
+    pub(crate) fn allow_the_server(&self, n_bytes: Option<usize>) {
+        self.change(|rules| rules.allowance = n_bytes);
     }
 
     pub(crate) fn trickle(&self, pause: Option<Duration>) {
@@ -98,7 +105,7 @@ impl State {
             }
             let mut rest = &buffer[..n];
             while !rest.is_empty() {
-                let n = self.pause(is_for_client).map_or(rest.len(), |()| 1);
+                let n = self.pause(is_for_client).map_or(rest.len(), |n| n.min(rest.len()));
                 if to.write_all(&rest[..n]).is_err() {
                     return;
                 }
@@ -110,11 +117,18 @@ impl State {
         let _ = to.shutdown(Shutdown::Write);
     }
 
-    /// Waits for as long as it is held, and between bytes: whether it is to pass on one byte only.
-    fn pause(&self, is_for_client: bool) -> Option<()> {
-        let rules = self.changed.wait_while(self.rules.lock().unwrap(), |rules| rules.is_held).unwrap();
-        let pause = rules.trickle.filter(|_| is_for_client)?;
+    /// Waits for as long as it is held, and between bytes: how many bytes to pass on at most.
+    fn pause(&self, is_for_client: bool) -> Option<usize> {
+        let is_held = |rules: &mut Rules| rules.is_held || (!is_for_client && rules.allowance == Some(0));
+        let mut rules = self.changed.wait_while(self.rules.lock().unwrap(), is_held).unwrap();
+        if !is_for_client {
+            // Byte by byte, so that it ends where it has to.
+            let left = rules.allowance.as_mut()?;
+            *left -= 1;
+            return Some(1);
+        }
+        let pause = rules.trickle?;
         drop(self.changed.wait_timeout_while(rules, pause, |rules| rules.trickle.is_some()).unwrap());
-        Some(())
+        Some(1)
     }
 }

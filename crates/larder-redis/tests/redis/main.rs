@@ -15,6 +15,8 @@ mod listening;
 mod log;
 mod losses;
 mod passwords;
+mod permissions;
+mod recalling;
 mod recorder;
 mod restarts;
 mod round_trips;

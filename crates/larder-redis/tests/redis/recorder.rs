@@ -23,12 +23,14 @@ struct State {
     start: Instant,
     told: Mutex<Vec<Told>>,
     changed: Condvar,
+    /// What each announcement waits for.
+    hold: Mutex<()>,
 }
 
 impl Recorder {
     pub(crate) fn new() -> Self {
-        let (told, changed) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(State { start: Instant::now(), told, changed }))
+        let (told, changed, hold) = (Mutex::default(), Condvar::new(), Mutex::default());
+        Self(Arc::new(State { start: Instant::now(), told, changed, hold }))
     }
 
     /// Lets it listen, and waits until it has its first proof.
@@ -89,6 +91,13 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// Holds it up with its next announcement, until what comes back is dropped.
+    pub(crate) fn hold_up(&self) -> MutexGuard<'_, ()> {
+        self.0.hold.lock().unwrap()
+    }
+}
+
 impl State {
     fn lock(&self) -> MutexGuard<'_, Vec<Told>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
@@ -110,6 +119,7 @@ impl Listener for State {
     }
 
     fn dropped(&self, announcement: &Announcement<'_>) {
+        drop(self.hold.lock().unwrap());
         let keys = announcement.keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
         self.note(Told::Dropped(keys, announcement.place));
     }
