@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     layers::{Layers, Times},
     models::Models,
+    store::BreakerStats,
     transaction::Tx,
     verify::Verify,
     writes::{Policy, Writes},
@@ -106,6 +107,11 @@ impl<DB: Backend> Larder<DB> {
     /// ```
     pub fn verify<'a>(&'a self, models: &'a Models<DB>) -> Verify<'a, DB> {
         Verify::new(self, models)
+    }
+
+    /// What the [breaker](Builder::breaker) before the store lets through, and has done so far: `None` if there is none.
+    pub fn breaker(&self) -> Option<BreakerStats> {
+        self.layers().and_then(Layers::breaker)
     }
 
     /// Waits until everything that was loaded so far has been stored, or given up because the store failed or a write came between, but
