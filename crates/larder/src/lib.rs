@@ -78,7 +78,7 @@ pub use self::{
     backend::{Backend, Isolation},
     codec::Codec,
     entity::{Entity, Pattern, Table},
-    error::{Error, Result},
+    error::{Error, PoolError, Result},
     event::{Event, HandleEvent, NoEvents},
     handle::{Builder, Larder, TransactionOptions},
     key::{Key, KeyField, KeyPart},
@@ -89,7 +89,7 @@ pub use self::{
     repository::{List, Records, Repository},
     session::{Consistency, Session},
     shape::{Load, Shape},
-    store::MemoryStore,
+    store::{BreakerOptions, BreakerState, BreakerStats, MemoryStore},
     transaction::Tx,
     writes::Writes,
 };

@@ -4,14 +4,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use diesel::r2d2::{ConnectionManager, Pool};
 
-use super::{Inner, Larder};
+use super::{Connections, Inner, Larder};
 use crate::{
     backend::Backend,
     event::{HandleEvent, NoEvents},
     layers::{Layers, Times},
     memo::Memos,
     near::NearOptions,
-    store::Store,
+    store::{BreakerOptions, Store},
     writes::{Policy, Writes},
 };
 
@@ -32,6 +32,8 @@ pub struct Builder<DB: Backend> {
     fill_in_background: bool,
     announces: bool,
     near: Option<NearOptions>,
+    breaker: BreakerOptions,
+    wait_for_connection: Option<Duration>,
 }
 
 impl<DB: Backend> fmt::Debug for Builder<DB> {
@@ -55,6 +57,8 @@ impl<DB: Backend> Builder<DB> {
             fill_in_background: true,
             announces: false,
             near: None,
+            breaker: BreakerOptions::default(),
+            wait_for_connection: None,
         }
     }
 
@@ -81,6 +85,27 @@ impl<DB: Backend> Builder<DB> {
     #[must_use]
     pub fn near(mut self, options: NearOptions) -> Self {
         self.near = Some(options);
+        self
+    }
+
+    /// When to stop asking a store that fails or is slow, and how to take it up again. Defaults to
+    /// [`BreakerOptions::default`]; [`BreakerOptions::off`] is without.
+    ///
+    /// A store in the process, such as `MemoryStore`, has none in any case. Other handles on the same store have their own.
+    #[must_use]
+    pub fn breaker(mut self, options: BreakerOptions) -> Self {
+        self.breaker = options;
+        self
+    }
+
+    /// How long a read that the caches can't answer, or a transaction, waits for a connection of the pool before it fails with
+    /// [`Error::Pool`](crate::Error::Pool). Defaults to a second, or the pool's own `connection_timeout` if that is shorter.
+    ///
+    /// While the database can't be reached only the first who find that out wait. A statement that has been sent is waited for: give the
+    /// pool's URL `connect_timeout` and `tcp_user_timeout`, and the server `statement_timeout`, to bound that.
+    #[must_use]
+    pub fn wait_for_connection(mut self, at_most: Duration) -> Self {
+        self.wait_for_connection = Some(at_most);
         self
     }
 
@@ -189,13 +214,15 @@ impl<DB: Backend> Builder<DB> {
             store.attach(times.hold);
         }
         let events = self.events.unwrap_or_else(|| Arc::new(NoEvents));
-        let layers = self.store.map(|store| Layers::new(store, times, events, self.fill_in_background, self.near));
+        let layers =
+            self.store.map(|store| Layers::new(store, times, events, self.fill_in_background, self.near, self.breaker));
         let policy = Policy::new(self.writes);
         if layers.is_some() {
             policy.look::<DB>(&self.pool);
         }
         let memos = Memos::new(layers.as_ref().map(|layers| Arc::clone(layers.slots())));
-        Larder { inner: Arc::new(Inner { pool: self.pool, layers, times, policy, announces: self.announces, memos }) }
+        let connections = Connections::new(self.pool, self.wait_for_connection);
+        Larder { inner: Arc::new(Inner { connections, layers, times, policy, announces: self.announces, memos }) }
     }
 }
 
