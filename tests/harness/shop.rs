@@ -5,7 +5,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{Insertable as _, PgConnection, RunQueryDsl as _, pg::Pg};
-use larder::{Builder, Event, HandleEvent, Larder, store::Store};
+use larder::{BreakerOptions, Builder, Event, HandleEvent, Larder, store::Store};
 use larder_redis::RedisStore;
 use shop_core::{
     NewOrder, NewOrderItem, NewUser, Order, OrderItem, Status, User,
@@ -161,8 +161,12 @@ fn branch(url: &str, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Buil
     let (meter, events) = (Meter::new(), Events::default());
     let store = Faulty::new(meter.metered(store));
     let faults = store.faults();
-    // What is counted must have happened when a call returns.
-    let builder = Larder::builder(pool(url, &meter, 8)).shared(store).events(events.clone()).fill_in_background(false);
+    // What is counted must have happened when a call returns, and faults that a test injects must reach whom they are meant for.
+    let builder = Larder::builder(pool(url, &meter, 8))
+        .shared(store)
+        .events(events.clone())
+        .fill_in_background(false)
+        .breaker(BreakerOptions::off());
     Branch { larder: adjust(builder).build(), meter, faults, events }
 }
 
@@ -224,6 +228,7 @@ impl HandleEvent for Events {
             Event::WrittenWithoutMarkers { n_cells } => format!("without markers: {n_cells}"),
             Event::Settled { n_cells } => format!("settled: {n_cells}"),
             Event::Relayed { n_cells, .. } => format!("relayed: {n_cells}"),
+            Event::Breaker { state, .. } => format!("breaker: {state:?}"),
             Event::Mismatch { mismatch } => format!("mismatch: {} {}", mismatch.key, mismatch.difference),
             _ => "something else".to_owned(),
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    store::{CellKey, StoreError},
+    store::{BreakerState, CellKey, StoreError},
     verify::Mismatch,
 };
 
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The store failed; reads went to the database, a write's markers are left to expire.
+    /// The store was asked and failed; reads went to the database, a write's markers are left to expire.
     StoreFailed {
         /// What it was asked to do.
         operation: &'static str,
@@ -56,6 +56,13 @@ pub enum Event<'a> {
         /// How many they are.
         n_cells: usize,
     },
+    /// The breaker before the store has changed its state. Told on a thread of its own, in the order in which that happens.
+    Breaker {
+        /// What it lets through now.
+        state: BreakerState,
+        /// If it has opened: what the last failure was.
+        cause: Option<&'a str>,
+    },
     /// [`Larder::verify`](crate::Larder::verify) has found a value that was served and was not what the database had.
     Mismatch {
         /// Where, and what is wrong.
@@ -93,6 +100,13 @@ pub(crate) fn trace(event: Event<'_>) {
         Event::Settled { n_cells } => tracing::info!(n_cells, "the store was told of writes that went on without it"),
         Event::Relayed { n_cells, lag } => tracing::debug!(n_cells, ?lag, "the outbox was relayed"),
         Event::CommitUnknown { n_cells } => tracing::error!(n_cells, "it is not known whether a COMMIT happened"),
+        Event::Breaker { state: BreakerState::Open, cause } => {
+            tracing::warn!(cause, "reads go past the store, which failed or was slow too often")
+        }
+        Event::Breaker { state: BreakerState::Recovering, .. } => {
+            tracing::info!("the store is back, and is filled again little by little")
+        }
+        Event::Breaker { state: BreakerState::Closed, .. } => tracing::info!("the store has recovered"),
         Event::Mismatch { mismatch } => {
             let Mismatch { model, pattern, difference, at_most_age, .. } = mismatch;
             tracing::error!(model, ?pattern, %difference, ?at_most_age, "a cell was not what the database had");

@@ -13,6 +13,7 @@ use crate::{
     layers::{Layers, Times},
     memo::{Memo, Memos},
     models::Models,
+    store::BreakerStats,
     transaction::Tx,
     verify::Verify,
     writes::{Policy, Writes},
@@ -126,6 +127,11 @@ impl<DB: Backend> Larder<DB> {
         if let Some(layers) = self.layers() {
             layers.announce_memo(name);
         }
+    }
+
+    /// What the [breaker](Builder::breaker) before the store lets through, and has done so far: `None` if there is none.
+    pub fn breaker(&self) -> Option<BreakerStats> {
+        self.layers().and_then(Layers::breaker)
     }
 
     /// Waits until everything that was loaded so far has been stored, or given up because the store failed or a write came between, but

@@ -32,7 +32,10 @@ use crate::{
     event::{self, Event, HandleEvent},
     failpoints::{Point, reach},
     near::{NearCache, NearOptions, Slots},
-    store::{BATCH, Cell, CellKey, Ending, Lease, Nonce, Position, Recall, Store, StoreError, Vacancy},
+    store::{
+        BATCH, Breaker, BreakerOptions, BreakerStats, Cell, CellKey, Ending, Lease, Nonce, Position, Recall, Store,
+        StoreError, Vacancy,
+    },
 };
 
 /// How long things live, and how long they may take.
@@ -53,6 +56,7 @@ pub(crate) struct Times {
 /// The store, and what goes with it.
 pub(crate) struct Layers {
     store: Arc<dyn Store>,
+    breaker: Option<Arc<Breaker>>,
     near: Option<Arc<NearCache>>,
     /// Counts what is dropped: those of the near cache, if there is one.
     slots: Arc<Slots>,
@@ -88,7 +92,11 @@ impl Layers {
         events: Arc<dyn HandleEvent>,
         fill_in_background: bool,
         near: Option<NearOptions>,
+        breaker: BreakerOptions,
     ) -> Self {
+        let breaker = (breaker.is_on && store.may_be_away())
+            .then(|| Arc::new(Breaker::new(Arc::clone(&store), breaker, Arc::clone(&events))));
+        let store = breaker.clone().map_or(store, |breaker| breaker);
         let near = near.and_then(|options| {
             let near = NearCache::new(options, store.as_ref());
             if near.is_none() {
@@ -101,7 +109,19 @@ impl Layers {
         let courier = Courier::new(Arc::clone(&store), Arc::clone(&flights), Arc::clone(&events), fill_in_background);
         let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
         let unsettled = Unsettled::new(Arc::clone(&store), Arc::clone(&events));
-        Self { store, near, slots, times, events, courier, flights, repair, unsettled, jitter: AtomicU32::new(0) }
+        Self {
+            store,
+            breaker,
+            near,
+            slots,
+            times,
+            events,
+            courier,
+            flights,
+            repair,
+            unsettled,
+            jitter: AtomicU32::new(0),
+        }
     }
 
     /// Looks keys up, in their order. One round trip a batch.
@@ -221,6 +241,15 @@ impl Layers {
         }
     }
 
+    /// Whether the store is not there, as far as is known from asking it just before.
+    pub(crate) fn is_store_silent(&self) -> bool {
+        self.breaker.as_ref().is_some_and(|breaker| breaker.is_silent())
+    }
+
+    pub(crate) fn breaker(&self) -> Option<BreakerStats> {
+        self.breaker.as_ref().map(|breaker| breaker.stats())
+    }
+
     /// Marks what a transaction is about to commit.
     ///
     /// A nonce that failed is never ended; its markers expire. The next attempt takes a new one.
@@ -337,7 +366,10 @@ impl Layers {
     }
 
     fn failed(&self, operation: &'static str, error: &StoreError) {
-        self.tell(Event::StoreFailed { operation, error });
+        // That the breaker is open was told when it opened, and is counted.
+        if !error.is_not_asked() {
+            self.tell(Event::StoreFailed { operation, error });
+        }
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {

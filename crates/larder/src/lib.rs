@@ -89,7 +89,7 @@ pub use self::{
     repository::{List, Records, Repository},
     session::{Consistency, Session},
     shape::{Load, Shape},
-    store::MemoryStore,
+    store::{BreakerOptions, BreakerState, BreakerStats, MemoryStore},
     transaction::Tx,
     writes::Writes,
 };

@@ -5,6 +5,7 @@
 //! or repeated message can only take away the permission to cache. `docs/architecture.md` tells the whole protocol;
 //! the module `conformance` (feature of that name) checks an implementation of it.
 
+mod breaker;
 mod clock;
 #[cfg(any(feature = "conformance", test))]
 pub mod conformance;
@@ -20,7 +21,9 @@ use std::{sync::Arc, time::Duration};
 
 pub use bytes::Bytes;
 
+pub(crate) use self::breaker::Breaker;
 pub use self::{
+    breaker::{BreakerOptions, BreakerState, BreakerStats},
     clock::{Clock, ManualClock, SystemClock},
     error::StoreError,
     key::{CellKey, Layout},
@@ -198,5 +201,11 @@ pub trait Store: Send + Sync + 'static {
     fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
         let _ = (listener, wanted);
         None
+    }
+
+    /// Whether operations may fail, or take long, for reasons outside of this process. Where they may not, handles have no
+    /// [breaker](crate::Builder::breaker) before the store. One that wraps another passes it on. Defaults to `true`.
+    fn may_be_away(&self) -> bool {
+        true
     }
 }

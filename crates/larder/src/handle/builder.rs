@@ -11,7 +11,7 @@ use crate::{
     layers::{Layers, Times},
     memo::Memos,
     near::NearOptions,
-    store::Store,
+    store::{BreakerOptions, Store},
     writes::{Policy, Writes},
 };
 
@@ -32,6 +32,7 @@ pub struct Builder<DB: Backend> {
     fill_in_background: bool,
     announces: bool,
     near: Option<NearOptions>,
+    breaker: BreakerOptions,
 }
 
 impl<DB: Backend> fmt::Debug for Builder<DB> {
@@ -55,6 +56,7 @@ impl<DB: Backend> Builder<DB> {
             fill_in_background: true,
             announces: false,
             near: None,
+            breaker: BreakerOptions::default(),
         }
     }
 
@@ -81,6 +83,16 @@ impl<DB: Backend> Builder<DB> {
     #[must_use]
     pub fn near(mut self, options: NearOptions) -> Self {
         self.near = Some(options);
+        self
+    }
+
+    /// When to stop asking a store that fails or is slow, and how to take it up again. Defaults to
+    /// [`BreakerOptions::default`]; [`BreakerOptions::off`] is without.
+    ///
+    /// A store in the process, such as `MemoryStore`, has none in any case. Other handles on the same store have their own.
+    #[must_use]
+    pub fn breaker(mut self, options: BreakerOptions) -> Self {
+        self.breaker = options;
         self
     }
 
@@ -189,7 +201,8 @@ impl<DB: Backend> Builder<DB> {
             store.attach(times.hold);
         }
         let events = self.events.unwrap_or_else(|| Arc::new(NoEvents));
-        let layers = self.store.map(|store| Layers::new(store, times, events, self.fill_in_background, self.near));
+        let layers =
+            self.store.map(|store| Layers::new(store, times, events, self.fill_in_background, self.near, self.breaker));
         let policy = Policy::new(self.writes);
         if layers.is_some() {
             policy.look::<DB>(&self.pool);

@@ -136,9 +136,11 @@ impl Desk {
         reach(Point::BeforeFill);
         let filled = self.store.fill(&fills);
         reach(Point::AfterFill);
-        let filled = filled.inspect_err(|error| {
+        if let Err(error) = &filled
+            && !error.is_not_asked()
+        {
             tell(self.events.as_ref(), Event::StoreFailed { operation: "fill", error });
-        });
+        }
         for (at, parcel) in parcels.into_iter().enumerate() {
             let is_stored = filled.as_ref().is_ok_and(|filled| filled.get(at).copied().unwrap_or(false));
             if !is_stored && filled.is_ok() {

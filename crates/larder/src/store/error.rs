@@ -16,6 +16,7 @@ enum Kind {
     Unavailable,
     TimedOut,
     Refused,
+    NotAsked,
 }
 
 impl StoreError {
@@ -34,10 +35,21 @@ impl StoreError {
         Self { kind: Kind::Refused, source: source.into() }
     }
 
-    /// Whether the store could not be reached or the connection broke.
+    /// The store has failed so often just before that it was not even asked.
+    pub(crate) fn not_asked(source: impl Into<Source>) -> Self {
+        Self { kind: Kind::NotAsked, source: source.into() }
+    }
+
+    /// Whether the store could not be reached, the connection broke, or it [was not asked](Self::is_not_asked).
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        self.kind == Kind::Unavailable
+        matches!(self.kind, Kind::Unavailable | Kind::NotAsked)
+    }
+
+    /// Whether a [breaker](crate::Builder::breaker) spared the store and the caller the attempt. Nothing has happened.
+    #[must_use]
+    pub fn is_not_asked(&self) -> bool {
+        self.kind == Kind::NotAsked
     }
 
     /// Whether the store did not answer in time.
@@ -59,6 +71,7 @@ impl fmt::Display for StoreError {
             Kind::Unavailable => "the store is unavailable",
             Kind::TimedOut => "the store did not answer in time",
             Kind::Refused => "the store refused",
+            Kind::NotAsked => "the store was not asked",
         })
     }
 }

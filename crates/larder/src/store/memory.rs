@@ -101,6 +101,10 @@ impl fmt::Debug for MemoryStore {
 // The clock is read once a call and before any lock is taken: it may be the caller's code, and a reading that is a moment old
 // only makes a lease or a marker seem to live that moment longer.
 impl Store for MemoryStore {
+    fn may_be_away(&self) -> bool {
+        false
+    }
+
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         let now = self.clock.now();
         Ok(keys.iter().map(|key| self.shard(key).read(key, now)).collect())

@@ -135,4 +135,8 @@ where
         (self.watch)(Operation::Scan, &[&CellKey::new(prefix, Layout::UNKNOWN)]);
         self.store.scan(prefix, from)
     }
+
+    fn may_be_away(&self) -> bool {
+        self.store.may_be_away()
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::Tx;
 use crate::{
-    backend::Backend,
+    backend::{Backend, Outbox},
     effect::Effects,
     error::{Error, Result},
     failpoints::{Point, reach},
@@ -21,7 +21,7 @@ pub(super) enum Told {
 
 impl<DB: Backend> Tx<DB> {
     /// Marks the cells. If the store fails, it is tried once more; then the transaction is strict and must be rolled back, or its
-    /// cells go into the outbox.
+    /// cells go into the outbox: at once, if nothing was heard of the store when it was asked just before.
     pub(super) fn tell(
         &self,
         larder: &Larder<DB>,
@@ -29,12 +29,19 @@ impl<DB: Backend> Tx<DB> {
         (effects, keys): (&Effects, &[&CellKey]),
         options: TransactionOptions,
     ) -> Result<Told> {
+        let wanted = || options.writes.unwrap_or_else(|| larder.policy().of(effects.wishes()));
+        let ask_for_outbox = || larder.policy().outbox::<DB>(wanted(), |is_there| self.with_connection(is_there));
+        // To others it is all the same whether a store was asked that is not there. To those who wait for the locked rows it is not.
+        if layers.is_store_silent()
+            && let Some(outbox) = ask_for_outbox()?
+        {
+            return self.note(larder, layers, keys, &outbox);
+        }
         let first = match layers.begin(keys, effects.recall()) {
             Ok(begun) => return Ok(Told::Marked(begun)),
             Err(error) => error,
         };
-        let wanted = options.writes.unwrap_or_else(|| larder.policy().of(effects.wishes()));
-        let outbox = larder.policy().outbox::<DB>(wanted, |is_there| self.with_connection(is_there))?;
+        let outbox = ask_for_outbox()?;
         // A store that was too slow once would be again, and all the while rows are locked: only who has no other way waits for it.
         let error = if outbox.is_some() && first.is_timeout() {
             first
@@ -45,6 +52,11 @@ impl<DB: Backend> Tx<DB> {
             }
         };
         let Some(outbox) = outbox else { return Err(Error::Store(error)) };
+        self.note(larder, layers, keys, &outbox)
+    }
+
+    /// Leaves the cells in the outbox, and has the handle pass them by.
+    fn note(&self, larder: &Larder<DB>, layers: &Layers, keys: &[&CellKey], outbox: &Outbox<DB>) -> Result<Told> {
         reach(Point::BeforeOutbox);
         let added = self.with_connection(|connection| (outbox.add)(connection, keys));
         added.inspect_err(|_| larder.policy().outbox_failed())?;

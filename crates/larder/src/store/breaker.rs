@@ -1,0 +1,211 @@
+//! A breaker before a store that may be away: while it fails or is slow, nobody waits for it.
+//!
+//! What only spares the database work (`read`, `lease`, `fill`, `inspect`) fails at once while the breaker is open. What the truth of a
+//! write depends on (`begin`, `finish`, `settle`), and scans, always reach the store. To the protocol an open breaker is a store that
+//! can't be reached: a read that fails goes to the database and fills nothing, a lease that fails is nobody's, a fill that fails leaves a
+//! lease to expire. So it changes speed, and no answer.
+
+mod circuit;
+mod options;
+mod ramp;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use self::circuit::{Call, Circuit, Outcome};
+pub use self::options::BreakerOptions;
+use super::{
+    BATCH, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall,
+    Scanned, Store, StoreError, Subscription, Vacancy,
+};
+use crate::event::HandleEvent;
+
+/// What a breaker lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BreakerState {
+    /// Everything.
+    Closed,
+    /// Writes and scans. Reads go to the database, and a thread tries the store.
+    Open,
+    /// Everything, but for leases on some of what is missing: the store is back, and is filled again little by little.
+    Recovering,
+}
+
+/// What a breaker has done so far. [`Larder::breaker`](crate::Larder::breaker) gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BreakerStats {
+    /// What it lets through now.
+    pub state: BreakerState,
+    /// How often it has opened.
+    pub n_opened: u64,
+    /// How many calls failed without asking the store.
+    pub n_spared: u64,
+    /// How often the store was tried.
+    pub n_probes: u64,
+    /// How many misses were refused a lease in recoveries.
+    pub n_held_back: u64,
+}
+
+/// A store, and the breaker before it.
+pub(crate) struct Breaker {
+    desk: Arc<Desk>,
+}
+
+/// What callers and the watch share.
+struct Desk {
+    store: Arc<dyn Store>,
+    events: Arc<dyn HandleEvent>,
+    circuit: Circuit,
+}
+
+/// Why a call failed that was never made.
+#[derive(Debug, thiserror::Error)]
+#[error("it failed or was slow too often just before")]
+struct Spared;
+
+/// Whether an operation that is refused is of no use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    Counts,
+    IsAnAnswer,
+}
+
+impl Breaker {
+    pub(crate) fn new(store: Arc<dyn Store>, options: BreakerOptions, events: Arc<dyn HandleEvent>) -> Self {
+        Self { desk: Arc::new(Desk { store, events, circuit: Circuit::new(options) }) }
+    }
+
+    /// Whether the breaker is open, and nothing was heard of the store when it was asked last.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.desk.circuit.is_silent()
+    }
+
+    pub(crate) fn stats(&self) -> BreakerStats {
+        self.desk.circuit.stats()
+    }
+
+    /// Makes a call that the store may be spared.
+    fn try_ask<T>(
+        &self,
+        n_keys: usize,
+        refusal: Refusal,
+        ask: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let call = self.desk.circuit.admit().ok_or_else(|| StoreError::not_asked(Spared))?;
+        self.ask(call, self.slow_for(n_keys), refusal, ask)
+    }
+
+    /// Makes a call, and takes down how it ends.
+    fn ask<T>(
+        &self,
+        call: Call,
+        slow: Duration,
+        refusal: Refusal,
+        ask: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let circuit = &self.desk.circuit;
+        let sent = circuit.now();
+        let answer = ask(self.desk.store.as_ref());
+        let took = circuit.now().saturating_sub(sent);
+        let outcome = match &answer {
+            Err(error) if refusal == Refusal::Counts || !error.is_refused() => Outcome::Failed(error),
+            _ if took > slow => Outcome::Slow(took),
+            _ => Outcome::Good,
+        };
+        if circuit.note(call, outcome) {
+            watch::start(&self.desk);
+        }
+        answer
+    }
+
+    /// How long a call with so many keys may take.
+    fn slow_for(&self, n_keys: usize) -> Duration {
+        let n_batches = u32::try_from(n_keys.div_ceil(BATCH).max(1)).unwrap_or(u32::MAX);
+        self.desk.circuit.options().slow.saturating_mul(n_batches)
+    }
+}
+
+impl Drop for Breaker {
+    fn drop(&mut self) {
+        self.desk.circuit.go();
+    }
+}
+
+impl Store for Breaker {
+    fn attach(&self, hold: Duration) {
+        self.desk.store.attach(hold);
+    }
+
+    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
+        self.try_ask(keys.len(), Refusal::Counts, |store| store.read(keys))
+    }
+
+    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
+        let Some(admitted) = self.desk.circuit.hold_back(keys.len()) else {
+            return self.try_ask(keys.len(), Refusal::IsAnAnswer, |store| store.lease(keys, ttl));
+        };
+        let asked: Vec<_> =
+            keys.iter().zip(&admitted).filter(|(_, admitted)| **admitted).map(|(key, _)| *key).collect();
+        if asked.is_empty() {
+            return Ok(vec![None; keys.len()]);
+        }
+        let granted = self.try_ask(asked.len(), Refusal::IsAnAnswer, |store| store.lease(&asked, ttl))?;
+        if granted.len() != asked.len() {
+            return Err(StoreError::refused("the store gave another number of leases than was asked for"));
+        }
+        if granted.iter().any(Option::is_some) {
+            self.desk.circuit.granted();
+        }
+        let mut granted = granted.into_iter();
+        Ok(admitted.into_iter().map(|admitted| if admitted { granted.next().flatten() } else { None }).collect())
+    }
+
+    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+        self.try_ask(fills.len(), Refusal::IsAnAnswer, |store| store.fill(fills))
+    }
+
+    fn begin(
+        &self,
+        nonce: Nonce,
+        keys: &[&CellKey],
+        hold: Duration,
+        recall: Recall,
+    ) -> Result<Option<Position>, StoreError> {
+        // One that waits for others is not slow.
+        let slow = if recall == Recall::Announced { self.slow_for(keys.len()) } else { Duration::MAX };
+        let call = self.desk.circuit.pass();
+        self.ask(call, slow, Refusal::IsAnAnswer, |store| store.begin(nonce, keys, hold, recall))
+    }
+
+    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
+        let call = self.desk.circuit.pass();
+        self.ask(call, self.slow_for(endings.len()), Refusal::IsAnAnswer, |store| store.finish(nonce, endings))
+    }
+
+    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
+        let call = self.desk.circuit.pass();
+        self.ask(call, self.slow_for(keys.len()), Refusal::IsAnAnswer, |store| store.settle(nonce, keys))
+    }
+
+    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
+        self.try_ask(keys.len(), Refusal::Counts, |store| store.inspect(keys))
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
+        self.desk.store.listen(listener, wanted)
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        let call = self.desk.circuit.pass();
+        // It may walk over all keys of the server.
+        self.ask(call, Duration::MAX, Refusal::IsAnAnswer, |store| store.scan(prefix, from))
+    }
+
+    fn may_be_away(&self) -> bool {
+        self.desk.store.may_be_away()
+    }
+}
+
+#[cfg(test)]
+mod tests;
