@@ -1,4 +1,4 @@
-use std::error;
+use std::{error, time::Duration};
 
 use crate::store::StoreError;
 
@@ -12,9 +12,13 @@ pub enum Error {
     /// A statement failed, or COMMIT did and the database said so. Nothing of the transaction has happened.
     #[error("the database refused a statement")]
     Database(#[from] diesel::result::Error),
-    /// No connection was to be had from the pool.
+    /// No connection was to be had from the pool. What the caches have is still to be had.
+    ///
+    /// All are in use, and none has become free while [`Builder::wait_for_connection`](crate::Builder::wait_for_connection) allows to
+    /// wait. Or the database can't be reached: then only the first callers have waited, and all others are told at once why not, until
+    /// the pool has a connection again. It goes on trying by itself.
     #[error("no database connection is to be had")]
-    Pool(#[from] r2d2::Error),
+    Pool(#[source] PoolError),
     /// `get` or `update` by a key that no row has.
     #[error("no row of `{table}` has this key")]
     NotFound {
@@ -65,6 +69,38 @@ pub enum Error {
     /// What the closure of a transaction gave as its reason to roll back.
     #[error(transparent)]
     Other(Box<dyn error::Error + Send + Sync>),
+}
+
+/// Why no database connection was to be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// All were in use, or dying.
+    #[error("none has become free within {waited:?}{}", because(cause))]
+    Exhausted {
+        /// How long was waited.
+        waited: Duration,
+        /// Why there could not be one more, if that was tried.
+        cause: Option<String>,
+    },
+    /// There are none, and none can be made.
+    #[error("none can be made{}", because(cause))]
+    Away {
+        /// What the database or the way to it said: `None` if no attempt has come to its end.
+        cause: Option<String>,
+    },
+}
+
+impl PoolError {
+    /// Whether the database could not be reached.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+}
+
+fn because(cause: &Option<String>) -> String {
+    cause.as_ref().map_or_else(String::new, |cause| format!(": {}", cause.trim_end()))
 }
 
 impl Error {

@@ -1,15 +1,17 @@
 //! The handle that an application keeps.
 
 mod builder;
+mod connections;
 
 use std::{fmt, sync::Arc, thread, time::Duration};
 
 use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
 
 pub use self::builder::Builder;
+use self::connections::Connections;
 use crate::{
     backend::{Backend, Isolation},
-    error::{Error, Result},
+    error::Result,
     layers::{Layers, Times},
     memo::{Memo, Memos},
     models::Models,
@@ -28,7 +30,7 @@ pub struct Larder<DB: Backend> {
 }
 
 struct Inner<DB: Backend> {
-    pool: Pool<ConnectionManager<DB::Connection>>,
+    connections: Connections<DB>,
     layers: Option<Layers>,
     times: Times,
     policy: Policy,
@@ -52,7 +54,9 @@ impl<DB: Backend> Larder<DB> {
     /// Starts to build a handle on a pool of connections.
     ///
     /// The pool is r2d2's, as Diesel has it. Its `test_on_check_out` sends a `SELECT 1` before each use, which costs a find by
-    /// key two fifths of its speed: turn it off unless connections die in silence where you are.
+    /// key two fifths of its speed: turn it off unless connections die in silence where you are. Its `connection_timeout` is also twice the
+    /// longest time between two attempts to connect, and 30 s by default: set it to a second or two, or a handle goes without the
+    /// database for up to 15 s after that is back. How long callers wait is [another matter](Builder::wait_for_connection).
     pub fn builder(pool: Pool<ConnectionManager<DB::Connection>>) -> Builder<DB> {
         Builder::new(pool)
     }
@@ -143,12 +147,12 @@ impl<DB: Backend> Larder<DB> {
     }
 
     pub(crate) fn connection(&self) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
-        self.inner.pool.get().map_err(Error::Pool)
+        self.inner.connections.get()
     }
 
     #[cfg(feature = "postgres")]
     pub(crate) fn pool(&self) -> &Pool<ConnectionManager<DB::Connection>> {
-        &self.inner.pool
+        self.inner.connections.pool()
     }
 
     pub(crate) fn layers(&self) -> Option<&Layers> {

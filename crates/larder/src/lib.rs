@@ -78,7 +78,7 @@ pub use self::{
     backend::{Backend, Isolation},
     codec::Codec,
     entity::{Entity, Pattern, Table},
-    error::{Error, Result},
+    error::{Error, PoolError, Result},
     event::{Event, HandleEvent, NoEvents},
     handle::{Builder, Larder, TransactionOptions},
     key::{Key, KeyField, KeyPart},

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use diesel::r2d2::{ConnectionManager, Pool};
 
-use super::{Inner, Larder};
+use super::{Connections, Inner, Larder};
 use crate::{
     backend::Backend,
     event::{HandleEvent, NoEvents},
@@ -33,6 +33,7 @@ pub struct Builder<DB: Backend> {
     announces: bool,
     near: Option<NearOptions>,
     breaker: BreakerOptions,
+    wait_for_connection: Option<Duration>,
 }
 
 impl<DB: Backend> fmt::Debug for Builder<DB> {
@@ -57,6 +58,7 @@ impl<DB: Backend> Builder<DB> {
             announces: false,
             near: None,
             breaker: BreakerOptions::default(),
+            wait_for_connection: None,
         }
     }
 
@@ -93,6 +95,17 @@ impl<DB: Backend> Builder<DB> {
     #[must_use]
     pub fn breaker(mut self, options: BreakerOptions) -> Self {
         self.breaker = options;
+        self
+    }
+
+    /// How long a read that the caches can't answer, or a transaction, waits for a connection of the pool before it fails with
+    /// [`Error::Pool`](crate::Error::Pool). Defaults to a second, or the pool's own `connection_timeout` if that is shorter.
+    ///
+    /// While the database can't be reached only the first who find that out wait. A statement that has been sent is waited for: give the
+    /// pool's URL `connect_timeout` and `tcp_user_timeout`, and the server `statement_timeout`, to bound that.
+    #[must_use]
+    pub fn wait_for_connection(mut self, at_most: Duration) -> Self {
+        self.wait_for_connection = Some(at_most);
         self
     }
 
@@ -208,7 +221,8 @@ impl<DB: Backend> Builder<DB> {
             policy.look::<DB>(&self.pool);
         }
         let memos = Memos::new(layers.as_ref().map(|layers| Arc::clone(layers.slots())));
-        Larder { inner: Arc::new(Inner { pool: self.pool, layers, times, policy, announces: self.announces, memos }) }
+        let connections = Connections::new(self.pool, self.wait_for_connection);
+        Larder { inner: Arc::new(Inner { connections, layers, times, policy, announces: self.announces, memos }) }
     }
 }
 

@@ -1,0 +1,187 @@
+//! The connections of a handle: nobody waits for one longer than is allowed, and nobody at all while none can be made.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
+
+use crate::{
+    backend::Backend,
+    error::{Error, PoolError, Result},
+};
+
+/// How long a wait lasts if nobody says otherwise: beyond that whoever asked has gone.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// With this much as its `connection_timeout`, a pool tries to connect once a second.
+const PROMPT: Duration = Duration::from_secs(2);
+
+pub(super) struct Connections<DB: Backend> {
+    pool: Pool<ConnectionManager<DB::Connection>>,
+    wait: Duration,
+    /// Whether the last who waited waited in vain, and the pool had no connection at all.
+    is_away: AtomicBool,
+    /// Why, as far as is known. r2d2 tells only one of many who wait, so it has to be remembered for the others.
+    cause: Mutex<Option<String>>,
+}
+
+impl<DB: Backend> Connections<DB> {
+    pub(super) fn new(pool: Pool<ConnectionManager<DB::Connection>>, wait: Option<Duration>) -> Self {
+        let retried_within = pool.connection_timeout() / 2;
+        if pool.connection_timeout() > PROMPT {
+            tracing::warn!(
+                ?retried_within,
+                "after an outage of the database the pool connects that late: give it a shorter connection_timeout"
+            );
+        }
+        let wait = wait.unwrap_or_else(|| pool.connection_timeout().min(WAIT));
+        Self { pool, wait, is_away: AtomicBool::new(false), cause: Mutex::new(None) }
+    }
+
+    pub(super) fn pool(&self) -> &Pool<ConnectionManager<DB::Connection>> {
+        &self.pool
+    }
+
+    /// A connection, as soon as there is one.
+    pub(super) fn get(&self) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
+        // Even without a wait the pool is told that one is wanted: it goes on trying, as many at once as it may have connections.
+        let wait = if self.is_away.load(Ordering::Relaxed) && self.has_none() { Duration::ZERO } else { self.wait };
+        match self.pool.get_timeout(wait) {
+            Ok(connection) => {
+                if self.is_away.load(Ordering::Relaxed) {
+                    self.came_back();
+                }
+                Ok(connection)
+            }
+            Err(error) => Err(Error::Pool(self.failed(&error))),
+        }
+    }
+
+    fn has_none(&self) -> bool {
+        self.pool.state().connections == 0
+    }
+
+    fn failed(&self, error: &r2d2::Error) -> PoolError {
+        let text = error.to_string();
+        // "timed out waiting for connection", and behind it the manager's error, if there was one and nobody else was told of it.
+        let cause = text.split_once(": ").map(|(_, cause)| cause.to_owned());
+        if !self.has_none() {
+            return PoolError::Exhausted { waited: self.wait, cause };
+        }
+        let mut known = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        if cause.is_some() {
+            *known = cause;
+        }
+        let cause = known.clone();
+        let was_away = self.is_away.swap(true, Ordering::Relaxed);
+        drop(known);
+        if !was_away {
+            tracing::warn!(cause, "no connection to the database can be made");
+        }
+        PoolError::Away { cause }
+    }
+
+    fn came_back(&self) {
+        let mut known = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = None;
+        let was_away = self.is_away.swap(false, Ordering::Relaxed);
+        drop(known);
+        if was_away {
+            tracing::info!("connections to the database can be made again");
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod tests {
+    use std::{fs, sync::Barrier, thread, time::Instant};
+
+    use diesel::{SqliteConnection, sqlite::Sqlite};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn pool(path: &str, size: u32, timeout: Duration) -> Pool<ConnectionManager<SqliteConnection>> {
+        let builder = Pool::builder().max_size(size).min_idle(Some(0)).connection_timeout(timeout);
+        builder.build_unchecked(ConnectionManager::new(path))
+    }
+
+    fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+        let start = Instant::now();
+        (work(), start.elapsed())
+    }
+
+    fn refused<DB: Backend>(connections: &Connections<DB>) -> (PoolError, Duration) {
+        let (result, took) = timed(|| connections.get().map(drop));
+        match result {
+            Err(Error::Pool(error)) => (error, took),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_wait_is_as_long_as_is_allowed_and_says_that_all_are_in_use() {
+        let wait = Duration::from_millis(40);
+        let connections = Connections::<Sqlite>::new(pool(":memory:", 1, LONG), Some(wait));
+        let taken = connections.get().unwrap();
+        // Each of them waits: there is a connection, and it may become free.
+        for _ in 0..3 {
+            let (error, took) = refused(&connections);
+            assert!(matches!(error, PoolError::Exhausted { waited, cause: None } if waited == wait), "{error:?}");
+            assert!(took >= wait && took < LONG, "{took:?}");
+        }
+        drop(taken);
+        connections.get().unwrap();
+    }
+
+    #[test]
+    fn the_shorter_of_the_pools_own_time_and_a_second_is_the_default() {
+        for (timeout, expected) in [(LONG, WAIT), (Duration::from_millis(20), Duration::from_millis(20))] {
+            assert_eq!(Connections::<Sqlite>::new(pool(":memory:", 1, timeout), None).wait, expected);
+        }
+    }
+
+    #[test]
+    fn while_none_can_be_made_everybody_is_told_why_at_once_until_one_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("away");
+        let path = place.join("db.sqlite").to_string_lossy().into_owned();
+        let wait = Duration::from_millis(500);
+        let connections = Connections::<Sqlite>::new(pool(&path, 2, WAIT), Some(wait));
+        // Many wait in vain for the first time, and r2d2 tells one of them why.
+        let barrier = Barrier::new(8);
+        let waited = thread::scope(|scope| {
+            let wait_in_vain = || {
+                barrier.wait();
+                let (error, took) = refused(&connections);
+                assert!(error.is_away() && took < LONG, "{error:?} after {took:?}");
+                took
+            };
+            let waiting: Vec<_> = (0..8).map(|_| scope.spawn(wait_in_vain)).collect();
+            waiting.into_iter().map(|waiting| waiting.join().unwrap()).max()
+        });
+        assert!(waited >= Some(wait));
+        let (known, took) = timed(|| (0..1_000).map(|_| refused(&connections).0).collect::<Vec<_>>());
+        assert!(took < 20 * wait, "a thousand took {took:?}, so they have waited");
+        for error in known {
+            assert!(error.is_away() && error.to_string().contains("unable to open"), "{error}");
+        }
+        fs::create_dir(&place).unwrap();
+        let deadline = Instant::now() + LONG;
+        while let Err(error) = connections.get() {
+            assert!(Instant::now() < deadline, "{error:?}");
+            thread::yield_now();
+        }
+        // It is forgotten: the next who finds all in use waits as ever.
+        let _taken = (connections.get().unwrap(), connections.get().unwrap());
+        let (error, took) = refused(&connections);
+        assert!(!error.is_away() && took >= wait, "{error:?} after {took:?}");
+    }
+}
