@@ -61,8 +61,12 @@ struct Desk {
 
 /// Why a call failed that was never made.
 #[derive(Debug, thiserror::Error)]
-#[error("it failed or was slow too often just before")]
-struct Spared;
+enum Spared {
+    #[error("it failed or was slow too often just before")]
+    Failing,
+    #[error("it has only just come back, and is filled again little by little")]
+    JustBack,
+}
 
 /// Whether an operation that is refused is of no use.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,7 +96,7 @@ impl Breaker {
         refusal: Refusal,
         ask: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let call = self.desk.circuit.admit().ok_or_else(|| StoreError::not_asked(Spared))?;
+        let call = self.desk.circuit.admit().ok_or_else(|| StoreError::not_asked(Spared::Failing))?;
         self.ask(call, self.slow_for(n_keys), refusal, ask)
     }
 
@@ -142,23 +146,14 @@ impl Store for Breaker {
     }
 
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
-        let Some(admitted) = self.desk.circuit.hold_back(keys.len()) else {
-            return self.try_ask(keys.len(), Refusal::IsAnAnswer, |store| store.lease(keys, ttl));
-        };
-        let asked: Vec<_> =
-            keys.iter().zip(&admitted).filter(|(_, admitted)| **admitted).map(|(key, _)| *key).collect();
-        if asked.is_empty() {
-            return Ok(vec![None; keys.len()]);
+        if self.desk.circuit.holds_back(keys.len()) {
+            return Err(StoreError::not_asked(Spared::JustBack));
         }
-        let granted = self.try_ask(asked.len(), Refusal::IsAnAnswer, |store| store.lease(&asked, ttl))?;
-        if granted.len() != asked.len() {
-            return Err(StoreError::refused("the store gave another number of leases than was asked for"));
-        }
-        if granted.iter().any(Option::is_some) {
+        let leases = self.try_ask(keys.len(), Refusal::IsAnAnswer, |store| store.lease(keys, ttl))?;
+        if leases.iter().any(Option::is_some) {
             self.desk.circuit.granted();
         }
-        let mut granted = granted.into_iter();
-        Ok(admitted.into_iter().map(|admitted| if admitted { granted.next().flatten() } else { None }).collect())
+        Ok(leases)
     }
 
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {

@@ -247,21 +247,25 @@ impl Circuit {
         Next::Recover
     }
 
-    /// Which of so many misses may ask for leases: `None` if all may.
-    pub(super) fn hold_back(&self, n_misses: usize) -> Option<Vec<bool>> {
+    /// Whether a call for leases on so many misses must not be made, since the store is only just back.
+    pub(super) fn holds_back(&self, n_misses: usize) -> bool {
         if self.state() != BreakerState::Recovering {
-            return None;
+            return false;
         }
         let now = self.now();
-        let Phase::Recovering(ramp) = &mut self.inner().phase else { return None };
-        let admitted = ramp.admit(n_misses, self.options.ramp, now);
-        let n_held_back = admitted.iter().filter(|admitted| !**admitted).count();
-        self.counts.held_back.fetch_add(n_held_back as u64, Ordering::Relaxed);
-        Some(admitted)
+        let Phase::Recovering(ramp) = &mut self.inner().phase else { return false };
+        let is_admitted = ramp.admits(self.options.ramp, now);
+        if !is_admitted {
+            self.counts.held_back.fetch_add(n_misses as u64, Ordering::Relaxed);
+        }
+        !is_admitted
     }
 
-    /// The store has granted leases in a recovery.
+    /// The store has granted leases.
     pub(super) fn granted(&self) {
+        if self.state() != BreakerState::Recovering {
+            return;
+        }
         let now = self.now();
         if let Phase::Recovering(ramp) = &mut self.inner().phase {
             ramp.grant(now);

@@ -74,8 +74,8 @@ impl BreakerOptions {
 
     /// For how long after that leases are held back, so that not everything is filled in at once. Zero for not at all. Defaults to 5 s.
     ///
-    /// A share of the misses gets a lease that grows from none to all of them, and one each 10 ms in any case; the others are answered by
-    /// the database and fill nothing. It begins with the first lease that the store grants: one that was restarted grants none while its
+    /// A share of the calls with misses gets leases that grows from none to all of them, and one call each 10 ms in any case; the others
+    /// are answered by the database and fill nothing. It begins with the first lease that the store grants: one that was restarted grants none while its
     /// quarantine lasts.
     #[must_use]
     pub fn ramp(mut self, length: Duration) -> Self {

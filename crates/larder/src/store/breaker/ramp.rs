@@ -3,7 +3,9 @@ use std::time::Duration;
 /// How long no lease may have been asked for before one is in any case.
 const TRICKLE: Duration = Duration::from_millis(10);
 
-/// Gives leases to a share of the misses that grows from none to all.
+/// Gives leases to a share of the calls that want some, which grows from none to all.
+///
+/// To whole calls: one that has leases for half of its keys would send a statement for each half.
 #[derive(Debug, Default)]
 pub(super) struct Ramp {
     /// When the store granted the first lease: only then does it take what is filled in.
@@ -13,29 +15,21 @@ pub(super) struct Ramp {
 }
 
 impl Ramp {
-    /// Which of so many misses may ask for a lease now.
-    pub(super) fn admit(&mut self, n_misses: usize, length: Duration, now: Duration) -> Vec<bool> {
+    /// Whether a call may ask for leases now.
+    pub(super) fn admits(&mut self, length: Duration, now: Duration) -> bool {
         let share = self.granted_at.map_or(0.0, |start| {
             let gone = now.saturating_sub(start);
             if gone >= length { 1.0 } else { gone.as_secs_f64() / length.as_secs_f64() }
         });
-        let mut admitted: Vec<bool> = (0..n_misses)
-            .map(|_| {
-                // Steps of the golden ratio spread evenly over all misses, whichever keys they are of.
-                self.step = self.step.wrapping_add(0x9e37_79b9);
-                f64::from(self.step) / (f64::from(u32::MAX) + 1.0) < share
-            })
-            .collect();
+        // Steps of the golden ratio spread evenly over all calls, whosever they are.
+        self.step = self.step.wrapping_add(0x9e37_79b9);
         // Where misses are few there is no herd to hold back.
-        if let Some(first) = admitted.first_mut()
-            && self.admitted_at.is_none_or(|at| now.saturating_sub(at) >= TRICKLE)
-        {
-            *first = true;
-        }
-        if admitted.contains(&true) {
+        let admits = f64::from(self.step) / (f64::from(u32::MAX) + 1.0) < share
+            || self.admitted_at.is_none_or(|at| now.saturating_sub(at) >= TRICKLE);
+        if admits {
             self.admitted_at = Some(now);
         }
-        admitted
+        admits
     }
 
     /// The store has granted a lease.
@@ -59,21 +53,20 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
-    fn n_admitted(ramp: &mut Ramp, n_misses: usize, now: Duration) -> usize {
-        ramp.admit(n_misses, LENGTH, now).into_iter().filter(|admitted| *admitted).count()
+    fn n_admitted(ramp: &mut Ramp, n_calls: usize, now: Duration) -> usize {
+        (0..n_calls).filter(|_| ramp.admits(LENGTH, now)).count()
     }
 
     #[test]
-    fn the_share_of_misses_that_get_a_lease_grows_from_none_to_all() {
+    fn the_share_of_calls_that_get_leases_grows_from_none_to_all() {
         let mut ramp = Ramp::default();
         ramp.grant(seconds(10.0));
         for (now, share) in [(11.0, 0.2), (12.5, 0.5), (14.0, 0.8), (15.0, 1.0), (99.0, 1.0)] {
-            let expected = share * 10_000.0;
-            let found = n_admitted(&mut ramp, 10_000, seconds(now)) as f64;
+            let (found, expected) = (n_admitted(&mut ramp, 10_000, seconds(now)) as f64, share * 10_000.0);
             assert!((found - expected).abs() <= 3.0, "{found} at {now}");
-            // One at a time just the same.
-            let found = (0..10_000).map(|_| n_admitted(&mut ramp, 1, seconds(now))).sum::<usize>() as f64;
-            assert!((found - expected).abs() <= 3.0, "{found} one by one at {now}");
+            // Those of every other caller just the same.
+            let every_other = (0..20_000).filter(|n| ramp.admits(LENGTH, seconds(now)) && n % 2 == 0).count() as f64;
+            assert!((every_other - expected).abs() <= 3.0, "{every_other} of every other at {now}");
         }
     }
 
@@ -95,6 +88,6 @@ mod tests {
     fn a_ramp_of_no_length_holds_nothing_back() {
         let mut ramp = Ramp::default();
         ramp.grant(seconds(1.0));
-        assert_eq!(ramp.admit(100, Duration::ZERO, seconds(1.0)), [true; 100]);
+        assert!((0..100).all(|_| ramp.admits(Duration::ZERO, seconds(1.0))));
     }
 }

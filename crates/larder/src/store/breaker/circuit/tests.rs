@@ -152,11 +152,11 @@ fn pauses_grow_with_each_bad_probe_to_an_end_and_begin_anew_after_a_recovery() {
 #[test]
 fn it_recovers_for_as_long_as_the_ramp_lasts_which_begins_with_the_first_lease() {
     let (circuit, clock) = circuit(1);
-    assert_eq!(circuit.hold_back(3), None);
+    assert!(!circuit.holds_back(3));
     open(&circuit);
     recover(&circuit);
     clock.advance(RAMP * 10);
-    assert_eq!(circuit.hold_back(3), Some(vec![true, false, false]));
+    assert_eq!([circuit.holds_back(3), circuit.holds_back(2)], [false, true]);
     circuit.granted();
     clock.advance(RAMP - Duration::from_millis(1));
     std::thread::scope(|scope| {
@@ -166,7 +166,7 @@ fn it_recovers_for_as_long_as_the_ramp_lasts_which_begins_with_the_first_lease()
         circuit.changed.notify_all();
         assert_eq!(recovery.join().unwrap(), Recovery::Closed);
     });
-    assert_eq!(circuit.hold_back(3), None);
+    assert!(!circuit.holds_back(3));
     assert_eq!(
         circuit.stats(),
         BreakerStats { state: BreakerState::Closed, n_opened: 1, n_spared: 0, n_probes: 3, n_held_back: 2 }
