@@ -4,6 +4,7 @@
 #![expect(clippy::type_complexity, reason = "the whole type is what is shown")]
 
 mod background;
+mod bad_days;
 mod coherence;
 mod connections;
 mod deferrable;

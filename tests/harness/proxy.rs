@@ -64,6 +64,11 @@ impl Proxy {
         self.state.change(|rules| rules.delay = at_most);
     }
 
+    /// Lets each piece of what the server sends wait for that time: as slow as a server that takes so long for each call. Zero for none.
+    pub fn answer_after(&self, time: Duration) {
+        self.state.change(|rules| rules.answers_after = time);
+    }
+
     /// Passes on nothing from now on, either way, and forgets nothing of it.
     pub fn hold(&self) {
         self.state.change(|rules| rules.is_held = true);

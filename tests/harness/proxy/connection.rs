@@ -85,7 +85,10 @@ impl Connection {
                 Ok(0) => return self.close_towards(to),
                 Ok(n) => {
                     let bytes = &buffer[..n];
-                    let wait = if to == Side::Server { self.commit(bytes, state) } else { Duration::ZERO };
+                    let wait = match to {
+                        Side::Server => self.commit(bytes, state),
+                        Side::Client => state.change(|rules| rules.answers_after),
+                    };
                     state.detain(wait, || self.is_closed(to));
                     if self.is_closed(to) {
                         // Read on: to whoever still talks it must look as if somebody listened.

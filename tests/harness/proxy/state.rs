@@ -20,6 +20,7 @@ pub(super) struct Rules {
     pub(super) is_closed: bool,
     pub(super) is_held: bool,
     pub(super) delay: Duration,
+    pub(super) answers_after: Duration,
     pub(super) loses_commit: bool,
     pub(super) holds_commit: Option<Duration>,
 }
@@ -31,6 +32,7 @@ impl State {
             is_closed: false,
             is_held: false,
             delay: Duration::ZERO,
+            answers_after: Duration::ZERO,
             loses_commit: false,
             holds_commit: None,
         };

@@ -75,6 +75,12 @@ fn what_is_held_arrives_when_it_is_released() {
     let start = Instant::now();
     assert!((0..40).all(|_| ping(&mut connection)));
     assert!(start.elapsed() > Duration::from_millis(100), "80 ways of 10 ms on average");
+    proxy.delay(Duration::ZERO);
+    proxy.answer_after(Duration::from_millis(60));
+    let start = Instant::now();
+    assert!(ping(&mut connection));
+    assert!(start.elapsed() >= Duration::from_millis(60));
+    proxy.answer_after(Duration::ZERO);
 }
 
 #[test]

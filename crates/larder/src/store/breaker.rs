@@ -150,9 +150,7 @@ impl Store for Breaker {
             return Err(StoreError::not_asked(Spared::JustBack));
         }
         let leases = self.try_ask(keys.len(), Refusal::IsAnAnswer, |store| store.lease(keys, ttl))?;
-        if leases.iter().any(Option::is_some) {
-            self.desk.circuit.granted();
-        }
+        self.desk.circuit.leased(leases.iter().any(Option::is_some));
         Ok(leases)
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Circuit {
     /// Whether a good call changes anything: nearly every one finds that it does not, without a lock.
     has_failures: AtomicBool,
     inner: Mutex<Inner>,
-    /// Told of every change of the state, of the ramp's beginning, and of the breaker's end.
+    /// Told of every change of the state, and of the breaker's end.
     changed: Condvar,
     counts: Counts,
 }
@@ -243,7 +243,7 @@ impl Circuit {
         }
         inner.recent = 0;
         self.has_failures.store(false, Ordering::Relaxed);
-        self.enter(inner, Phase::Recovering(Ramp::default()));
+        self.enter(inner, Phase::Recovering(Ramp::new(self.now())));
         Next::Recover
     }
 
@@ -261,16 +261,15 @@ impl Circuit {
         !is_admitted
     }
 
-    /// The store has granted leases.
-    pub(super) fn granted(&self) {
+    /// The store has granted leases, or refused all of a call.
+    pub(super) fn leased(&self, has_granted: bool) {
         if self.state() != BreakerState::Recovering {
             return;
         }
         let now = self.now();
         if let Phase::Recovering(ramp) = &mut self.inner().phase {
-            ramp.grant(now);
+            ramp.answered(has_granted, now);
         }
-        self.changed.notify_all();
     }
 
     /// Waits until a recovery has ended.
@@ -284,14 +283,19 @@ impl Circuit {
                 Phase::Recovering(ramp) => ramp.left(self.options.ramp, self.now()),
             };
             inner = match left {
-                Some(Duration::ZERO) => {
+                Duration::ZERO => {
                     self.close(&mut inner);
                     return Recovery::Closed;
                 }
-                Some(left) => self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner),
+                left => self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
+    }
+
+    /// Has the watch look at the clock again: it waits by the system's, and a test's may have gone on meanwhile.
+    #[cfg(test)]
+    pub(super) fn look_again(&self) {
+        self.changed.notify_all();
     }
 
     /// The watch wants to end: whether it may, since the breaker has not opened again.

@@ -75,7 +75,7 @@ impl BreakerOptions {
     /// For how long after that leases are held back, so that not everything is filled in at once. Zero for not at all. Defaults to 5 s.
     ///
     /// A share of the calls with misses gets leases that grows from none to all of them, and one call each 10 ms in any case; the others
-    /// are answered by the database and fill nothing. It begins with the first lease that the store grants: one that was restarted grants none while its
+    /// are answered by the database and fill nothing. It begins anew as long as the store refuses leases, as one that was restarted does while its
     /// quarantine lasts.
     #[must_use]
     pub fn ramp(mut self, length: Duration) -> Self {

@@ -6,21 +6,23 @@ const TRICKLE: Duration = Duration::from_millis(10);
 /// Gives leases to a share of the calls that want some, which grows from none to all.
 ///
 /// To whole calls: one that has leases for half of its keys would send a statement for each half.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ramp {
-    /// When the store granted the first lease: only then does it take what is filled in.
-    granted_at: Option<Duration>,
+    start: Duration,
+    has_granted: bool,
     admitted_at: Option<Duration>,
     step: u32,
 }
 
 impl Ramp {
+    pub(super) fn new(start: Duration) -> Self {
+        Self { start, has_granted: false, admitted_at: None, step: 0 }
+    }
+
     /// Whether a call may ask for leases now.
     pub(super) fn admits(&mut self, length: Duration, now: Duration) -> bool {
-        let share = self.granted_at.map_or(0.0, |start| {
-            let gone = now.saturating_sub(start);
-            if gone >= length { 1.0 } else { gone.as_secs_f64() / length.as_secs_f64() }
-        });
+        let gone = now.saturating_sub(self.start);
+        let share = if gone >= length { 1.0 } else { gone.as_secs_f64() / length.as_secs_f64() };
         // Steps of the golden ratio spread evenly over all calls, whosever they are.
         self.step = self.step.wrapping_add(0x9e37_79b9);
         // Where misses are few there is no herd to hold back.
@@ -32,14 +34,20 @@ impl Ramp {
         admits
     }
 
-    /// The store has granted a lease.
-    pub(super) fn grant(&mut self, now: Duration) {
-        self.granted_at.get_or_insert(now);
+    /// The store has granted leases, or refused them.
+    ///
+    /// One that was restarted refuses all of them for a while, and only then takes what is filled in: the ramp begins anew until it has
+    /// granted the first.
+    pub(super) fn answered(&mut self, has_granted: bool, now: Duration) {
+        if !self.has_granted {
+            self.has_granted = has_granted;
+            self.start = if has_granted { self.start } else { now };
+        }
     }
 
-    /// How long it still lasts: `None` if it has not begun.
-    pub(super) fn left(&self, length: Duration, now: Duration) -> Option<Duration> {
-        self.granted_at.map(|start| length.saturating_sub(now.saturating_sub(start)))
+    /// How long it still lasts.
+    pub(super) fn left(&self, length: Duration, now: Duration) -> Duration {
+        length.saturating_sub(now.saturating_sub(self.start))
     }
 }
 
@@ -59,8 +67,7 @@ mod tests {
 
     #[test]
     fn the_share_of_calls_that_get_leases_grows_from_none_to_all() {
-        let mut ramp = Ramp::default();
-        ramp.grant(seconds(10.0));
+        let mut ramp = Ramp::new(seconds(10.0));
         for (now, share) in [(11.0, 0.2), (12.5, 0.5), (14.0, 0.8), (15.0, 1.0), (99.0, 1.0)] {
             let (found, expected) = (n_admitted(&mut ramp, 10_000, seconds(now)) as f64, share * 10_000.0);
             assert!((found - expected).abs() <= 3.0, "{found} at {now}");
@@ -71,23 +78,25 @@ mod tests {
     }
 
     #[test]
-    fn a_trickle_is_let_through_until_the_store_grants_leases_and_only_then_the_ramp_begins() {
-        let mut ramp = Ramp::default();
+    fn a_trickle_is_let_through_until_the_store_grants_leases_and_only_then_the_ramp_goes_on() {
+        let mut ramp = Ramp::new(Duration::ZERO);
         for tenth in 0..10 {
             let now = Duration::from_millis(10) * tenth;
-            assert_eq!([n_admitted(&mut ramp, 100, now), n_admitted(&mut ramp, 100, now + TRICKLE / 2)], [1, 0]);
-            assert_eq!(ramp.left(LENGTH, now), None);
+            assert_eq!([n_admitted(&mut ramp, 20, now), n_admitted(&mut ramp, 20, now + TRICKLE / 2)], [1, 0]);
+            ramp.answered(false, now);
+            assert_eq!(ramp.left(LENGTH, now), LENGTH);
         }
-        ramp.grant(seconds(30.0));
-        ramp.grant(seconds(32.0));
-        assert_eq!(ramp.left(LENGTH, seconds(31.0)), Some(seconds(4.0)));
-        assert_eq!(ramp.left(LENGTH, seconds(36.0)), Some(Duration::ZERO));
+        ramp.answered(false, seconds(30.0));
+        ramp.answered(true, seconds(30.5));
+        // From now on somebody else may have been quicker.
+        ramp.answered(false, seconds(31.0));
+        assert_eq!(ramp.left(LENGTH, seconds(32.0)), seconds(3.0));
+        assert_eq!(ramp.left(LENGTH, seconds(36.0)), Duration::ZERO);
     }
 
     #[test]
     fn a_ramp_of_no_length_holds_nothing_back() {
-        let mut ramp = Ramp::default();
-        ramp.grant(seconds(1.0));
+        let mut ramp = Ramp::new(seconds(1.0));
         assert!((0..100).all(|_| ramp.admits(Duration::ZERO, seconds(1.0))));
     }
 }

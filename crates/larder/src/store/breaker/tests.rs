@@ -272,9 +272,8 @@ fn it_tries_the_store_by_itself_recovers_and_tells_of_each_step() {
         let n_granted = (2..100).filter(|key| is_leased(*key)).count();
         assert!((48..=51).contains(&n_granted), "{n_granted} of 98, half of the ramp later");
         assert_eq!(breaker.read(&keys).unwrap().len(), 100);
-        // The watch goes by the system's clock, and looks again when it is told of something.
         store.clock.advance(Duration::from_millis(2_500));
-        breaker.desk.circuit.granted();
+        breaker.desk.circuit.look_again();
         wait_until(|| state() == BreakerState::Closed && told.0.lock().unwrap().len() == 3 * n_opened);
         assert_eq!(breaker.stats().n_opened, n_opened as u64);
     }

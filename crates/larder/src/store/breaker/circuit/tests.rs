@@ -142,7 +142,6 @@ fn pauses_grow_with_each_bad_probe_to_an_end_and_begin_anew_after_a_recovery() {
     open(&circuit);
     about(1_000);
     recover(&circuit);
-    circuit.granted();
     clock.advance(RAMP);
     assert_eq!(circuit.wait_for_recovery(), Recovery::Closed);
     open(&circuit);
@@ -150,20 +149,21 @@ fn pauses_grow_with_each_bad_probe_to_an_end_and_begin_anew_after_a_recovery() {
 }
 
 #[test]
-fn it_recovers_for_as_long_as_the_ramp_lasts_which_begins_with_the_first_lease() {
+fn it_recovers_for_as_long_as_the_ramp_lasts_which_begins_anew_until_the_store_grants_leases() {
     let (circuit, clock) = circuit(1);
     assert!(!circuit.holds_back(3));
     open(&circuit);
     recover(&circuit);
-    clock.advance(RAMP * 10);
     assert_eq!([circuit.holds_back(3), circuit.holds_back(2)], [false, true]);
-    circuit.granted();
     clock.advance(RAMP - Duration::from_millis(1));
+    circuit.leased(false);
+    clock.advance(RAMP - Duration::from_millis(1));
+    circuit.leased(true);
     std::thread::scope(|scope| {
         let recovery = scope.spawn(|| circuit.wait_for_recovery());
         assert_eq!(circuit.state(), BreakerState::Recovering);
         clock.advance(Duration::from_millis(1));
-        circuit.changed.notify_all();
+        circuit.look_again();
         assert_eq!(recovery.join().unwrap(), Recovery::Closed);
     });
     assert!(!circuit.holds_back(3));
