@@ -42,3 +42,12 @@ fn ends(day: impl FnOnce() + Send + 'static) {
         outcome => panic!("the day does not end: {outcome:?}"),
     }
 }
+
+/// Does something at the end, also of a test that fails.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

@@ -42,7 +42,6 @@ fn a_redis_that_is_back_is_filled_little_by_little_and_not_by_everybody_at_once(
         // The share at the end, of all; and one each 10 ms.
         let at_most = counts.sql as f64 * took.as_secs_f64() / RAMP.as_secs_f64() + took.as_secs_f64() * 100.0 + 5.0;
         let n_leases = counts.leases;
-        println!("{n_leases} leases for {} misses in the first {took:?} of {RAMP:?}", counts.sql);
         assert!(counts.sql > 1_000, "so few are no herd: {}", counts.sql);
         assert!((n_leases as f64) < at_most, "{n_leases} leases, and {at_most} are the most");
         assert!(n_leases > 0 && counts.fills == n_leases);

@@ -9,7 +9,7 @@ use tests::{Shop, eventually};
 use uuid::Uuid;
 
 use super::{
-    LONG, ends, in_time,
+    LONG, OnDrop, ends, in_time,
     site::{Day, Site},
 };
 
@@ -130,13 +130,5 @@ fn readers_and_writers_through_a_bad_day_read_nothing_older_than_what_was_writte
             let elsewhere = shop.branch_on(site.store_elsewhere());
             assert!(reads_all(&shop.larder, &committed) && reads_all(&elsewhere.larder, &committed), "{day:?}");
         });
-    }
-}
-
-struct OnDrop<F: Fn()>(F);
-
-impl<F: Fn()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
     }
 }

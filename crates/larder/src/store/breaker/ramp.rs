@@ -61,15 +61,15 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
-    fn n_admitted(ramp: &mut Ramp, n_calls: usize, now: Duration) -> usize {
-        (0..n_calls).filter(|_| ramp.admits(LENGTH, now)).count()
+    fn n_admitted(ramp: &mut Ramp, n_calls: usize, length: Duration, now: Duration) -> usize {
+        (0..n_calls).filter(|_| ramp.admits(length, now)).count()
     }
 
     #[test]
     fn the_share_of_calls_that_get_leases_grows_from_none_to_all() {
         let mut ramp = Ramp::new(seconds(10.0));
         for (now, share) in [(11.0, 0.2), (12.5, 0.5), (14.0, 0.8), (15.0, 1.0), (99.0, 1.0)] {
-            let (found, expected) = (n_admitted(&mut ramp, 10_000, seconds(now)) as f64, share * 10_000.0);
+            let (found, expected) = (n_admitted(&mut ramp, 10_000, LENGTH, seconds(now)) as f64, share * 10_000.0);
             assert!((found - expected).abs() <= 3.0, "{found} at {now}");
             // Those of every other caller just the same.
             let every_other = (0..20_000).filter(|n| ramp.admits(LENGTH, seconds(now)) && n % 2 == 0).count() as f64;
@@ -82,7 +82,9 @@ mod tests {
         let mut ramp = Ramp::new(Duration::ZERO);
         for tenth in 0..10 {
             let now = Duration::from_millis(10) * tenth;
-            assert_eq!([n_admitted(&mut ramp, 20, now), n_admitted(&mut ramp, 20, now + TRICKLE / 2)], [1, 0]);
+            // So long that the share of a moment is nothing.
+            let mut n_admitted = |now| n_admitted(&mut ramp, 100, LENGTH * 1_000, now);
+            assert_eq!([n_admitted(now), n_admitted(now + TRICKLE / 2)], [1, 0]);
             ramp.answered(false, now);
             assert_eq!(ramp.left(LENGTH, now), LENGTH);
         }
