@@ -138,8 +138,7 @@ fn postgres_is_killed() {
     let ada: User = record.insert_into(users::table).get_result(&mut connection).unwrap();
     let pool = Pool::builder().max_size(8).test_on_check_out(false).connection_timeout(Duration::from_secs(1));
     let pool = pool.build(ConnectionManager::new(postgres.url())).unwrap();
-    let larder: Larder<Pg> =
-        Larder::builder(pool).shared(MemoryStore::new()).near(NearOptions::bytes(1 << 20)).build();
+    let larder: Larder<Pg> = Larder::builder(pool).shared(MemoryStore::new()).near(NearOptions::bytes(1 << 20)).build();
     let users = User::repository(&larder);
     users.get(ada.id).unwrap();
     assert!(larder.flush(Duration::from_secs(30)));

@@ -122,6 +122,7 @@ fn without_the_table_writes_are_strict_and_that_is_said_at_the_start_and_with_it
     let database = SHOP.database();
     let pool = diesel::r2d2::Pool::builder()
         .max_size(2)
+        .connection_timeout(std::time::Duration::from_secs(1))
         .build(diesel::r2d2::ConnectionManager::<PgConnection>::new(database.url()))
         .unwrap();
     let said_at_start = |adjust: fn(Builder<Pg>) -> Builder<Pg>| {

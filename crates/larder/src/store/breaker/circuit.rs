@@ -11,6 +11,14 @@ use std::{
 use super::{BreakerOptions, BreakerState, BreakerStats, ramp::Ramp};
 use crate::store::StoreError;
 
+/// For how many times as long as a call may take none must have been good, before slow ones count: where many threads want the processor
+/// or a connection at once, most of them wait, and some don't. The rule is CoDel's, which tells a queue that stands from one that moves by its
+/// shortest wait (Nichols and Jacobson, 2012).
+const WAITS: u32 = 4;
+
+/// No call was good yet.
+const NEVER: u64 = u64::MAX;
+
 /// How many probes in a row must be good.
 const GOOD_PROBES: u32 = 3;
 
@@ -20,6 +28,8 @@ pub(super) struct Circuit {
     word: AtomicU64,
     /// Whether a good call changes anything: nearly every one finds that it does not, without a lock.
     has_failures: AtomicBool,
+    /// When the last good call ended, in nanoseconds, or [`NEVER`].
+    last_good: AtomicU64,
     inner: Mutex<Inner>,
     /// Told of every change of the state, and of the breaker's end.
     changed: Condvar,
@@ -77,6 +87,15 @@ impl Outcome<'_> {
         matches!(self, Self::Good)
     }
 
+    /// Whether somebody waited for too long, which may be his own doing.
+    fn is_wait(self) -> bool {
+        match self {
+            Self::Good => false,
+            Self::Slow(_) => true,
+            Self::Failed(error) => error.is_timeout(),
+        }
+    }
+
     /// Whether nothing was heard of the store.
     fn is_silence(self) -> bool {
         matches!(self, Self::Failed(error) if !error.is_refused())
@@ -117,6 +136,7 @@ impl Circuit {
             options,
             word: AtomicU64::new(word(0, BreakerState::Closed)),
             has_failures: AtomicBool::new(false),
+            last_good: AtomicU64::new(NEVER),
             inner: Mutex::new(inner),
             changed: Condvar::new(),
             counts: Counts::default(),
@@ -172,6 +192,12 @@ impl Circuit {
 
     /// Takes down how a call has ended: whether the caller is to start a watch.
     pub(super) fn note(&self, call: Call, outcome: Outcome<'_>) -> bool {
+        if outcome.is_good() {
+            self.last_good.store(nanoseconds(self.now()), Ordering::Relaxed);
+        } else if outcome.is_wait() && self.was_good_lately() {
+            // It is the caller who is short of time or connections: the store answers others in time.
+            return false;
+        }
         if outcome.is_good() && !self.has_failures.load(Ordering::Relaxed) {
             return false;
         }
@@ -199,6 +225,13 @@ impl Circuit {
         let (is_silent, cause) = (outcome.is_silence(), outcome.describe());
         self.enter(&mut inner, Phase::Open { n_good: 0, is_silent, cause });
         !std::mem::replace(&mut inner.is_watched, true)
+    }
+
+    /// Whether a call was good while those that are slow now were on their way, or but for a moment.
+    fn was_good_lately(&self) -> bool {
+        let last_good = self.last_good.load(Ordering::Relaxed);
+        let since = self.now().saturating_sub(Duration::from_nanos(last_good));
+        last_good != NEVER && since < self.options.slow.saturating_mul(WAITS)
     }
 
     /// Closes the breaker, since nobody can watch the store.
@@ -323,6 +356,10 @@ impl Circuit {
         // Nothing that can panic halfway through a change runs under this lock.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(NEVER)
 }
 
 fn word(n_changes: u64, state: BreakerState) -> u64 {

@@ -53,6 +53,9 @@ impl BreakerOptions {
     /// How long a call may take, for each [batch](crate::store::BATCH) of keys, before it counts as a failure, whatever it brings.
     /// [`Duration::MAX`] says for ever. Defaults to 50 ms.
     ///
+    /// Slow calls, and those that time out, count only when for four times as long none was good: under a load that is more than the
+    /// processor can take most calls wait, and the store is not to be blamed.
+    ///
     /// Not asked of scans, nor of a write that waits until nobody serves copies of [strict](crate::Near::Strict) models any more.
     #[must_use]
     pub fn slow(mut self, after: Duration) -> Self {

@@ -76,7 +76,10 @@ impl Moody {
                 self.clock.advance(Duration::from_millis(200));
                 ask(&self.store)
             }
-            Mood::Silent => Err(StoreError::timed_out("no answer")),
+            Mood::Silent => {
+                self.clock.advance(Duration::from_millis(500));
+                Err(StoreError::timed_out("no answer"))
+            }
             Mood::Refusing => Err(StoreError::refused("no")),
         }
     }

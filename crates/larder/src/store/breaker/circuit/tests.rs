@@ -32,17 +32,53 @@ fn recover(circuit: &Circuit) {
 
 #[test]
 fn it_opens_when_half_of_the_last_calls_have_failed_and_not_before() {
-    let (circuit, _) = circuit(3);
-    assert!(!make(&circuit, [SLOW, SLOW, Outcome::Good, Outcome::Good, Outcome::Good, Outcome::Good, SLOW, SLOW]));
-    assert!(!make(&circuit, [Outcome::Good; 6]));
-    assert!(!make(&circuit, [SLOW, SLOW]));
+    let (circuit, clock) = super::tests::circuit(3);
+    let make = |circuit: &Circuit, outcomes: &[Outcome<'static>]| {
+        outcomes.iter().any(|outcome| {
+            clock.advance(Duration::from_millis(203));
+            make(circuit, [*outcome])
+        })
+    };
+    assert!(!make(&circuit, &[SLOW, SLOW, Outcome::Good, Outcome::Good, Outcome::Good, Outcome::Good, SLOW, SLOW]));
+    assert!(!make(&circuit, &[Outcome::Good; 6]));
+    assert!(!make(&circuit, &[SLOW, SLOW]));
     assert_eq!(circuit.state(), BreakerState::Closed);
-    assert!(make(&circuit, [SLOW]));
+    assert!(make(&circuit, &[SLOW]));
     assert_eq!(circuit.state(), BreakerState::Open);
     assert_eq!(circuit.cause().unwrap(), "a call took 203ms");
     // Good and bad in turn are half.
-    let (circuit, _) = super::tests::circuit(32);
-    assert!(make(&circuit, [Outcome::Good, SLOW].into_iter().cycle().take(64)));
+    let (circuit, clock) = super::tests::circuit(32);
+    let in_turn = (0..32).any(|_| {
+        clock.advance(Duration::from_millis(203));
+        super::tests::make(&circuit, [Outcome::Good]);
+        clock.advance(Duration::from_millis(203));
+        super::tests::make(&circuit, [SLOW])
+    });
+    assert!(in_turn);
+}
+
+#[test]
+fn who_waits_does_not_count_while_the_store_answers_others_in_time() {
+    let (circuit, clock) = circuit(3);
+    let silent = timed_out();
+    for _ in 0..100 {
+        clock.advance(Duration::from_millis(10));
+        make(&circuit, [Outcome::Good]);
+        assert!(!make(&circuit, [SLOW; 5]));
+        assert!(!circuit.note(circuit.pass(), Outcome::Failed(&silent)));
+    }
+    clock.advance(Duration::from_millis(199));
+    assert!(!make(&circuit, [SLOW; 64]));
+    clock.advance(Duration::from_millis(1));
+    assert!(make(&circuit, [SLOW; 3]));
+}
+
+#[test]
+fn who_can_not_reach_the_store_counts_whoever_did_before() {
+    let (circuit, _) = circuit(3);
+    let away = StoreError::unavailable("refused");
+    make(&circuit, [Outcome::Good]);
+    assert!((0..3).any(|_| circuit.note(circuit.pass(), Outcome::Failed(&away))));
 }
 
 #[test]
