@@ -35,6 +35,25 @@ pub trait Codec: Sized {
     /// # Errors
     /// [`Corrupt`] if the bytes are no such value. Any bytes may come: nothing is allocated that `input` is too short for.
     fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt>;
+
+    /// How many bytes the value owns beside itself, by which the near cache is bounded: [`allocated`] of each piece. Defaults to as many as it is
+    /// encoded in.
+    fn heap_bytes(&self) -> usize {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out.len()
+    }
+}
+
+/// What an allocator takes for a piece of memory: glibc adds 8 bytes, rounds up to 16, and gives no less than 32. Others differ by a few
+/// bytes.
+#[must_use]
+pub const fn allocated(n_bytes: usize) -> usize {
+    if n_bytes == 0 {
+        return 0;
+    }
+    let taken = n_bytes.saturating_add(8 + 15) & !15;
+    if taken < 32 { 32 } else { taken }
 }
 
 /// A hash of everything that decides how bytes are read.

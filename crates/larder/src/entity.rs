@@ -93,6 +93,10 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt>;
 
+    /// How many bytes the row owns beside itself.
+    #[doc(hidden)]
+    fn heap_bytes(&self) -> usize;
+
     /// Tells every cell that this row is in.
     #[doc(hidden)]
     fn cells(&self, cells: &mut Cells<'_, Self>);

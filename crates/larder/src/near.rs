@@ -13,7 +13,10 @@ use std::{
     any::TypeId,
     fmt,
     hash::BuildHasher,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -132,6 +135,7 @@ pub(crate) struct NearCache {
     desk: Arc<Desk>,
     copies: Copies,
     turns: Turns,
+    budget: Budget,
     hasher: DefaultHashBuilder,
     horizon: u64,
     ttl: Duration,
@@ -161,7 +165,8 @@ impl NearCache {
         let horizon_ticks = clocks.ticks_of(horizon);
         let desk = Arc::new(Desk { slots: Arc::new(Slots::new(n_slots)), proof: Proof::none(), clocks });
         let near = Arc::new(Self {
-            copies: copies(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
+            copies: copies(bytes),
+            budget: Budget::new(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
             desk: Arc::clone(&desk),
             turns: Turns::default(),
             hasher: DefaultHashBuilder::default(),
@@ -236,15 +241,12 @@ impl NearCache {
     }
 
     /// Keeps what the store has as the cell's value: whether nothing came between.
-    ///
-    /// `n_heap_bytes` is what the rows own besides themselves.
     pub(crate) fn keep<P: Pattern>(
         &self,
         seen: Seen,
         key: P::Key,
         rows: Rows<Arc<P::Entity>>,
         is_whole: bool,
-        n_heap_bytes: usize,
         ttl: Duration,
     ) -> bool {
         let Desk { slots, proof, clocks } = &*self.desk;
@@ -252,7 +254,7 @@ impl NearCache {
         let (hash, kept_at) = (self.hash::<P>(&key), clocks.ticks());
         let until = kept_at.saturating_add(clocks.ticks_of(ttl));
         let kept = Kept::<P>::of(key, rows, is_whole);
-        let n_bytes = kept.n_bytes(n_heap_bytes);
+        let n_bytes = kept.n_bytes();
         let mut evicted = Vec::new();
         let is_kept = {
             // Of two that have claimed one after the other, the later one must also be put in its place later.
@@ -267,6 +269,7 @@ impl NearCache {
             stamp.is_some()
         };
         drop(evicted);
+        self.budget.note(&self.copies);
         if !is_kept {
             // Whatever came between may have kept what is older than this, which the caller is about to have.
             slots.kill_seen(seen);
@@ -284,6 +287,34 @@ impl NearCache {
     #[expect(dead_code, reason = "reads that are at least as fresh as a write come next")]
     pub(crate) fn has_reached(&self, place: &Position) -> bool {
         self.desk.proof.has_reached(place)
+    }
+}
+
+/// Keeps the copies, together with what the map itself takes, within the bytes that are allowed.
+struct Budget {
+    n_bytes: u64,
+    n_kept: AtomicU64,
+}
+
+impl Budget {
+    /// How many copies are kept between two looks at the map: of the size that it has then, it may be off by as many.
+    const LOOK_EVERY: u64 = 256;
+
+    fn new(n_bytes: u64) -> Self {
+        Self { n_bytes, n_kept: AtomicU64::new(0) }
+    }
+
+    /// One more copy was kept.
+    fn note(&self, copies: &Copies) {
+        if !self.n_kept.fetch_add(1, Ordering::Relaxed).is_multiple_of(Self::LOOK_EVERY) {
+            return;
+        }
+        let used = copies.memory_used();
+        let capacity = self.n_bytes.saturating_sub((used.entries + used.map) as u64);
+        // It is cut into parts, so that it is never quite what was asked for.
+        if copies.capacity().abs_diff(capacity) > self.n_bytes / 256 {
+            copies.set_capacity(capacity);
+        }
     }
 }
 

@@ -28,6 +28,14 @@ pub(super) fn encode(ty: &Type, serde: Option<&SerdeCoding>, value: TokenStream)
     }
 }
 
+/// How many bytes `value`, a reference, owns beside itself.
+pub(super) fn heap_bytes(ty: &Type, serde: Option<&SerdeCoding>, value: TokenStream) -> TokenStream {
+    match serde {
+        None => quote_spanned!(place(ty)=> <#ty as __larder::Codec>::heap_bytes(#value)),
+        Some(_) => quote_spanned!(place(ty)=> __larder::Serde::heap_bytes::<#ty>(#value)),
+    }
+}
+
 /// Takes a value from `input`.
 pub(super) fn decode(ty: &Type, serde: Option<&SerdeCoding>) -> TokenStream {
     let input = local("input");

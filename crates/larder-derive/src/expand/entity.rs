@@ -73,6 +73,10 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
         let decode = coding::decode(field.ty, field.serde.as_ref());
         quote!(#ident: #decode)
     });
+    let heap_bytes = model.fields.iter().map(|field| {
+        let ident = field.ident;
+        coding::heap_bytes(field.ty, field.serde.as_ref(), quote!(&self.#ident))
+    });
     let relations_type = Model::type_name(ident, "Relations");
     let (relations, numbers): (Vec<_>, Vec<_>) =
         model.relations.iter().map(|relation| quiet(&relation.name)).zip((0..).map(Literal::u64_unsuffixed)).unzip();
@@ -115,6 +119,9 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
                 input: &mut __larder::Input<'_>,
             ) -> ::core::result::Result<Self, __larder::Corrupt> {
                 ::core::result::Result::Ok(Self { #(#decode),* })
+            }
+            fn heap_bytes(&self) -> usize {
+                0 #(+ #heap_bytes)*
             }
             fn cells(&self, cells: &mut __larder::Cells<'_, Self>) {
                 #(cells.add::<#patterns>(self);)*

@@ -77,6 +77,9 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
                 ) -> ::core::result::Result<Self, __larder::Corrupt> {
                     ::core::result::Result::Err(__larder::Corrupt)
                 }
+                fn heap_bytes(&self) -> usize {
+                    0
+                }
                 fn cells(&self, _: &mut __larder::Cells<'_, Self>) {}
             }
             impl<DB: __larder::Backend> __larder::Load<DB> for #ident {

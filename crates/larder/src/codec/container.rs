@@ -1,4 +1,4 @@
-use super::{Codec, Corrupt, Fingerprint, Input, put_varint};
+use super::{Codec, Corrupt, Fingerprint, Input, allocated, put_varint};
 
 impl<T: Codec> Codec for Option<T> {
     const FINGERPRINT: Fingerprint = Fingerprint::of("option").then(T::FINGERPRINT);
@@ -19,6 +19,10 @@ impl<T: Codec> Codec for Option<T> {
             1 => T::decode(input).map(Some),
             _ => Err(Corrupt),
         }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.as_ref().map_or(0, T::heap_bytes)
     }
 }
 
@@ -42,6 +46,10 @@ impl<T: Codec> Codec for Vec<T> {
         }
         Ok(items)
     }
+
+    fn heap_bytes(&self) -> usize {
+        allocated(self.capacity() * size_of::<T>()) + self.iter().map(T::heap_bytes).sum::<usize>()
+    }
 }
 
 impl<T: Codec> Codec for Box<T> {
@@ -53,5 +61,9 @@ impl<T: Codec> Codec for Box<T> {
 
     fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt> {
         T::decode(input).map(Box::new)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        allocated(size_of::<T>()) + T::heap_bytes(self)
     }
 }

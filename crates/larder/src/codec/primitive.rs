@@ -1,4 +1,4 @@
-use super::{Codec, Corrupt, Fingerprint, Input, put_bytes, put_varint};
+use super::{Codec, Corrupt, Fingerprint, Input, allocated, put_bytes, put_varint};
 
 macro_rules! unsigned {
     ($($type:ty),*) => {$(
@@ -11,6 +11,10 @@ macro_rules! unsigned {
 
             fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt> {
                 Self::try_from(input.varint()?).map_err(|_| Corrupt)
+            }
+
+            fn heap_bytes(&self) -> usize {
+                0
             }
         }
     )*};
@@ -32,6 +36,10 @@ macro_rules! signed {
                 let wide = (bits >> 1).cast_signed() ^ -(bits & 1).cast_signed();
                 Self::try_from(wide).map_err(|_| Corrupt)
             }
+
+            fn heap_bytes(&self) -> usize {
+                0
+            }
         }
     )*};
 }
@@ -48,6 +56,10 @@ macro_rules! float {
             fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt> {
                 let bytes = input.take(size_of::<Self>())?;
                 Ok(Self::from_le_bytes(bytes.try_into().map_err(|_| Corrupt)?))
+            }
+
+            fn heap_bytes(&self) -> usize {
+                0
             }
         }
     )*};
@@ -71,6 +83,10 @@ impl Codec for bool {
             _ => Err(Corrupt),
         }
     }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Codec for String {
@@ -83,5 +99,9 @@ impl Codec for String {
     fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt> {
         let length = input.length()?;
         std::str::from_utf8(input.take(length)?).map(Self::from).map_err(|_| Corrupt)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        allocated(self.capacity())
     }
 }

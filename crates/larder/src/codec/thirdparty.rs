@@ -4,7 +4,7 @@ mod bigdecimal {
 
     use bigdecimal::{BigDecimal, num_bigint::BigInt};
 
-    use crate::codec::{Codec, Corrupt, Fingerprint, Input, put_bytes};
+    use crate::codec::{Codec, Corrupt, Fingerprint, Input, allocated, put_bytes};
 
     /// The scale is kept: 1.50 comes back as 1.50.
     impl Codec for BigDecimal {
@@ -36,6 +36,11 @@ mod bigdecimal {
                 _ => return Err(Corrupt),
             };
             Ok(Self::new(mantissa, scale))
+        }
+
+        fn heap_bytes(&self) -> usize {
+            let (mantissa, _) = self.as_bigint_and_exponent();
+            allocated(usize::try_from(mantissa.bits().div_ceil(64) * 8).unwrap_or(usize::MAX))
         }
     }
 
@@ -70,6 +75,10 @@ mod chrono {
         fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt> {
             Self::from_epoch_days(i32::decode(input)?).ok_or(Corrupt)
         }
+
+        fn heap_bytes(&self) -> usize {
+            0
+        }
     }
 
     impl Codec for NaiveTime {
@@ -84,6 +93,10 @@ mod chrono {
             let (seconds, nanoseconds) = (u32::decode(input)?, u32::decode(input)?);
             Self::from_num_seconds_from_midnight_opt(seconds, nanoseconds).ok_or(Corrupt)
         }
+
+        fn heap_bytes(&self) -> usize {
+            0
+        }
     }
 
     impl Codec for NaiveDateTime {
@@ -95,6 +108,10 @@ mod chrono {
 
         fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt> {
             DateTime::<Utc>::decode(input).map(|instant| instant.naive_utc())
+        }
+
+        fn heap_bytes(&self) -> usize {
+            0
         }
     }
 
@@ -109,6 +126,10 @@ mod chrono {
         fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt> {
             let (seconds, nanoseconds) = (i64::decode(input)?, u32::decode(input)?);
             Self::from_timestamp(seconds, nanoseconds).ok_or(Corrupt)
+        }
+
+        fn heap_bytes(&self) -> usize {
+            0
         }
     }
 
@@ -182,6 +203,10 @@ mod uuid {
 
         fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt> {
             Self::from_slice(input.take(16)?).map_err(|_| Corrupt)
+        }
+
+        fn heap_bytes(&self) -> usize {
+            0
         }
     }
 

@@ -21,6 +21,11 @@ impl Serde {
         put_bytes(&postcard::to_stdvec(value).unwrap_or_default(), out);
     }
 
+    /// How many bytes the value owns beside itself, if what it owns takes as much as it is written in.
+    pub fn heap_bytes<T: Serialize>(value: &T) -> usize {
+        postcard::to_stdvec(value).map_or(0, |bytes| bytes.len())
+    }
+
     /// Takes a value from the front of `input`.
     ///
     /// # Errors

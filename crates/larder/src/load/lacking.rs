@@ -170,7 +170,7 @@ where
                     let rows: Rows<Arc<P::Entity>> = rows.into_iter().map(Arc::new).collect();
                     let ttl = layers.longest_ttl(P::Entity::TTL, payload::is_absent(&value));
                     let heads = rows.iter().take(limit).map(H::share).collect();
-                    (heads, Some(keep_if_stored::<P>(seen, &keys[missing.at], rows, value.len(), ttl)))
+                    (heads, Some(keep_if_stored::<P>(seen, &keys[missing.at], rows, ttl)))
                 }
             };
             parcels.push(layers.parcel(cell, lease, value, P::Entity::TTL, delivered));
@@ -209,11 +209,11 @@ where
         let lacks = |why| Missing { at, cell: Some(&cells[n]), why, lease: None, seen, lacking };
         match look::<P>(found, limit, seen.is_some()) {
             Looked::Rows(rows) => groups[at] = rows.into_iter().map(H::narrow).collect(),
-            Looked::ToKeep { rows, is_whole, n_bytes } => {
+            Looked::ToKeep { rows, is_whole } => {
                 groups[at] = rows.iter().take(limit).map(H::share).collect();
                 if let Some((near, seen)) = sight.near().zip(seen) {
                     let ttl = layers.longest_ttl(P::Entity::TTL, rows.is_empty() && P::UNIQUE);
-                    near.keep::<P>(seen, keys[at].clone(), rows, is_whole, n_bytes, ttl);
+                    near.keep::<P>(seen, keys[at].clone(), rows, is_whole, ttl);
                 }
             }
             Looked::Lacking(Some(vacancy)) => missing.push(lacks(Why::Vacant(vacancy))),
@@ -234,7 +234,6 @@ fn keep_if_stored<P: Pattern>(
     (near, seen): (&Arc<NearCache>, Seen),
     key: &P::Key,
     rows: Rows<Arc<P::Entity>>,
-    n_bytes: usize,
     ttl: Duration,
 ) -> OnDelivery {
     let (near, key) = (Arc::clone(near), key.clone());
@@ -242,7 +241,7 @@ fn keep_if_stored<P: Pattern>(
         if is_stored {
             let is_whole = rows.len() <= P::HEAD;
             let rows = rows.into_iter().take(P::HEAD).collect();
-            near.keep::<P>(seen, key, rows, is_whole, n_bytes, ttl);
+            near.keep::<P>(seen, key, rows, is_whole, ttl);
         }
     })
 }

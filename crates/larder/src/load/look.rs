@@ -60,7 +60,7 @@ pub(super) enum Looked<E> {
     /// The rows that are wanted.
     Rows(Rows<E>),
     /// All rows that it holds, to be kept near.
-    ToKeep { rows: Rows<Arc<E>>, is_whole: bool, n_bytes: usize },
+    ToKeep { rows: Rows<Arc<E>>, is_whole: bool },
     /// To be loaded, and filled in where the cell is vacant.
     Lacking(Option<Vacancy>),
     /// This process loads it under that lease.
@@ -86,11 +86,9 @@ pub(super) fn look<P: Pattern>(found: Found, limit: usize, to_keep: bool) -> Loo
     }
     match payload::contents::<P>(&bytes) {
         Ok(contents) if !contents.is_whole && contents.rows.len() < limit => Looked::Lacking(None),
-        Ok(contents) => Looked::ToKeep {
-            rows: contents.rows.into_iter().map(Arc::new).collect(),
-            is_whole: contents.is_whole,
-            n_bytes: bytes.len(),
-        },
+        Ok(contents) => {
+            Looked::ToKeep { rows: contents.rows.into_iter().map(Arc::new).collect(), is_whole: contents.is_whole }
+        }
         Err(_) => Looked::Corrupt,
     }
 }

@@ -1,11 +1,16 @@
 //! What is kept of a cell: its rows, decoded.
 
-use std::{any::Any, slice, sync::Arc};
+use std::{any::Any, mem::needs_drop, slice, sync::Arc};
 
 use quick_cache::{Lifecycle, Weighter};
 
 use super::slots::Stamp;
-use crate::{entity::Pattern, payload::Rows};
+use crate::{
+    codec::allocated,
+    entity::{Entity, Pattern},
+    key::Key,
+    payload::Rows,
+};
 
 /// What is kept of a cell, as a reader gets it.
 pub(crate) enum Kept<P: Pattern> {
@@ -71,17 +76,24 @@ impl<P: Pattern> Kept<P> {
         (rest.key == *key).then_some(Self::Rest(rest))
     }
 
-    /// About how many bytes it takes, with what the map needs for it. `n_heap_bytes` is what its rows own besides themselves.
-    pub(super) fn n_bytes(&self, n_heap_bytes: usize) -> u64 {
+    /// How many bytes it takes, without what the map needs for it.
+    pub(super) fn n_bytes(&self) -> u64 {
         const REFERENCE_COUNTS: usize = 16;
-        let row = REFERENCE_COUNTS + size_of::<P::Entity>() + ALLOCATION_BYTES;
-        let rows = match self {
-            Self::Row(_) => row,
+        let row = |row: &Arc<P::Entity>| allocated(REFERENCE_COUNTS + size_of::<P::Entity>()) + row.heap_bytes();
+        let n_bytes = match self {
+            Self::Row(only) => row(only),
             Self::Rest(rest) => {
-                REFERENCE_COUNTS + size_of::<Rest<P>>() + rest.rows.len() * (size_of::<Arc<P::Entity>>() + row)
+                let mut key = Vec::new();
+                if needs_drop::<P::Key>() {
+                    rest.key.write_key(&mut key);
+                }
+                allocated(REFERENCE_COUNTS + size_of::<Rest<P>>())
+                    + allocated(key.len())
+                    + allocated(rest.rows.len() * size_of::<Arc<P::Entity>>())
+                    + rest.rows.iter().map(row).sum::<usize>()
             }
         };
-        (SLOT_BYTES + size_of::<Entry>() + rows + n_heap_bytes) as u64
+        n_bytes as u64
     }
 
     pub(super) fn erased(self) -> Arc<dyn Any + Send + Sync> {
@@ -91,12 +103,6 @@ impl<P: Pattern> Kept<P> {
         }
     }
 }
-
-/// What the map needs for an entry besides: places in a list and a table, and what it remembers of entries that are gone.
-const SLOT_BYTES: usize = 40;
-
-/// What an allocator adds to a small piece of memory, on average.
-const ALLOCATION_BYTES: usize = 8;
 
 /// A copy of whatever type, and its weight.
 #[derive(Clone)]
