@@ -4,6 +4,7 @@ mod ablations;
 mod available;
 mod elsewhere;
 mod faults;
+mod refresh;
 mod unique;
 mod verify;
 
@@ -35,10 +36,18 @@ const UNBOUNDED: Verdict = Verdict::of(&[Finding::Unbounded]);
 /// Every case, group by group.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [faults::cases(), ablations::cases(), unique::cases(), available::cases(), elsewhere::cases(), verify::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        faults::cases(),
+        ablations::cases(),
+        unique::cases(),
+        available::cases(),
+        elsewhere::cases(),
+        verify::cases(),
+        refresh::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn case(name: impl Into<String>, setup: Setup, expected: Verdict) -> Case {

@@ -14,6 +14,7 @@ mod repair;
 mod verifier;
 mod writer;
 
+mod machine;
 mod moves;
 mod trace;
 

@@ -97,6 +97,10 @@ rules! {
     ScanAfterCommit,
     /// The scan settles also what it finds marked.
     ScanPoisons,
+    /// A value is refreshed only in the place of the very value that the reader has seen.
+    RefillComparesStamp,
+    /// The query that refreshes is sent after that value was seen.
+    RefreshQueriesLast,
     /// The verifier looks at the cell once more after its query.
     VerifyReadsTwice,
     /// The verifier compares stamps, not bytes, to see that a cell is still the same.

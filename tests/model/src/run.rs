@@ -8,10 +8,7 @@ use std::{
     thread,
 };
 
-use crate::{
-    cases::Case,
-    search::{Outcome, search},
-};
+use crate::{cases::Case, search::Outcome};
 
 /// Searches each case up to `at_most` states, as many at a time as the machine has processors, and calls `done` in the order in which they end.
 pub fn each(cases: &[Case], at_most: usize, mut done: impl FnMut(&Case, Outcome)) {
@@ -24,7 +21,7 @@ pub fn each(cases: &[Case], at_most: usize, mut done: impl FnMut(&Case, Outcome)
             scope.spawn(move || {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // Nobody listens any more only if `done` has panicked.
-                    let _ = sender.send((case, search(&case.setup, at_most)));
+                    let _ = sender.send((case, case.setup.search(at_most)));
                 }
             });
         }

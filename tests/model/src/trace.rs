@@ -14,8 +14,8 @@ use crate::{
 pub struct Trace(Vec<(Step, String)>);
 
 impl Trace {
-    pub(crate) fn push(&mut self, step: Step, state: &State, setup: &Setup) {
-        self.0.push((step, tell(state, setup)));
+    pub(crate) fn push(&mut self, step: Step, told: String) {
+        self.0.push((step, told));
     }
 
     /// How many steps it has.
@@ -41,7 +41,8 @@ impl fmt::Display for Trace {
     }
 }
 
-fn tell(state: &State, setup: &Setup) -> String {
+/// What the cell and the database hold.
+pub(crate) fn tell(state: &State, setup: &Setup) -> String {
     let database = &state.database;
     let value = |value: Value| if value == GARBAGE { "garbage".to_owned() } else { database.tell(value) };
     let cell = match state.cell(setup) {
