@@ -19,6 +19,7 @@ mod moves;
 mod trace;
 
 pub mod cases;
+pub mod near;
 pub mod properties;
 pub mod rules;
 pub mod run;

@@ -110,15 +110,15 @@ fn way_to<M: Machine>(target: u32, origins: &[Origin], setup: &M) -> Trace {
 mod tests {
     use super::*;
     use crate::{
+        near::setup::{BOUNDED, Near, Promise, QUIET},
         rules::Protocol,
         setup::{CALM, Faults, LARDER, Setup},
-        state::State,
     };
 
     /// The same search by whole states.
-    fn n_states(setup: &Setup) -> usize {
-        let mut seen = HashSet::from([State::new(setup)]);
-        let (mut waiting, mut steps) = (vec![State::new(setup)], Vec::new());
+    fn n_states<M: Machine<State: Eq>>(setup: &M) -> usize {
+        let mut seen = HashSet::from([setup.first()]);
+        let (mut waiting, mut steps) = (vec![setup.first()], Vec::new());
         while let Some(state) = waiting.pop() {
             setup.steps(&state, &mut steps);
             for (_, state) in steps.drain(..) {
@@ -133,6 +133,21 @@ mod tests {
     #[test]
     fn no_two_states_are_taken_for_one() {
         let setup = Setup { n_loads: 1, faults: Faults { crashes: 1, delays: 1, ..CALM }, ..LARDER };
+        let outcome = search(&setup, usize::MAX);
+        assert_eq!(outcome.n_states, n_states(&setup));
+        assert!(outcome.n_states > 10_000, "{}", outcome.n_states);
+    }
+
+    #[test]
+    fn no_two_states_of_the_near_cache_are_taken_for_one() {
+        let setup = Near {
+            promise: Promise::Acknowledged,
+            n_writers: 1,
+            n_own: 0,
+            n_readers: [1, 0],
+            mishaps: QUIET,
+            ..BOUNDED
+        };
         let outcome = search(&setup, usize::MAX);
         assert_eq!(outcome.n_states, n_states(&setup));
         assert!(outcome.n_states > 10_000, "{}", outcome.n_states);

@@ -30,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
     let ablations = [Rule::RefillComparesStamp, Rule::RefreshQueriesLast].map(|rule| Ablation {
         rule,
         fault: "no fault",
-        setup: Setup { n_readers: 1, ..ROW },
+        setup: Setup { n_readers: 1, ..ROW }.into(),
         with: NONE,
         without: UNBOUNDED,
     });
