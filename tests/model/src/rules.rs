@@ -127,6 +127,8 @@ rules! {
     EndAtSubscription,
     /// A stamped entry is put into the map before the next one may be inserted in its slot.
     InsertOneByOne,
+    /// Who hands out a value early looks for an older entry when nobody is about to put one into the slot, and not before it asks.
+    LookInTurn,
     /// The stamp is the counter as it was noted before the store was asked.
     StampIsNoted,
     /// Who serves an entry compares its stamp after all else.

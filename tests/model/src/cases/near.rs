@@ -35,6 +35,17 @@ pub(super) fn cases() -> Vec<Case> {
     }
     let both = Near { entries: Entries::Stamped, n_readers: [2, 0], ..BOTH };
     cases.push(case("near, stamped: two writers, two readers", both, NONE));
+    let early = Near { entries: Entries::Stamped, hands_out_early: true, ..SMALL };
+    let early_two = Near { n_readers: [2, 0], ..early };
+    for (name, setup) in [
+        ("a writer elsewhere, two readers, a break", with(early_two, BREAK)),
+        ("an own writer, two readers", Near { n_own: 1, ..early_two }),
+        ("an own writer, two reads, a break", Near { n_own: 1, n_loads: 2, ..with(early, BREAK) }),
+        ("two writers, a break", Near { n_writers: 2, n_own: 1, ..with(early, BREAK) }),
+        ("two writers of a list", Near { n_writers: 2, kind: Kind::List, ..early }),
+    ] {
+        cases.push(case(format!("near, handed out early: {name}"), setup, NONE));
+    }
     cases.extend(of_stamps().iter().flat_map(|ablation| ablation.cases("near, stamped")));
     cases
 }
@@ -111,5 +122,11 @@ fn of_stamps() -> Vec<Ablation> {
         ablation(Rule::InsertOneByOne, "two readers, no PING", two, BACKWARDS),
         ablation(Rule::StampIsNoted, "no fault", one, OLD_FOR_EVER),
         ablation(Rule::CountLast, "no fault", one, TOO_OLD),
+        ablation(
+            Rule::LookInTurn,
+            "handed out early, two readers, no PING",
+            Near { hands_out_early: true, ..two },
+            BACKWARDS,
+        ),
     ]
 }

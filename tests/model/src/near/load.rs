@@ -18,10 +18,13 @@ pub(super) fn steps(moves: &mut Moves<'_>, p: usize) {
         let actor = Actor::Reader(MAX * p + r);
         match reader.load {
             Load::Idle if reader.n_loads == moves.setup.n_loads => {}
-            Load::Idle => moves.step(actor, "notes the slot's counters", |state| {
-                let reader = &mut state.processes[p].readers[r];
-                *reader = Reader { load: Load::Noted, is_unchanged: true, age: 0, ..*reader };
-            }),
+            Load::Idle if moves.setup.hands_out_early && !moves.setup.has(Rule::LookInTurn) => {
+                let had_entry = moves.from.processes[p].entry.is_some_and(|entry| entry.age == 0);
+                let what = if had_entry { "finds an entry, and does not use it" } else { "finds no entry" };
+                moves.step(actor, what, |state| state.processes[p].readers[r].load = Load::Looked { had_entry });
+            }
+            Load::Idle => note(moves, p, r, actor, false),
+            Load::Looked { had_entry } => note(moves, p, r, actor, had_entry),
             Load::Noted => ask(moves, p, r, actor),
             Load::Leased => {
                 let value = Value(moves.from.committed);
@@ -29,6 +32,12 @@ pub(super) fn steps(moves: &mut Moves<'_>, p: usize) {
                     state.processes[p].readers[r].load = Load::Queried(value);
                 });
             }
+            Load::Queried(value) | Load::Passed(value) if moves.setup.hands_out_early && !reader.is_handed_out => {
+                hand_out(moves, p, r, actor, value);
+            }
+            Load::Passed(_) if reader.is_handed_out => moves.step(actor, "is done", |state| {
+                finish(&mut state.processes[p].readers[r]);
+            }),
             Load::Queried(value) => fill(moves, p, r, actor, value),
             Load::Cached(value) => insert(moves, p, r, actor, value),
             Load::Passed(value) if moves.setup.has(Rule::InsertOnlyCached) => {
@@ -43,6 +52,43 @@ pub(super) fn steps(moves: &mut Moves<'_>, p: usize) {
             }
         }
     }
+}
+
+fn note(moves: &mut Moves<'_>, p: usize, r: usize, actor: Actor, had_entry: bool) {
+    moves.step(actor, "notes the slot's counters", |state| {
+        let reader = &mut state.processes[p].readers[r];
+        *reader = Reader { load: Load::Noted, had_entry, ..*reader };
+        reader.note();
+    });
+}
+
+/// Sees to it that nothing older is served from now on, notes the counters once more, and hands out what the database has answered.
+fn hand_out(moves: &mut Moves<'_>, p: usize, r: usize, actor: Actor, value: Value) {
+    let (setup, process) = (moves.setup, &moves.from.processes[p]);
+    let reader = process.readers[r];
+    let is_held = process.readers.iter().any(|other| matches!(other.load, Load::Inserting(_)));
+    let in_turn = setup.has(Rule::LookInTurn);
+    if in_turn && is_held {
+        return;
+    }
+    let ends = if in_turn { process.entry.is_some() } else { reader.had_entry || !reader.is_unchanged };
+    let what =
+        if ends { "ends the entries, and hands out the value" } else { "moves a counter on, and hands out the value" };
+    moves.step(actor, what, |state| {
+        let process = &mut state.processes[p];
+        if ends {
+            process.end_entries(setup);
+        } else {
+            process.count_insertion();
+        }
+        process.sees(value, setup);
+        process.readers[r].note();
+        process.readers[r].is_handed_out = true;
+    });
+}
+
+fn finish(reader: &mut Reader) {
+    *reader = Reader { n_loads: reader.n_loads + 1, ..Reader::default() };
 }
 
 fn ask(moves: &mut Moves<'_>, p: usize, r: usize, actor: Actor) {
@@ -129,7 +175,7 @@ fn put(state: &mut State, p: usize, r: usize, value: Value, setup: &Near) {
 fn done(state: &mut State, p: usize, r: usize, value: Value, setup: &Near) {
     let process = &mut state.processes[p];
     process.sees(value, setup);
-    process.readers[r] = Reader { n_loads: process.readers[r].n_loads + 1, ..Reader::default() };
+    finish(&mut process.readers[r]);
 }
 
 /// The token of a reader's present load.

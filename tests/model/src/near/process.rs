@@ -44,6 +44,10 @@ pub(super) enum Hit {
 pub(super) enum Load {
     #[default]
     Idle,
+    /// It has looked for an entry, long before it hands anything out: whether there was one.
+    Looked {
+        had_entry: bool,
+    },
     /// The slot's counters are noted.
     Noted,
     Leased,
@@ -65,6 +69,12 @@ pub(super) struct Reader {
     pub(super) is_unchanged: bool,
     /// How often entries were ended since then.
     pub(super) age: u8,
+    /// The entries of all slots were ended since the cell was asked; watched only of those who note the slot's counters once more.
+    pub(super) is_flushed: bool,
+    /// There was an entry when it looked.
+    pub(super) had_entry: bool,
+    /// What it has read is handed out already.
+    pub(super) is_handed_out: bool,
 }
 
 /// The membership where it is renewed on a connection of its own.
@@ -183,7 +193,12 @@ impl Process {
         match setup.entries {
             Entries::Removed => self.end_entries(setup),
             // The counter of all slots is stamped, but not compared by those who insert.
-            Entries::Stamped => self.end(setup),
+            Entries::Stamped => {
+                self.end(setup);
+                if setup.hands_out_early {
+                    self.readers.iter_mut().filter(|reader| reader.is_on_its_way()).for_each(|r| r.is_flushed = true);
+                }
+            }
         }
     }
 
@@ -217,6 +232,12 @@ impl Process {
 }
 
 impl Reader {
+    /// The slot's counters are noted, as they are now.
+    pub(super) fn note(&mut self) {
+        self.is_unchanged = true;
+        self.age = u8::from(self.is_flushed);
+    }
+
     pub(super) fn is_on_its_way(&self) -> bool {
         self.load != Load::Idle
     }

@@ -99,6 +99,8 @@ pub struct Near {
     pub n_renewals: Option<u8>,
     /// Whether the last process subscribes late.
     pub is_late: bool,
+    /// Whether a value from the database is handed out before it is known whether the cell takes it; stamped entries only.
+    pub hands_out_early: bool,
     /// Whether a writer marks and announces before its statement, which may have to wait for others.
     pub is_early: bool,
     /// Whether the registry is read in a step of its own after the announcement.
@@ -132,6 +134,7 @@ pub const BOUNDED: Near = Near {
     n_pings: 1,
     n_renewals: None,
     is_late: false,
+    hands_out_early: false,
     is_early: false,
     is_announced_in_parts: false,
     acknowledges_itself: false,
