@@ -30,23 +30,17 @@ where
     H: Head<DB, Entity = P::Entity>,
 {
     let sight = Sight::of::<P::Entity>(access);
-    let had_copy = match sight.look::<P>(&key) {
+    match sight.look::<P>(&key) {
         Some(Kept::Row(row)) => return Ok(Some(H::take(row))),
-        Some(kept) => match kept.first(1) {
-            Some(rows) => return Ok(rows.first().map(H::share)),
-            None => true,
-        },
-        None => sight.may_have_copies(),
-    };
+        Some(kept) => {
+            if let Some(rows) = kept.first(1) {
+                return Ok(rows.first().map(H::share));
+            }
+        }
+        None => {}
+    }
     let mut groups = vec![Rows::new()];
-    load_lacking::<DB, P, H>(
-        access,
-        &sight,
-        &[key],
-        vec![Lacking { at: 0, had_copy, was_refused: false }],
-        1,
-        &mut groups,
-    )?;
+    load_lacking::<DB, P, H>(access, &sight, &[key], vec![Lacking { at: 0, was_refused: false }], 1, &mut groups)?;
     Ok(groups.pop().and_then(|rows| rows.into_iter().next()))
 }
 
@@ -108,8 +102,7 @@ where
             groups.push(rows.iter().map(H::share).collect());
         } else {
             groups.push(Rows::new());
-            let had_copy = kept.is_some() || sight.may_have_copies();
-            lacking.push(Lacking { at, had_copy, was_refused: false });
+            lacking.push(Lacking { at, was_refused: false });
         }
     }
     if !lacking.is_empty() {

@@ -279,8 +279,12 @@ impl NearCache {
 
     /// A value was read past the store, and will be given to the caller before it is known whether the store takes it: copies that are
     /// older are dropped. What comes back is good for [`NearCache::keep`] if the store takes the value.
-    pub(crate) fn advance(&self, seen: Seen, had_copy: bool) -> Seen {
-        self.desk.slots.advance(seen, had_copy)
+    pub(crate) fn advance<P: Pattern>(&self, seen: Seen, key: &P::Key) -> Seen {
+        let slots = &self.desk.slots;
+        // Whoever has claimed before this has put its copy in its place by now: it may be older, and is not to be seen in the counters.
+        let _turn = self.turns.wait_for(seen);
+        let has_copy = self.copies.peek(&self.hash::<P>(key)).is_some_and(|entry| slots.is_good(entry.stamp));
+        slots.advance(seen, has_copy)
     }
 
     /// Whether everything that was announced up to `place` has been told.

@@ -4,14 +4,60 @@ mod ablations;
 mod available;
 mod elsewhere;
 mod faults;
+mod near;
+mod refresh;
+
+mod strict;
+mod tokens;
 mod unique;
 mod verify;
 
 use crate::{
+    near::setup::Near,
     properties::{Finding, Verdict},
     rules::Rule,
+    search::Outcome,
     setup::Setup,
 };
+
+/// One of the two machines, and how it is set up.
+#[derive(Debug, Clone, Copy)]
+pub enum World {
+    /// The cell in the store.
+    Cell(Setup),
+    /// The near cache of a process or two.
+    Near(Near),
+}
+
+impl World {
+    /// Searches every interleaving, or as many as it takes to come to `at_most` states.
+    #[must_use]
+    pub fn search(&self, at_most: usize) -> Outcome {
+        match self {
+            Self::Cell(setup) => setup.search(at_most),
+            Self::Near(setup) => setup.search(at_most),
+        }
+    }
+
+    fn without(self, rule: Rule) -> Self {
+        match self {
+            Self::Cell(setup) => Self::Cell(setup.without(rule)),
+            Self::Near(setup) => Self::Near(setup.without(rule)),
+        }
+    }
+}
+
+impl From<Setup> for World {
+    fn from(setup: Setup) -> Self {
+        Self::Cell(setup)
+    }
+}
+
+impl From<Near> for World {
+    fn from(setup: Near) -> Self {
+        Self::Near(setup)
+    }
+}
 
 /// One configuration and its verdict.
 #[derive(Debug)]
@@ -19,7 +65,7 @@ pub struct Case {
     /// `group: variant, fault`.
     pub name: String,
     /// What is searched.
-    pub setup: Setup,
+    pub setup: World,
     /// What comes out.
     pub expected: Verdict,
     /// The rule that was taken out, and what comes out where it is left in.
@@ -35,21 +81,32 @@ const UNBOUNDED: Verdict = Verdict::of(&[Finding::Unbounded]);
 /// Every case, group by group.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    [faults::cases(), ablations::cases(), unique::cases(), available::cases(), elsewhere::cases(), verify::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        faults::cases(),
+        ablations::cases(),
+        unique::cases(),
+        available::cases(),
+        elsewhere::cases(),
+        verify::cases(),
+        refresh::cases(),
+        near::cases(),
+        tokens::cases(),
+        strict::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-fn case(name: impl Into<String>, setup: Setup, expected: Verdict) -> Case {
-    Case { name: name.into(), setup, expected, ablation: None }
+fn case(name: impl Into<String>, setup: impl Into<World>, expected: Verdict) -> Case {
+    Case { name: name.into(), setup: setup.into(), expected, ablation: None }
 }
 
 /// A rule, where it matters, and what comes out with it and without it.
 struct Ablation {
     rule: Rule,
     fault: &'static str,
-    setup: Setup,
+    setup: World,
     with: Verdict,
     without: Verdict,
 }

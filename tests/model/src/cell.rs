@@ -13,7 +13,7 @@ pub(crate) struct Value(pub(crate) u8);
 pub(crate) const GARBAGE: Value = Value(u8::MAX);
 
 /// Who stored a value: no two of these are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Stamp {
     /// It was there from the beginning.
     First,
@@ -53,6 +53,8 @@ pub(crate) enum Request {
     Settle(Option<u8>),
     Lease(u8),
     Fill(u8, Value),
+    /// In place of the value with this stamp another one, with the token for its stamp.
+    Refill(Stamp, u8, Value),
     /// A DEL of the protocols that larder is compared with; and their SETs.
     Delete,
     Overwrite(Value),
@@ -71,6 +73,7 @@ impl Request {
             Self::Settle(_) => "delivers a late settlement",
             Self::Lease(_) => "delivers a late request for a lease",
             Self::Fill(..) => "delivers a late fill",
+            Self::Refill(..) => "delivers a late refill",
             Self::Delete => "delivers a late DEL",
             Self::Overwrite(_) | Self::OverwriteOlder(_) => "delivers a late SET",
             Self::Sweep => "delivers a late DEL of a scan",
@@ -108,6 +111,12 @@ impl Cell {
             },
             Request::Fill(token, value) => match cell {
                 Self::Lease { token: theirs, .. } if theirs == token => {
+                    Self::Value { value, stamp: Stamp::Token(token), life }
+                }
+                _ => self,
+            },
+            Request::Refill(stamp, token, value) => match cell {
+                Self::Value { stamp: theirs, .. } if theirs == stamp || !setup.has(Rule::RefillComparesStamp) => {
                     Self::Value { value, stamp: Stamp::Token(token), life }
                 }
                 _ => self,

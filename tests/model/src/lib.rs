@@ -14,10 +14,12 @@ mod repair;
 mod verifier;
 mod writer;
 
+mod machine;
 mod moves;
 mod trace;
 
 pub mod cases;
+pub mod near;
 pub mod properties;
 pub mod rules;
 pub mod run;

@@ -1,12 +1,15 @@
-//! The steps that lead out of a state.
+//! The cell as a machine: the steps that lead out of a state, and who takes them.
 
 use std::fmt;
 
 use crate::{
     cell::{Cell, Request},
-    properties,
+    machine::{self, Machine},
+    properties::{self, Finding},
+    rules::Protocol,
     setup::Setup,
     state::{Relay, State},
+    trace,
 };
 
 /// Who takes a step.
@@ -30,6 +33,10 @@ pub enum Actor {
     Store,
     /// What lies between a process and Redis.
     Network,
+    /// A read of the near cache of a process.
+    Hit(usize),
+    /// The thread of a process that listens to the store.
+    Listener(usize),
 }
 
 impl fmt::Display for Actor {
@@ -44,6 +51,8 @@ impl fmt::Display for Actor {
             Self::Database => f.write_str("database"),
             Self::Store => f.write_str("store"),
             Self::Network => f.write_str("network"),
+            Self::Hit(n) => write!(f, "near read {}", n + 1),
+            Self::Listener(n) => write!(f, "listener {}", n + 1),
         }
     }
 }
@@ -57,25 +66,10 @@ pub struct Step {
     pub what: &'static str,
 }
 
-/// Collects the steps out of one state, each with the state that it leads to.
-pub(crate) struct Moves<'a> {
-    pub(crate) setup: &'a Setup,
-    pub(crate) from: &'a State,
-    to: &'a mut Vec<(Step, State)>,
-}
+/// Collects the steps out of one state of the cell.
+pub(crate) type Moves<'a> = machine::Moves<'a, Setup>;
 
-impl<'a> Moves<'a> {
-    pub(crate) fn new(setup: &'a Setup, from: &'a State, to: &'a mut Vec<(Step, State)>) -> Self {
-        Self { setup, from, to }
-    }
-
-    /// A step after which the state differs by `edit`.
-    pub(crate) fn step(&mut self, actor: Actor, what: &'static str, edit: impl FnOnce(&mut State)) {
-        let mut state = self.from.clone();
-        edit(&mut state);
-        self.push(actor, what, state);
-    }
-
+impl Moves<'_> {
     /// A request that is executed and answered; `edit` is what the one who asked does with the answer.
     pub(crate) fn ask(&mut self, actor: Actor, what: &'static str, request: Request, edit: impl FnOnce(&mut State)) {
         let setup = self.setup;
@@ -99,8 +93,26 @@ impl<'a> Moves<'a> {
             self.push(actor, what, state);
         }
     }
+}
 
-    fn push(&mut self, actor: Actor, what: &'static str, mut state: State) {
+impl Machine for Setup {
+    type State = State;
+
+    fn first(&self) -> State {
+        State::new(self)
+    }
+
+    fn steps(&self, from: &State, to: &mut Vec<(Step, State)>) {
+        let mut moves = Moves::new(self, from, to);
+        crate::writer::steps(&mut moves);
+        crate::repair::steps(&mut moves);
+        crate::reader::steps(&mut moves);
+        crate::relay::steps(&mut moves);
+        crate::verifier::steps(&mut moves);
+        crate::faults::steps(&mut moves);
+    }
+
+    fn judge(&self, state: &mut State) {
         if state.server.cell == Cell::Nothing {
             // What was not there all the time may be passed over by a scan.
             for relay in &mut state.relays {
@@ -109,18 +121,19 @@ impl<'a> Moves<'a> {
                 }
             }
         }
-        state.found = properties::found(&state, self.setup);
-        self.to.push((Step { actor, what }, state));
+        state.found = properties::found(state, self);
     }
-}
 
-/// All steps out of a state.
-pub(crate) fn of(state: &State, setup: &Setup, to: &mut Vec<(Step, State)>) {
-    let mut moves = Moves::new(setup, state, to);
-    crate::writer::steps(&mut moves);
-    crate::repair::steps(&mut moves);
-    crate::reader::steps(&mut moves);
-    crate::relay::steps(&mut moves);
-    crate::verifier::steps(&mut moves);
-    crate::faults::steps(&mut moves);
+    fn found(state: &State) -> u16 {
+        state.found
+    }
+
+    /// The protocols that larder is only compared with are not searched beyond the first state that nothing would ever mend.
+    fn is_enough(&self, found: u16) -> bool {
+        self.protocol != Protocol::Markers && Finding::Unbounded.is_in(found)
+    }
+
+    fn tell(&self, state: &State) -> String {
+        trace::tell(state, self)
+    }
 }

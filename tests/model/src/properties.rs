@@ -30,6 +30,14 @@ pub enum Finding {
     FalseAlarm,
     /// The verifier passes over a cell that was wrong all the time.
     Missed,
+    /// A near read returns something older than what was committed when the server gave the last proof.
+    TooOld,
+    /// A near read returns something older than what a read of the same process has returned before it began.
+    Backwards,
+    /// A strict near read returns something older than what was committed when it began.
+    Stale,
+    /// A near read returns something older than the write whose token it was given.
+    TokenMissed,
     /// The verifier reports a cell that was wrong: no broken promise, but a kept one.
     Reported,
 }
@@ -45,13 +53,17 @@ impl Finding {
         Self::Own,
         Self::FalseAlarm,
         Self::Missed,
+        Self::TooOld,
+        Self::Backwards,
+        Self::Stale,
+        Self::TokenMissed,
         Self::Reported,
     ];
 
     /// How stale a cell may be, from the mildest on.
     const STALENESS: &[Self] = &[Self::Gap, Self::Lag, Self::Timer, Self::Unbounded];
 
-    const fn bit(self) -> u16 {
+    pub(crate) const fn bit(self) -> u16 {
         1 << self as u16
     }
 
@@ -122,6 +134,10 @@ fn name(finding: Finding) -> &'static str {
         Finding::Own => "OWN",
         Finding::FalseAlarm => "FALSE ALARM",
         Finding::Missed => "MISSED",
+        Finding::TooOld => "TOO OLD",
+        Finding::Backwards => "BACKWARDS",
+        Finding::Stale => "STALE",
+        Finding::TokenMissed => "TOKEN MISSED",
         Finding::Reported => "reported",
     }
 }
@@ -222,7 +238,11 @@ mod tests {
     #[test]
     fn of_what_is_stale_the_worst_is_told_and_of_all_else_everything() {
         let all = Finding::ALL.iter().fold(0, |set, finding| set | finding.bit());
-        assert_eq!(Verdict::of_set(all).to_string(), "UNBOUNDED + DIRTY + OWN + FALSE ALARM + MISSED + reported");
+        let told = Verdict::of_set(all).to_string();
+        assert_eq!(
+            told,
+            "UNBOUNDED + DIRTY + OWN + FALSE ALARM + MISSED + TOO OLD + BACKWARDS + STALE + TOKEN MISSED + reported"
+        );
         assert_eq!(Verdict::of_set(Finding::Gap.bit() | Finding::Timer.bit()), TIMER);
         assert_eq!(Verdict::NONE.to_string(), "none");
     }

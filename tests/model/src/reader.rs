@@ -3,7 +3,7 @@
 //! A hit takes no step: at each state the properties ask what it would be.
 
 use crate::{
-    cell::{Cell, Request, Value, after_load},
+    cell::{Cell, Request, Stamp, Value, after_load},
     moves::{Actor, Moves},
     rules::Rule,
     state::{Load, Reader, State},
@@ -16,6 +16,7 @@ pub(crate) fn steps(moves: &mut Moves<'_>) {
             Load::Idle if reader.n_loads == moves.setup.n_loads => {}
             Load::Idle if moves.setup.has(Rule::QueryAfterLease) => {
                 lease(moves, n, Load::Leased);
+                see(moves, n);
             }
             Load::Idle => {
                 let value = moves.from.database.value();
@@ -26,6 +27,9 @@ pub(crate) fn steps(moves: &mut Moves<'_>) {
             Load::Snapshot(value) => lease(moves, n, Load::Loaded(value)),
             Load::Leased => query(moves, n),
             Load::Loaded(value) => fill(moves, n, value),
+            Load::Queried(value) => see_late(moves, n, value),
+            Load::Seen(stamp) => refresh(moves, n, stamp),
+            Load::Refreshed(stamp, value) => refill(moves, n, stamp, value),
         }
     }
 }
@@ -85,6 +89,47 @@ fn fill(moves: &mut Moves<'_>, n: usize, value: Value) {
     let request = after_load(setup, token(n, moves.from.readers[n]), value);
     moves.ask(Actor::Reader(n), "fills", request, |state| next(state, n));
     moves.ask_in_vain(Actor::Reader(n), "fills, and gets no answer", request, |state| next(state, n));
+}
+
+/// Finds a value that will soon expire, and sets out to refresh it.
+fn see(moves: &mut Moves<'_>, n: usize) {
+    let setup = moves.setup;
+    let Cell::Value { stamp, .. } = moves.from.cell(setup) else { return };
+    if !setup.refreshes || moves.from.is_noted(setup.process(n), setup) {
+        return;
+    }
+    if setup.has(Rule::RefreshQueriesLast) {
+        moves.step(Actor::Reader(n), "hits, and will refresh", |state| state.readers[n].load = Load::Seen(stamp));
+    } else {
+        let value = moves.from.database.value();
+        moves.step(Actor::Reader(n), "queries the database, to refresh whatever it will find", |state| {
+            state.readers[n].load = Load::Queried(value);
+        });
+    }
+}
+
+/// Where the query comes first: it finds the value only now.
+fn see_late(moves: &mut Moves<'_>, n: usize, value: Value) {
+    let setup = moves.setup;
+    match moves.from.cell(setup) {
+        Cell::Value { stamp, .. } => moves.step(Actor::Reader(n), "hits, and will refresh", |state| {
+            state.readers[n].load = Load::Refreshed(stamp, value);
+        }),
+        _ => moves.step(Actor::Reader(n), "finds nothing to refresh", |state| next(state, n)),
+    }
+}
+
+fn refresh(moves: &mut Moves<'_>, n: usize, stamp: Stamp) {
+    let value = moves.from.database.value();
+    moves.step(Actor::Reader(n), "queries the database, to refresh", |state| {
+        state.readers[n].load = Load::Refreshed(stamp, value);
+    });
+}
+
+fn refill(moves: &mut Moves<'_>, n: usize, stamp: Stamp, value: Value) {
+    let request = Request::Refill(stamp, token(n, moves.from.readers[n]), value);
+    moves.ask(Actor::Reader(n), "refills", request, |state| next(state, n));
+    moves.ask_in_vain(Actor::Reader(n), "refills, and gets no answer", request, |state| next(state, n));
 }
 
 fn next(state: &mut State, n: usize) {

@@ -97,19 +97,87 @@ rules! {
     ScanAfterCommit,
     /// The scan settles also what it finds marked.
     ScanPoisons,
+    /// A value is refreshed only in the place of the very value that the reader has seen.
+    RefillComparesStamp,
+    /// The query that refreshes is sent after that value was seen.
+    RefreshQueriesLast,
     /// The verifier looks at the cell once more after its query.
     VerifyReadsTwice,
     /// The verifier compares stamps, not bytes, to see that a cell is still the same.
     VerifyComparesStamps,
+    /// A near entry is inserted only if nothing has touched its slot since before the store was asked.
+    CompareCounters,
+    /// An insertion counts as such a touch.
+    InsertionsCount,
+    /// A read that goes past the near cache, or may not insert what it returns, ends the entries of its slot.
+    PassingEndsEntries,
+    /// Only what the cell holds is inserted.
+    InsertOnlyCached,
+    /// A write is announced to all near caches before its COMMIT.
+    AnnounceBeforeCommit,
+    /// A write that does not find its marker any more is announced once more.
+    FinishTellsOfLoss,
+    /// A write ends the entries of its own process.
+    OwnEnds,
+    /// It does so after its announcement was answered.
+    OwnEndsAfterReplies,
+    /// And again before it returns.
+    OwnEndsAgain,
+    /// All entries end when a listener has subscribed again.
+    EndAtSubscription,
+    /// A stamped entry is put into the map before the next one may be inserted in its slot.
+    InsertOneByOne,
+    /// Who hands out a value early looks for an older entry when nobody is about to put one into the slot, and not before it asks.
+    LookInTurn,
+    /// The stamp is the counter as it was noted before the store was asked.
+    StampIsNoted,
+    /// Who serves an entry compares its stamp after all else.
+    CountLast,
+    /// Who serves an entry looks at the proof, or at the number reached, before it looks the entry up.
+    CheckFirst,
+    /// A listener ends entries before it acknowledges, or before it counts the announcement as handled.
+    EndBeforeAnswer,
+    /// The announcement follows the marker.
+    MarkBeforeAnnounce,
+    /// An announcement takes its number and is sent in one step.
+    AnnounceAtOnce,
+    /// A listener that has subscribed asks for the number on the same connection.
+    NumberOnSameConnection,
+    /// A number that was lost begins anew under another identity.
+    FreshNumber,
+    /// A number of another life of the server counts as lost.
+    NumberOfOneLife,
+    /// A strict write waits before COMMIT.
+    WaitBeforeCommit,
+    /// The membership is renewed with the proof.
+    MembershipRenewed,
+    /// A process is a member before it inserts anything.
+    MemberBeforeInsert,
+    /// Nobody trusts a registry that is younger than a proof may be.
+    WaitWhileYoung,
+    /// The members are read after the announcement.
+    MembersAfterAnnounce,
+    /// The members are read after the marker was set.
+    MembersAfterMark,
+    /// A proof counts from when its PING was sent.
+    ProofFromSending,
+    /// A writer waits from when its announcement was answered.
+    WaitFromReply,
+    /// It is known who has acknowledged, and not only how many.
+    AcknowledgementsAreNamed,
+    /// Each process has a name of its own as a member.
+    MembersAreSessions,
+    /// Where the membership is renewed on another connection, a member that had lapsed counts no PING from before.
+    LapseIsNoticed,
 }
 
 /// Which rules are followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Rules(u64);
+pub struct Rules(u128);
 
 impl Rules {
     /// The protocol as it is.
-    pub const ALL: Self = Self(u64::MAX);
+    pub const ALL: Self = Self(u128::MAX);
 
     /// The same without one rule.
     #[must_use]

@@ -9,11 +9,8 @@ use std::{
 
 use self::fingerprint::{Fingerprint, Fingerprints, Scratch};
 use crate::{
-    moves::{self, Step},
+    machine::Machine,
     properties::{Finding, Verdict},
-    rules::Protocol,
-    setup::Setup,
-    state::State,
     trace::Trace,
 };
 
@@ -41,21 +38,19 @@ struct Origin {
 
 /// Searches every interleaving of a configuration, or as many as it takes to come to `at_most` states.
 ///
-/// States are told apart by 128 bits of hash. The protocols that larder is only compared with are not searched beyond the first
-/// state that nothing would ever mend.
-#[must_use]
-pub fn search(setup: &Setup, at_most: usize) -> Outcome {
+/// States are told apart by 128 bits of hash.
+pub(crate) fn search<M: Machine>(setup: &M, at_most: usize) -> Outcome {
     let start = Instant::now();
     let mut seen: HashSet<Fingerprint, Fingerprints> = HashSet::default();
     let mut scratch = Scratch::default();
-    let first = State::new(setup);
+    let first = setup.first();
     seen.insert(scratch.fingerprint(&first));
     let mut origins = vec![Origin { parent: 0, step: 0 }];
     let mut firsts: [Option<u32>; Finding::ALL.len()] = [None; Finding::ALL.len()];
     let (mut set, mut level, mut next, mut steps) = (0, vec![(first, 0)], Vec::new(), Vec::new());
     while !level.is_empty() && origins.len() < at_most {
         for (state, number) in level.drain(..) {
-            moves::of(&state, setup, &mut steps);
+            setup.steps(&state, &mut steps);
             for (step, (_, state)) in steps.drain(..).enumerate() {
                 if !seen.insert(scratch.fingerprint(&state)) {
                     continue;
@@ -63,19 +58,20 @@ pub fn search(setup: &Setup, at_most: usize) -> Outcome {
                 let new = u32::try_from(origins.len())
                     .expect("a search of four thousand million states does not fit anywhere");
                 origins.push(Origin { parent: number, step: u16::try_from(step).expect("steps are few") });
-                if state.found & !set != 0 {
+                let found = M::found(&state);
+                if found & !set != 0 {
                     for (finding, first) in Finding::ALL.iter().zip(&mut firsts) {
-                        if first.is_none() && finding.is_in(state.found) {
+                        if first.is_none() && finding.is_in(found) {
                             *first = Some(new);
                         }
                     }
-                    set |= state.found;
+                    set |= found;
                 }
                 next.push((state, new));
             }
         }
         std::mem::swap(&mut level, &mut next);
-        if setup.protocol != Protocol::Markers && Finding::Unbounded.is_in(set) {
+        if setup.is_enough(set) {
             level.clear();
             break;
         }
@@ -90,7 +86,7 @@ pub fn search(setup: &Setup, at_most: usize) -> Outcome {
 }
 
 /// Walks from the beginning to a state once more, this time with open eyes.
-fn way_to(target: u32, origins: &[Origin], setup: &Setup) -> Trace {
+fn way_to<M: Machine>(target: u32, origins: &[Origin], setup: &M) -> Trace {
     let mut choices = Vec::new();
     let mut at = target;
     while at != 0 {
@@ -98,13 +94,13 @@ fn way_to(target: u32, origins: &[Origin], setup: &Setup) -> Trace {
         choices.push(step);
         at = parent;
     }
-    let mut state = State::new(setup);
+    let mut state = setup.first();
     let mut trace = Trace::default();
     for choice in choices.into_iter().rev() {
-        let mut steps: Vec<(Step, State)> = Vec::new();
-        moves::of(&state, setup, &mut steps);
+        let mut steps = Vec::new();
+        setup.steps(&state, &mut steps);
         let (step, to) = steps.swap_remove(usize::from(choice));
-        trace.push(step, &to, setup);
+        trace.push(step, setup.tell(&to));
         state = to;
     }
     trace
@@ -113,14 +109,18 @@ fn way_to(target: u32, origins: &[Origin], setup: &Setup) -> Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::setup::{CALM, Faults, LARDER};
+    use crate::{
+        near::setup::{BOUNDED, Near, Promise, QUIET},
+        rules::Protocol,
+        setup::{CALM, Faults, LARDER, Setup},
+    };
 
     /// The same search by whole states.
-    fn n_states(setup: &Setup) -> usize {
-        let mut seen = HashSet::from([State::new(setup)]);
-        let (mut waiting, mut steps) = (vec![State::new(setup)], Vec::new());
+    fn n_states<M: Machine<State: Eq>>(setup: &M) -> usize {
+        let mut seen = HashSet::from([setup.first()]);
+        let (mut waiting, mut steps) = (vec![setup.first()], Vec::new());
         while let Some(state) = waiting.pop() {
-            moves::of(&state, setup, &mut steps);
+            setup.steps(&state, &mut steps);
             for (_, state) in steps.drain(..) {
                 if seen.insert(state.clone()) {
                     waiting.push(state);
@@ -133,6 +133,21 @@ mod tests {
     #[test]
     fn no_two_states_are_taken_for_one() {
         let setup = Setup { n_loads: 1, faults: Faults { crashes: 1, delays: 1, ..CALM }, ..LARDER };
+        let outcome = search(&setup, usize::MAX);
+        assert_eq!(outcome.n_states, n_states(&setup));
+        assert!(outcome.n_states > 10_000, "{}", outcome.n_states);
+    }
+
+    #[test]
+    fn no_two_states_of_the_near_cache_are_taken_for_one() {
+        let setup = Near {
+            promise: Promise::Acknowledged,
+            n_writers: 1,
+            n_own: 0,
+            n_readers: [1, 0],
+            mishaps: QUIET,
+            ..BOUNDED
+        };
         let outcome = search(&setup, usize::MAX);
         assert_eq!(outcome.n_states, n_states(&setup));
         assert!(outcome.n_states > 10_000, "{}", outcome.n_states);

@@ -1,6 +1,9 @@
 //! What is searched: who takes part, under which rules, and what may go wrong.
 
-use crate::rules::{Protocol, Rule, Rules};
+use crate::{
+    rules::{Protocol, Rule, Rules},
+    search::{Outcome, search},
+};
 
 /// The kind of the one cell that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +110,8 @@ pub struct Setup {
     pub late_commits: bool,
     /// Whether a process fills cells of which it has a note that they could not be marked.
     pub fills_while_noted: bool,
+    /// Whether readers refresh values that have not expired yet.
+    pub refreshes: bool,
     /// What may go wrong.
     pub faults: Faults,
 }
@@ -130,6 +135,7 @@ pub const LARDER: Setup = Setup {
     expiry: true,
     late_commits: false,
     fills_while_noted: false,
+    refreshes: false,
     faults: CALM,
 };
 
@@ -138,6 +144,12 @@ pub(crate) const MAX_WRITERS: usize = 4;
 pub(crate) const MAX_READERS: usize = 3;
 
 impl Setup {
+    /// Searches every interleaving, or as many as it takes to come to `at_most` states.
+    #[must_use]
+    pub fn search(&self, at_most: usize) -> Outcome {
+        search(self, at_most)
+    }
+
     pub(crate) fn has(&self, rule: Rule) -> bool {
         self.rules.has(rule)
     }

@@ -64,6 +64,12 @@ pub(crate) enum Load {
     Snapshot(Value),
     Leased,
     Loaded(Value),
+    /// The database answered this, before anything was seen that it might refresh.
+    Queried(Value),
+    /// The cell held the value with this stamp, which is to be refreshed.
+    Seen(Stamp),
+    /// And this is what the database answered then.
+    Refreshed(Stamp, Value),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

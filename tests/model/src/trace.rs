@@ -14,8 +14,8 @@ use crate::{
 pub struct Trace(Vec<(Step, String)>);
 
 impl Trace {
-    pub(crate) fn push(&mut self, step: Step, state: &State, setup: &Setup) {
-        self.0.push((step, tell(state, setup)));
+    pub(crate) fn push(&mut self, step: Step, told: String) {
+        self.0.push((step, told));
     }
 
     /// How many steps it has.
@@ -41,12 +41,21 @@ impl fmt::Display for Trace {
     }
 }
 
-fn tell(state: &State, setup: &Setup) -> String {
+/// What the cell and the database hold.
+pub(crate) fn tell(state: &State, setup: &Setup) -> String {
     let database = &state.database;
     let value = |value: Value| if value == GARBAGE { "garbage".to_owned() } else { database.tell(value) };
     let cell = match state.cell(setup) {
-        Cell::Nothing if state.server.cell == Cell::Nothing => "nothing".to_owned(),
-        Cell::Nothing => "nothing of this life".to_owned(),
+        Cell::Nothing if state.server.cell != Cell::Nothing => "nothing of this life".to_owned(),
+        cell => tell_cell(cell, value),
+    };
+    let noted = if state.notes == 0 { "" } else { "; noted" };
+    format!("cell: {cell}; database: {}{noted}", value(database.value()))
+}
+
+pub(crate) fn tell_cell(cell: Cell, value: impl Fn(Value) -> String) -> String {
+    match cell {
+        Cell::Nothing => "nothing".to_owned(),
         Cell::Value { value: served, .. } => format!("value {}", value(served)),
         Cell::Lease { token, .. } => format!("lease of R{}", token / 4 + 1),
         Cell::Marker { records, is_dirty, .. } => {
@@ -54,7 +63,5 @@ fn tell(state: &State, setup: &Setup) -> String {
             let names: Vec<_> = records.map(|nonce| format!("W{}{}", nonce / 2 + 1, ["", "'"][nonce % 2])).collect();
             format!("{} marker {}", if is_dirty { "dirty" } else { "clean" }, names.join(" "))
         }
-    };
-    let noted = if state.notes == 0 { "" } else { "; noted" };
-    format!("cell: {cell}; database: {}{noted}", value(database.value()))
+    }
 }

@@ -44,7 +44,9 @@ where
             })
         });
         let cells = payload::cell_keys::<P>(missing.iter().map(|at| &keys[*at]));
-        seen = sight.near().map(|near| cells.iter().map(|cell| near.see(cell)).collect()).unwrap_or_default();
+        if let Some(near) = sight.near() {
+            seen = cells.iter().zip(&missing).map(|(cell, at)| (*at, near.see(cell))).collect();
+        }
         let asked = std::mem::take(&mut missing);
         let mut corrupt = Vec::new();
         for (n, found) in sight.ask(layers, &cells).into_iter().enumerate() {
@@ -85,8 +87,8 @@ where
         }
     }
     // No list that is older than a number may be given out after it.
-    for seen in seen {
-        sight.near().into_iter().for_each(|near| _ = near.advance(seen, sight.may_have_copies()));
+    for (at, seen) in seen {
+        sight.near().into_iter().for_each(|near| _ = near.advance::<P>(seen, &keys[at]));
     }
     Ok(counts)
 }

@@ -29,8 +29,6 @@ const ROUNDS: usize = 3 + POLLS.len();
 #[derive(Clone, Copy)]
 pub(super) struct Lacking {
     pub(super) at: usize,
-    /// Whether there may be a copy all the same.
-    pub(super) had_copy: bool,
     /// Whether a lease was refused: if the cell is still vacant then, there are no leases to be had.
     pub(super) was_refused: bool,
 }
@@ -160,7 +158,7 @@ where
         let rows = std::mem::take(rows);
         // Before the caller has them: nobody is to be given older ones after that.
         let seen =
-            sight.near().zip(missing.seen).map(|(near, seen)| (near, near.advance(seen, missing.lacking.had_copy)));
+            sight.near().zip(missing.seen).map(|(near, seen)| (near, near.advance::<P>(seen, &keys[missing.at])));
         if let (Some(layers), Some(cell), Some(lease)) = (access.layers(), missing.cell, missing.lease) {
             let rows: Rows<P::Entity> = rows.into_iter().filter_map(Loaded::whole).collect();
             let value = payload::rows::<P>(&rows);

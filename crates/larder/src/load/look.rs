@@ -35,11 +35,6 @@ impl<'s> Sight<'s> {
         self.near?.look::<P>(self.leave?, key)
     }
 
-    /// Whether a key that was not served from near may have a copy there.
-    pub(super) fn may_have_copies(&self) -> bool {
-        self.leave.is_none()
-    }
-
     /// The near cache, if rows of the model are kept there, wherever they are read from.
     pub(super) fn near(&self) -> Option<&'s Arc<NearCache>> {
         self.near

@@ -117,14 +117,14 @@ impl Slots {
 
     /// Makes sure that no older value is kept than one that was just read: what may be kept later is what was read later than this.
     ///
-    /// If nothing has been kept or dropped in the slot since, there is no older copy, unless there was one (`had_copy`) before.
-    pub(super) fn advance(&self, seen: Seen, had_copy: bool) -> Seen {
+    /// Nobody may be about to keep a copy in the slot. If there is none (`has_copy`), nothing need be dropped.
+    pub(super) fn advance(&self, seen: Seen, has_copy: bool) -> Seen {
         let Seen { slot, counters, flushes } = seen;
         let counter = self.counter(slot);
         let next = counters.wrapping_add(1);
         let (order, is_next) = (Ordering::SeqCst, |_| next);
         let advanced =
-            if had_copy { None } else { counter.compare_exchange(counters, next, order, order).ok().map(is_next) };
+            if has_copy { None } else { counter.compare_exchange(counters, next, order, order).ok().map(is_next) };
         let counters = advanced.unwrap_or_else(|| counter.fetch_add(KILL, order).wrapping_add(KILL));
         Seen { slot, counters, flushes }
     }

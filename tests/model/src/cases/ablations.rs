@@ -113,7 +113,7 @@ fn lives() -> Vec<Ablation> {
 }
 
 fn ablation(rule: Rule, fault: &'static str, setup: Setup, with: Verdict, without: Verdict) -> Ablation {
-    Ablation { rule, fault, setup, with, without }
+    Ablation { rule, fault, setup: setup.into(), with, without }
 }
 
 /// What holds although one would think that it does not, and larger worlds than those of the table.

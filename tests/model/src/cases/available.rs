@@ -45,7 +45,8 @@ fn faults() -> [(&'static str, Faults, Verdict); 8] {
 }
 
 fn ablations() -> Vec<Ablation> {
-    let ablation = |rule, fault, setup, without| Ablation { rule, fault, setup, with: TIMER, without };
+    let ablation =
+        |rule, fault, setup: Setup, without| Ablation { rule, fault, setup: setup.into(), with: TIMER, without };
     let with = |setup, faults| Setup { n_readers: 1, faults, ..setup };
     let delay = Faults { delays: 1, ..CALM };
     vec![

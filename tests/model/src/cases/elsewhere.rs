@@ -16,7 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(case(format!("settle all: {kind}, {fault}"), Setup { faults, ..setup }, LAG));
         }
     }
-    let ablation = |rule| Ablation { rule, fault: "no fault", setup: ROW, with: LAG, without: UNBOUNDED };
+    let ablation = |rule| Ablation { rule, fault: "no fault", setup: ROW.into(), with: LAG, without: UNBOUNDED };
     let ablations = [ablation(Rule::ScanAfterCommit), ablation(Rule::ScanPoisons)];
     cases.extend(ablations.iter().flat_map(|ablation| ablation.cases("settle all")));
     cases

@@ -43,7 +43,8 @@ fn faults() -> [(&'static str, Faults); 6] {
 }
 
 fn ablations() -> Vec<Ablation> {
-    let ablation = |rule, fault, setup, without| Ablation { rule, fault, setup, with: NONE, without };
+    let ablation =
+        |rule, fault, setup: Setup, without| Ablation { rule, fault, setup: setup.into(), with: NONE, without };
     vec![
         ablation(Rule::MarkOldKey, "no fault", UNIQUE, UNBOUNDED),
         ablation(Rule::MarkNewKey, "no fault", UNIQUE, UNBOUNDED),

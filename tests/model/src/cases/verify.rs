@@ -26,7 +26,13 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(case("verify: a write elsewhere that the relay has not settled yet", told, LAG_REPORTED));
     cases.push(case("verify: a write elsewhere, not told of", untold, UNBOUNDED_REPORTED));
     let false_alarm = Verdict::of(&[Finding::FalseAlarm]);
-    let ablation = |rule, setup| Ablation { rule, fault: "no fault", setup, with: NONE, without: false_alarm };
+    let ablation = |rule, setup: Setup| Ablation {
+        rule,
+        fault: "no fault",
+        setup: setup.into(),
+        with: NONE,
+        without: false_alarm,
+    };
     let ablations = [ablation(Rule::VerifyReadsTwice, ROW), ablation(Rule::VerifyComparesStamps, RECURRING)];
     cases.extend(ablations.iter().flat_map(|ablation| ablation.cases("verify")));
     cases

@@ -2,8 +2,6 @@
 
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-use crate::state::State;
-
 /// 128 bits of a state: ten million states have two alike with a probability below 10^-24.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint([u64; 2]);
@@ -39,7 +37,7 @@ impl Hasher for AsItIs {
 pub(super) struct Scratch(Vec<u8>);
 
 impl Scratch {
-    pub(super) fn fingerprint(&mut self, state: &State) -> Fingerprint {
+    pub(super) fn fingerprint(&mut self, state: &impl Hash) -> Fingerprint {
         self.0.clear();
         state.hash(self);
         Fingerprint([0, 1].map(|half| {
