@@ -170,6 +170,29 @@ fn a_line_that_trickles_for_ever_is_lost() {
 }
 
 #[test]
+fn an_answer_that_belongs_to_another_question_is_no_proof() {
+    let server = Server::private(&[]);
+    for (is_strict, answer) in
+        [(true, &b"$1\r\n1\r\n"[..]), (false, b":0\r\n:0\r\n"), (true, b"$-1\r\n"), (true, b"*0\r\n")]
+    {
+        let line = DisturbedLine::to(server.port());
+        let store = store_on(&line);
+        let (recorder, _subscription) = Recorder::on(&store, every_10_ms(is_strict));
+        line.hold(true);
+        let start = Instant::now();
+        eventually("what was on its way is there, and a question is open", || {
+            start.elapsed() > Duration::from_millis(200)
+        });
+        let since = recorder.told().len();
+        line.forge(answer);
+        recorder.wait_after(since, "it is told something", |_| true);
+        assert_eq!(recorder.told()[since], Told::Lost, "{}", answer.escape_ascii());
+        line.hold(false);
+        lost_and_back(&recorder, since);
+    }
+}
+
+#[test]
 fn a_listener_that_is_slow_is_thrown_out_by_the_server_and_notices() {
     let server = Server::private(&[("client-output-buffer-limit", "pubsub 200kb 0 0")]);
     let line = DisturbedLine::to(server.port());

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::store::{BATCH, CellKey, Nonce, Recall, Store, StoreError};
+use larder::store::{BATCH, CellKey, Listening, Nonce, Recall, Store, StoreError};
 use larder_redis::RedisStore;
 
 use crate::{
@@ -16,13 +16,15 @@ use crate::{
     server::Server,
 };
 
-/// H of these tests: a writer waits for 402 ms.
-const HORIZON: Duration = Duration::from_millis(299);
-const WAIT: Duration = Duration::from_millis(400);
+/// H of these tests: a writer waits for 1,099.9 ms.
+const HORIZON: Duration = Duration::from_millis(990);
+const WAIT: Duration = Duration::from_millis(1_099);
 /// For how long one is on the list of holders.
 const LISTED: Duration = Duration::from_secs(2);
 /// What is less was not waited for, however busy the machine.
-const AT_ONCE: Duration = Duration::from_millis(300);
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// How late a thread may be.
+const SLACK: Duration = Duration::from_secs(3);
 
 fn store_at(url: &str) -> RedisStore {
     let builder = RedisStore::builder(url).namespace("n:").quarantine(Duration::ZERO);
@@ -69,7 +71,7 @@ fn a_write_returns_when_a_holder_elsewhere_has_dropped_its_copies_and_not_before
         thread::scope(|scope| {
             let written = scope.spawn(|| recall(&writer, &name));
             let start = Instant::now();
-            eventually("it has had the time to return", || start.elapsed() > AT_ONCE);
+            eventually("it has had the time to return", || start.elapsed() > Duration::from_millis(200));
             assert!(!written.is_finished(), "the copies are still there");
             drop(held_up);
             let took = written.join().unwrap();
@@ -122,10 +124,10 @@ fn a_holder_that_does_not_answer_is_waited_for_and_not_for_longer_than_it_is_lis
     let start = Instant::now();
     for name in ["b", "c"] {
         let took = recall(&writer, name);
-        assert!(took >= WAIT && took < WAIT + AT_ONCE, "{took:?}");
+        assert!(took >= WAIT && took < WAIT + SLACK, "{took:?}");
     }
     eventually("nobody waits for it any more", || recall(&writer, "d") < AT_ONCE);
-    assert!(start.elapsed() < LISTED + 2 * WAIT + AT_ONCE, "{:?}", start.elapsed());
+    assert!(start.elapsed() < LISTED + 2 * WAIT + SLACK, "{:?}", start.elapsed());
     drop((subscription, recorder));
     line.hold(false);
 }
@@ -162,7 +164,7 @@ fn holders_on_the_writers_own_store_are_told_before_it_returns() {
         let written = scope.spawn(|| recall(&store, "a"));
         eventually("the other one is told", || was_told_of(&other, "a"));
         let start = Instant::now();
-        eventually("it has had the time to return", || start.elapsed() > AT_ONCE / 2);
+        eventually("it has had the time to return", || start.elapsed() > Duration::from_millis(200));
         assert!(!written.is_finished());
         drop(held_up);
         written.join().unwrap();
@@ -177,7 +179,7 @@ fn outwaiting_asks_nobody() {
     let (recorder, _subscription) = Recorder::on(&reader, every_10_ms(true));
     age_the_list(&mut server.raw());
     let took = write(&writer, Recall::Outwaited, &[&key("a")]).unwrap();
-    assert!(took >= WAIT && took < WAIT + AT_ONCE, "{took:?}");
+    assert!(took >= WAIT && took < WAIT + SLACK, "{took:?}");
     assert!(was_told_of(&recorder, "a"));
 }
 
@@ -191,6 +193,15 @@ fn who_holds_no_copies_of_strict_models_is_not_waited_for() {
     let held_up = recorder.hold_up();
     assert!(recall(&writer, "a") < AT_ONCE);
     drop(held_up);
+    // Where another one is asked, it holds its tongue.
+    let (holder, leaving) = Recorder::on(&reader, every_10_ms(true));
+    redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut server.raw()).unwrap();
+    assert!(recall(&writer, "b") < AT_ONCE);
+    assert!(was_told_of(&holder, "b"));
+    recorder.wait_for_proof();
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut server.raw()).unwrap();
+    assert!(stats.contains("cmdstat_publish:calls=2,"), "an announcement and an answer: {stats}");
+    drop(leaving);
     // From then on it is, and so may serve them.
     subscription.take_strict();
     eventually("it is listed", || holders(&mut server.raw()).len() == 1);
@@ -262,7 +273,8 @@ fn a_hundred_holders_are_asked_by_many_writers_at_once() {
     const N_WRITERS: usize = 4;
     let server = Server::private(&[]);
     let (reader, writer) = (store_at(server.url()), store_at(server.url()));
-    let holders: Vec<_> = (0..N_HOLDERS).map(|_| Recorder::on(&reader, every_10_ms(true))).collect();
+    let wanted = Listening { proof_every: Duration::from_millis(200), is_strict: true };
+    let holders: Vec<_> = (0..N_HOLDERS).map(|_| Recorder::on(&reader, wanted)).collect();
     age_the_list(&mut server.raw());
     recall(&writer, "first");
     let (writer, holders) = (&writer, &holders);
@@ -293,7 +305,7 @@ fn a_store_whose_answers_are_cut_off_waits_and_hears_again() {
     let since = recorder.told().len();
     redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").exec(&mut raw).unwrap();
     let took = recall(&writer, "b");
-    assert!(took < WAIT + AT_ONCE, "{took:?}");
+    assert!(took < WAIT + SLACK, "{took:?}");
     recorder.wait_after(since, "it was lost too", |told| *told == crate::recorder::Told::Lost);
     eventually("answers are heard again", || recall(&writer, "c") < AT_ONCE);
 }
@@ -312,7 +324,7 @@ fn a_server_that_goes_in_the_middle_of_a_wait_makes_it_no_longer() {
         server.kill();
         drop(held_up);
         let took = written.join().unwrap();
-        assert!(took < WAIT + AT_ONCE, "{took:?}");
+        assert!(took < WAIT + SLACK, "{took:?}");
     });
     server.restart();
 }
