@@ -14,7 +14,7 @@ use crate::{
     names::Names,
     pool::Manager,
     request::Request,
-    wire::{Hangup, Wire},
+    wire::{Hangup, Wire, moment_in},
 };
 
 /// How long the first write that asks waits until answers can reach it; after that they may not.
@@ -158,10 +158,10 @@ fn hear(manager: &Manager, names: &Names, desk: &Desk) -> Result<(), StoreError>
     let mut request = Request::default();
     let channel = names.dropped(&desk.name);
     request.command(2).arg(&[b"SUBSCRIBE"]).arg(&[&channel]);
-    wire.send(&request, Instant::now() + manager.io_timeout)?;
+    wire.send(&request, moment_in(manager.io_timeout))?;
     let mut ping = Request::default();
     ping.command(1).arg(&[b"PING"]);
-    let mut until = Instant::now() + manager.connect_timeout;
+    let mut until = moment_in(manager.connect_timeout);
     // The subscription is the first question.
     let mut is_asked = true;
     loop {
@@ -190,7 +190,7 @@ fn hear(manager: &Manager, names: &Names, desk: &Desk) -> Result<(), StoreError>
             }
             None if is_asked => return Err(StoreError::timed_out("the server did not answer in time")),
             None => {
-                wire.send(&ping, Instant::now() + manager.io_timeout)?;
+                wire.send(&ping, moment_in(manager.io_timeout))?;
                 (is_asked, until) = (true, Instant::now() + CHECK_EVERY);
             }
         }

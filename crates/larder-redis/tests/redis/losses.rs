@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder::store::{Nonce, Recall, Store};
+use larder::store::{Listening, Nonce, Recall, Store};
 use larder_redis::RedisStore;
 
 use crate::{
@@ -188,6 +188,21 @@ fn an_answer_that_belongs_to_another_question_is_no_proof() {
         recorder.wait_after(since, "it is told something", |_| true);
         assert_eq!(recorder.told()[since], Told::Lost, "{}", answer.escape_ascii());
         line.hold(false);
+        lost_and_back(&recorder, since);
+    }
+}
+
+#[test]
+fn an_answer_to_no_question_is_a_loss() {
+    let server = Server::private(&[]);
+    let line = DisturbedLine::to(server.port());
+    let builder = RedisStore::builder(&line.url()).namespace("n:").quarantine(Duration::ZERO);
+    let store = builder.strict_horizon(Duration::from_secs(10)).build().unwrap();
+    let wanted = Listening { proof_every: Duration::from_secs(3_600), is_strict: false };
+    let (recorder, _subscription) = Recorder::on(&store, wanted);
+    for _ in 0..3 {
+        let since = recorder.told().len();
+        line.forge(b":0\r\n");
         lost_and_back(&recorder, since);
     }
 }

@@ -64,6 +64,7 @@ fn a_write_returns_when_a_holder_elsewhere_has_dropped_its_copies_and_not_before
     let builder = || server.builder().namespace("n:").strict_horizon(Duration::from_secs(10)).build().unwrap();
     let (reader, writer) = (builder(), builder());
     let (recorder, _subscription) = Recorder::on(&reader, every_10_ms(true));
+    let (other, _subscription) = Recorder::on(&reader, every_10_ms(true));
     age_the_list(&mut server.raw());
     for round in 0..3 {
         let name = format!("k{round}");
@@ -73,6 +74,7 @@ fn a_write_returns_when_a_holder_elsewhere_has_dropped_its_copies_and_not_before
             let start = Instant::now();
             eventually("it has had the time to return", || start.elapsed() > Duration::from_millis(200));
             assert!(!written.is_finished(), "the copies are still there");
+            assert!(was_told_of(&other, &name), "that one has answered is not enough");
             drop(held_up);
             let took = written.join().unwrap();
             assert!(was_told_of(&recorder, &name));
