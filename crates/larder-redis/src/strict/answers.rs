@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long the first write that asks waits until answers can reach it; after that they may not.
-const START_TIMEOUT: Duration = Duration::from_millis(100);
+const START_TIMEOUT: Duration = Duration::from_millis(250);
 /// The pause between attempts to hear answers.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often it is made sure that answers would come, and how long that may take.
