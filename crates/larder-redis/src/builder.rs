@@ -51,6 +51,8 @@ impl RedisStoreBuilder {
     /// The number of connections at most. An operation holds one for its round trip only; one that finds none waits for at
     /// most 100 ms, then fails with a time-out.
     ///
+    /// Who listens, which is each handle with a near cache, has one more of its own; so has a store that writes strict models.
+    ///
     /// Defaults to 16.
     #[must_use]
     pub fn pool_size(mut self, n_connections: u32) -> Self {

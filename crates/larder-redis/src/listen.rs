@@ -12,7 +12,7 @@ use std::{
 use larder::store::{Announcement, Line, Listener, Listening, Nonce, StoreError, Subscription};
 
 use self::{seat::Seat, session::Session};
-use crate::{names::Names, pool::Manager, strict::Strict};
+use crate::{names::Names, pool::Manager, strict::Strict, wire::moment_in};
 
 /// The pause after a line was lost, and the longest one after attempts that failed.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
@@ -126,11 +126,11 @@ fn listen(manager: &Manager, names: &Names, pace: Pace, seat: &Seat) -> Result<(
         return Ok(());
     }
     let mut session = Session::new(wire, fence, names, pace, seat);
-    let listened = session.join(Instant::now() + manager.connect_timeout).and_then(|()| session.listen());
+    let listened = session.join(moment_in(manager.connect_timeout)).and_then(|()| session.listen());
     // Before anything else: whatever is published from now on is missed.
     seat.lost();
     if seat.is_closed() {
-        session.leave(Instant::now() + manager.io_timeout);
+        session.leave(moment_in(manager.io_timeout));
         return Ok(());
     }
     listened

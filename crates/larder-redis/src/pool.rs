@@ -16,7 +16,7 @@ use crate::{
     request::Request,
     server::{Quarantine, Seen, Server},
     warning::Warnings,
-    wire::{Address, Wire},
+    wire::{Address, Wire, moment_in},
 };
 
 /// How long an operation waits for a connection at most: beyond that the database is faster.
@@ -106,7 +106,7 @@ impl Manager {
 
     /// Makes a connection to listen on, in RESP3; the whole of it takes no longer than the time-out.
     pub(crate) fn wire(&self) -> Result<(Wire, Fence), StoreError> {
-        let until = Instant::now() + self.connect_timeout;
+        let until = moment_in(self.connect_timeout);
         let mut wire = Wire::connect(&self.address, until)?;
         let settings = self.client.get_connection_info().redis_settings();
         let mut request = Request::default();

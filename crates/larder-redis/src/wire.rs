@@ -9,7 +9,7 @@ mod tls;
 
 use std::{
     io::{Read, Write},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use larder::store::StoreError;
@@ -119,6 +119,12 @@ impl Stream {
             Self::Encrypted(stream) => stream,
         }
     }
+}
+
+/// The end of a time that begins now. One that no clock can tell is a day.
+pub(crate) fn moment_in(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + Duration::from_secs(86_400))
 }
 
 fn unavailable(error: std::io::Error) -> StoreError {

@@ -73,10 +73,10 @@ impl RedisStore {
         // Before it is announced: an answer may be there as soon as that is.
         let expected = self.answers.expect(nonce);
         let (asker, listed_for) = (self.answers.name(), self.strict.listed_for());
-        let asking = expected.as_ref().map(|_| Asking { asker, listed_for, at_most: MOST_ASKED });
-        let Begun { place, asked } = self.mark(nonce, keys, hold, asking.as_ref())?;
+        let asking = Asking { asker, listed_for, at_most: MOST_ASKED };
+        let Begun { place, asked } = self.mark(nonce, keys, hold, Some(&asking))?;
         let until = self.end_of_wait();
-        let (Some(expected), Some(mut asked)) = (expected, asked) else {
+        let Some(mut asked) = asked else {
             outwait(until);
             return Ok(place);
         };

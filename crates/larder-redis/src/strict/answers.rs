@@ -14,11 +14,11 @@ use crate::{
     names::Names,
     pool::Manager,
     request::Request,
-    wire::{Hangup, Wire},
+    wire::{Hangup, Wire, moment_in},
 };
 
-/// How long the first write that asks waits until answers can reach it; after that it asks nobody.
-const START_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long the first write that asks waits until answers can reach it; after that they may not.
+const START_TIMEOUT: Duration = Duration::from_millis(250);
 /// The pause between attempts to hear answers.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often it is made sure that answers would come, and how long that may take.
@@ -66,8 +66,10 @@ impl Answers {
         &self.desk.name
     }
 
-    /// Takes down the answers to a write that has not been announced yet: `None` if none would arrive.
-    pub(crate) fn expect(&self, write: Nonce) -> Option<Expected<'_>> {
+    /// Takes down the answers to a write that has not been announced yet.
+    ///
+    /// While none can arrive, it waits in vain, and for as long as if nobody had answered.
+    pub(crate) fn expect(&self, write: Nonce) -> Expected<'_> {
         let mut state = self.desk.state();
         if !state.is_started {
             state.is_started = true;
@@ -75,18 +77,15 @@ impl Answers {
             let waited = self.desk.changed.wait_timeout_while(state, START_TIMEOUT, |state| !state.is_up);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        if !state.is_up {
-            return None;
-        }
         state.waiting.insert(write, HashSet::new());
-        Some(Expected { desk: &self.desk, write })
+        Expected { desk: &self.desk, write }
     }
 
     fn start(&self) {
         let (manager, names, desk) = (Arc::clone(&self.manager), Arc::clone(&self.names), Arc::clone(&self.desk));
         let thread = thread::Builder::new().name("larder-answers".to_owned());
         if let Err(error) = thread.spawn(move || run(&manager, &names, &desk)) {
-            tracing::warn!(%error, "no thread to hear answers on: writes of strict models ask nobody, and wait");
+            tracing::warn!(%error, "no thread to hear answers on: writes of strict models wait in vain");
         }
     }
 }
@@ -140,7 +139,7 @@ fn run(manager: &Manager, names: &Names, desk: &Desk) {
         }
         if let Err(error) = heard {
             let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            tracing::debug!(error = %reason, "no answers are heard: writes of strict models ask nobody, and wait");
+            tracing::debug!(error = %reason, "no answers are heard: writes of strict models wait in vain");
         }
         drop(desk.changed.wait_timeout_while(state, PAUSE, |state| !state.is_closed));
     }
@@ -159,10 +158,10 @@ fn hear(manager: &Manager, names: &Names, desk: &Desk) -> Result<(), StoreError>
     let mut request = Request::default();
     let channel = names.dropped(&desk.name);
     request.command(2).arg(&[b"SUBSCRIBE"]).arg(&[&channel]);
-    wire.send(&request, Instant::now() + manager.io_timeout)?;
+    wire.send(&request, moment_in(manager.io_timeout))?;
     let mut ping = Request::default();
     ping.command(1).arg(&[b"PING"]);
-    let mut until = Instant::now() + manager.connect_timeout;
+    let mut until = moment_in(manager.connect_timeout);
     // The subscription is the first question.
     let mut is_asked = true;
     loop {
@@ -191,7 +190,7 @@ fn hear(manager: &Manager, names: &Names, desk: &Desk) -> Result<(), StoreError>
             }
             None if is_asked => return Err(StoreError::timed_out("the server did not answer in time")),
             None => {
-                wire.send(&ping, Instant::now() + manager.io_timeout)?;
+                wire.send(&ping, moment_in(manager.io_timeout))?;
                 (is_asked, until) = (true, Instant::now() + CHECK_EVERY);
             }
         }

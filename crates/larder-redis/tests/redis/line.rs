@@ -80,6 +80,16 @@ impl DisturbedLine {
         });
     }
 
+    /// Says something to all clients that the server has not said, also while it is held.
+    pub(crate) fn forge(&self, bytes: &[u8]) {
+        self.change(|rules| {
+            for (client, _) in &mut rules.ends {
+                // Those that are gone are gone.
+                let _ = client.write_all(bytes);
+            }
+        });
+    }
+
     /// Tells the server that nothing more comes, and the client nothing at all.
     pub(crate) fn lose_the_server(&self) {
         self.change(|rules| {

@@ -1,6 +1,10 @@
-use std::time::{Duration, Instant};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
-use larder::store::{BATCH, CellKey, Ending, Layout, Nonce, Position, Recall, Store};
+use larder::store::{BATCH, CellKey, Ending, Layout, Listening, Nonce, Position, Recall, Store};
 use redis::Value;
 
 use crate::{
@@ -197,6 +201,37 @@ fn one_that_is_dropped_is_told_that_and_nothing_more_and_its_connection_goes() {
 }
 
 #[test]
+fn one_that_wants_a_proof_seldom_ends_at_once_all_the_same() {
+    let server = Server::private(&[]);
+    let (store, mut raw) = (server.builder().strict_horizon(Duration::from_secs(10)).build().unwrap(), server.raw());
+    for is_strict in [false, true] {
+        let wanted = Listening { proof_every: Duration::from_secs(3_600), is_strict };
+        let (_recorder, subscription) = Recorder::on(&store, wanted);
+        let start = Instant::now();
+        drop(subscription);
+        eventually("the connection is closed", || n_listening(&mut raw) == 0);
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn a_listener_is_reached_through_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    // The server may run as another user.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let path = folder.path().join("redis.sock");
+    let server = Server::private(&[("unixsocket", path.to_str().unwrap()), ("unixsocketperm", "777")]);
+    let url = format!("unix://{}", path.display());
+    let store = larder_redis::RedisStore::builder(&url).quarantine(Duration::ZERO).namespace("n:").build().unwrap();
+    let (recorder, subscription) = Recorder::on(&store, every_10_ms(true));
+    let place = place_of(&server.builder().namespace("n:").build().unwrap(), "a");
+    recorder.wait_for_proof();
+    assert_eq!(recorder.dropped(), [(vec!["a".to_owned()], Some(place))]);
+    drop(subscription);
+    assert_eq!(recorder.n_lost(), 1);
+}
+
+#[test]
 fn who_listens_while_the_server_is_away_is_told_when_it_comes() {
     let mut server = Server::private(&[]);
     server.kill();
@@ -219,7 +254,7 @@ fn who_listens_while_the_server_is_away_is_told_when_it_comes() {
 fn a_proof_is_as_often_as_wanted_and_for_strict_models_as_often_as_they_need() {
     let server = Server::shared();
     let store = server.builder().strict_horizon(Duration::from_millis(60)).build().unwrap();
-    let rare = larder::store::Listening { proof_every: Duration::from_secs(3_600), is_strict: false };
+    let rare = Listening { proof_every: Duration::from_secs(3_600), is_strict: false };
     let (recorder, subscription) = Recorder::on(&store, rare);
     recorder.wait_for("there are some proofs", |told| told.len() > 5);
     assert!(recorder.told()[1..].iter().all(|told| matches!(told, Told::Proven { is_strict: false, .. })));
@@ -235,7 +270,7 @@ fn what_was_published_before_a_question_is_told_before_its_answer_whatever_else_
     const N_WRITES: usize = 3_000;
     let server = Server::private(&[]);
     let store = server.builder().namespace("n:").build().unwrap();
-    let wanted = larder::store::Listening { proof_every: Duration::from_millis(1), is_strict: false };
+    let wanted = Listening { proof_every: Duration::from_millis(1), is_strict: false };
     let (recorder, _subscription) = Recorder::on(&store, wanted);
     let writes: Vec<(Duration, Position)> = (0..N_WRITES)
         .map(|_| {

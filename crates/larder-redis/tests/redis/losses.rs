@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder::store::{Nonce, Recall, Store};
+use larder::store::{Listening, Nonce, Recall, Store};
 use larder_redis::RedisStore;
 
 use crate::{
@@ -167,6 +167,44 @@ fn a_line_that_trickles_for_ever_is_lost() {
     recorder.wait_after(since, "it is lost", |told| *told == Told::Lost);
     line.trickle(None);
     lost_and_back(&recorder, since);
+}
+
+#[test]
+fn an_answer_that_belongs_to_another_question_is_no_proof() {
+    let server = Server::private(&[]);
+    for (is_strict, answer) in
+        [(true, &b"$1\r\n1\r\n"[..]), (false, b":0\r\n:0\r\n"), (true, b"$-1\r\n"), (true, b"*0\r\n")]
+    {
+        let line = DisturbedLine::to(server.port());
+        let store = store_on(&line);
+        let (recorder, _subscription) = Recorder::on(&store, every_10_ms(is_strict));
+        line.hold(true);
+        let start = Instant::now();
+        eventually("what was on its way is there, and a question is open", || {
+            start.elapsed() > Duration::from_millis(200)
+        });
+        let since = recorder.told().len();
+        line.forge(answer);
+        recorder.wait_after(since, "it is told something", |_| true);
+        assert_eq!(recorder.told()[since], Told::Lost, "{}", answer.escape_ascii());
+        line.hold(false);
+        lost_and_back(&recorder, since);
+    }
+}
+
+#[test]
+fn an_answer_to_no_question_is_a_loss() {
+    let server = Server::private(&[]);
+    let line = DisturbedLine::to(server.port());
+    let builder = RedisStore::builder(&line.url()).namespace("n:").quarantine(Duration::ZERO);
+    let store = builder.strict_horizon(Duration::from_secs(10)).build().unwrap();
+    let wanted = Listening { proof_every: Duration::from_secs(3_600), is_strict: false };
+    let (recorder, _subscription) = Recorder::on(&store, wanted);
+    for _ in 0..3 {
+        let since = recorder.told().len();
+        line.forge(b":0\r\n");
+        lost_and_back(&recorder, since);
+    }
 }
 
 #[test]

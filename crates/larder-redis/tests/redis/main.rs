@@ -7,6 +7,7 @@
 
 mod cells;
 mod conformance;
+mod delays;
 mod eventually;
 mod faults;
 mod garbage;

@@ -1,8 +1,10 @@
+use larder::store::{Nonce, Recall, Store};
 use larder_redis::{BuildError, RedisStore};
 
 use crate::{
-    cells::{begin, held, key, lease, put, read, whole},
+    cells::{LONG, begin, held, key, lease, put, read, whole},
     eventually::eventually,
+    recorder::{Recorder, Told, every_10_ms},
     server::Server,
 };
 
@@ -17,6 +19,11 @@ fn guarded() -> Server {
     redis::cmd("ACL").arg("SETUSER").arg("ada").arg(&rules).exec(&mut raw).unwrap();
     redis::cmd("CONFIG").arg("SET").arg("requirepass").arg(PASSWORD).exec(&mut raw).unwrap();
     server
+}
+
+fn at_raw(server: &Server) -> redis::Connection {
+    let url = format!("redis://:{PASSWORD}@127.0.0.1:{}", server.port());
+    redis::Client::open(url).unwrap().get_connection().unwrap()
 }
 
 fn at(server: &Server, user_info: &str, path: &str) -> RedisStore {
@@ -37,6 +44,29 @@ fn the_right_password_and_database_are_taken_from_the_url() {
     put(&at(&server, &format!(":{PASSWORD}@"), "/2"), &key, b"two");
     assert_eq!(read(&at(&server, &format!("ada:{PASSWORD}2@"), "/2"), &key).unwrap(), held(b"two"));
     assert_ne!(read(&at(&server, &format!(":{PASSWORD}@"), "/1"), &key).unwrap(), held(b"two"));
+}
+
+#[test]
+fn who_listens_gives_the_same_password_and_database() {
+    let server = guarded();
+    for (user_info, path) in
+        [(format!(":{PASSWORD}@"), "/2"), (format!("ada:{PASSWORD}2@"), "/"), (format!("default:{PASSWORD}@"), "/0")]
+    {
+        let store = at(&server, &user_info, path);
+        let place = store.begin(Nonce::fresh(), &[&key("a")], LONG, Recall::Announced).unwrap();
+        let (recorder, _subscription) = Recorder::on(&store, every_10_ms(false));
+        assert_eq!(recorder.told()[0], Told::Joined(place), "the place is that of the database");
+    }
+    let store = at(&server, &format!("ada:{WRONG}@"), "");
+    let recorder = Recorder::new();
+    let subscription = store.listen(recorder.listener(), every_10_ms(false)).unwrap();
+    let mut raw = at_raw(&server);
+    eventually("it has been refused", || {
+        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut raw).unwrap();
+        stats.lines().any(|line| line.starts_with("cmdstat_hello:") && !line.ends_with("failed_calls=0"))
+    });
+    drop(subscription);
+    assert_eq!(recorder.told(), [Told::Lost], "it never was told of anything");
 }
 
 #[test]

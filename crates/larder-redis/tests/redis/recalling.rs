@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::store::{BATCH, CellKey, Nonce, Recall, Store, StoreError};
+use larder::store::{BATCH, CellKey, Listening, Nonce, Recall, Store, StoreError};
 use larder_redis::RedisStore;
 
 use crate::{
@@ -16,13 +16,15 @@ use crate::{
     server::Server,
 };
 
-/// H of these tests: a writer waits for 402 ms.
-const HORIZON: Duration = Duration::from_millis(299);
-const WAIT: Duration = Duration::from_millis(400);
+/// H of these tests: a writer waits for 1,099.9 ms.
+const HORIZON: Duration = Duration::from_millis(990);
+const WAIT: Duration = Duration::from_millis(1_099);
 /// For how long one is on the list of holders.
 const LISTED: Duration = Duration::from_secs(2);
 /// What is less was not waited for, however busy the machine.
-const AT_ONCE: Duration = Duration::from_millis(300);
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// How late a thread may be.
+const SLACK: Duration = Duration::from_secs(3);
 
 fn store_at(url: &str) -> RedisStore {
     let builder = RedisStore::builder(url).namespace("n:").quarantine(Duration::ZERO);
@@ -44,6 +46,11 @@ fn was_told_of(recorder: &Recorder, name: &str) -> bool {
     recorder.dropped().iter().any(|(keys, _)| keys.iter().any(|key| key == name))
 }
 
+/// Writes until the store hears answers, which on a busy machine may be later than its first write is ready to wait for.
+fn warm_up(store: &RedisStore) {
+    eventually("answers are heard", || recall(store, "first") < AT_ONCE);
+}
+
 /// Makes the server take the list of holders for an old one, so that nobody has to wait until it is.
 fn age_the_list(raw: &mut redis::Connection) {
     let info: String = redis::cmd("INFO").arg("server").query(raw).unwrap();
@@ -62,6 +69,7 @@ fn a_write_returns_when_a_holder_elsewhere_has_dropped_its_copies_and_not_before
     let builder = || server.builder().namespace("n:").strict_horizon(Duration::from_secs(10)).build().unwrap();
     let (reader, writer) = (builder(), builder());
     let (recorder, _subscription) = Recorder::on(&reader, every_10_ms(true));
+    let (other, _subscription) = Recorder::on(&reader, every_10_ms(true));
     age_the_list(&mut server.raw());
     for round in 0..3 {
         let name = format!("k{round}");
@@ -69,8 +77,9 @@ fn a_write_returns_when_a_holder_elsewhere_has_dropped_its_copies_and_not_before
         thread::scope(|scope| {
             let written = scope.spawn(|| recall(&writer, &name));
             let start = Instant::now();
-            eventually("it has had the time to return", || start.elapsed() > AT_ONCE);
+            eventually("it has had the time to return", || start.elapsed() > Duration::from_millis(200));
             assert!(!written.is_finished(), "the copies are still there");
+            assert!(was_told_of(&other, &name), "that one has answered is not enough");
             drop(held_up);
             let took = written.join().unwrap();
             assert!(was_told_of(&recorder, &name));
@@ -117,15 +126,15 @@ fn a_holder_that_does_not_answer_is_waited_for_and_not_for_longer_than_it_is_lis
     let (reader, writer) = (store_at(&line.url()), store_at(server.url()));
     let (recorder, subscription) = Recorder::on(&reader, every_10_ms(true));
     age_the_list(&mut server.raw());
-    assert!(recall(&writer, "a") < AT_ONCE);
+    warm_up(&writer);
     line.hold(true);
     let start = Instant::now();
     for name in ["b", "c"] {
         let took = recall(&writer, name);
-        assert!(took >= WAIT && took < WAIT + AT_ONCE, "{took:?}");
+        assert!(took >= WAIT && took < WAIT + SLACK, "{took:?}");
     }
     eventually("nobody waits for it any more", || recall(&writer, "d") < AT_ONCE);
-    assert!(start.elapsed() < LISTED + 2 * WAIT + AT_ONCE, "{:?}", start.elapsed());
+    assert!(start.elapsed() < LISTED + 2 * WAIT + SLACK, "{:?}", start.elapsed());
     drop((subscription, recorder));
     line.hold(false);
 }
@@ -142,6 +151,7 @@ fn who_leaves_in_good_order_is_waited_for_no_more() {
     drop(subscription);
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
     eventually("it is off the list", || holders(&mut raw).is_empty());
+    warm_up(&writer);
     assert!(recall(&writer, "a") < AT_ONCE);
 }
 
@@ -152,6 +162,7 @@ fn holders_on_the_writers_own_store_are_told_before_it_returns() {
     let (one, _subscription) = Recorder::on(&store, every_10_ms(true));
     let (other, _subscription) = Recorder::on(&store, every_10_ms(true));
     age_the_list(&mut server.raw());
+    warm_up(&store);
     for n in 0..20 {
         let name = format!("k{n}");
         assert!(recall(&store, &name) < AT_ONCE);
@@ -162,7 +173,7 @@ fn holders_on_the_writers_own_store_are_told_before_it_returns() {
         let written = scope.spawn(|| recall(&store, "a"));
         eventually("the other one is told", || was_told_of(&other, "a"));
         let start = Instant::now();
-        eventually("it has had the time to return", || start.elapsed() > AT_ONCE / 2);
+        eventually("it has had the time to return", || start.elapsed() > Duration::from_millis(200));
         assert!(!written.is_finished());
         drop(held_up);
         written.join().unwrap();
@@ -177,7 +188,7 @@ fn outwaiting_asks_nobody() {
     let (recorder, _subscription) = Recorder::on(&reader, every_10_ms(true));
     age_the_list(&mut server.raw());
     let took = write(&writer, Recall::Outwaited, &[&key("a")]).unwrap();
-    assert!(took >= WAIT && took < WAIT + AT_ONCE, "{took:?}");
+    assert!(took >= WAIT && took < WAIT + SLACK, "{took:?}");
     assert!(was_told_of(&recorder, "a"));
 }
 
@@ -186,11 +197,20 @@ fn who_holds_no_copies_of_strict_models_is_not_waited_for() {
     let server = Server::private(&[]);
     let (reader, writer) = (store_at(server.url()), store_at(server.url()));
     let (recorder, subscription) = Recorder::on(&reader, every_10_ms(false));
-    recall(&writer, "first");
     age_the_list(&mut server.raw());
+    warm_up(&writer);
     let held_up = recorder.hold_up();
     assert!(recall(&writer, "a") < AT_ONCE);
     drop(held_up);
+    // Where another one is asked, it holds its tongue.
+    let (holder, leaving) = Recorder::on(&reader, every_10_ms(true));
+    redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut server.raw()).unwrap();
+    assert!(recall(&writer, "b") < AT_ONCE);
+    assert!(was_told_of(&holder, "b"));
+    recorder.wait_for_proof();
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut server.raw()).unwrap();
+    assert!(stats.contains("cmdstat_publish:calls=2,"), "an announcement and an answer: {stats}");
+    drop(leaving);
     // From then on it is, and so may serve them.
     subscription.take_strict();
     eventually("it is listed", || holders(&mut server.raw()).len() == 1);
@@ -202,7 +222,7 @@ fn a_write_of_many_keys_waits_until_all_are_dropped() {
     let (reader, writer) = (store_at(server.url()), store_at(server.url()));
     let (recorder, _subscription) = Recorder::on(&reader, every_10_ms(true));
     age_the_list(&mut server.raw());
-    recall(&writer, "first");
+    warm_up(&writer);
     let keys = keys(3 * BATCH + 1);
     for _ in 0..5 {
         let before = recorder.dropped().len();
@@ -220,6 +240,7 @@ fn a_server_that_has_forgotten_the_script_costs_no_wait() {
     let (recorder, _subscription) = Recorder::on(&reader, every_10_ms(true));
     let mut raw = server.raw();
     age_the_list(&mut raw);
+    warm_up(&writer);
     for name in ["a", "b"] {
         redis::cmd("SCRIPT").arg("FLUSH").exec(&mut raw).unwrap();
         assert!(recall(&writer, name) < AT_ONCE);
@@ -235,7 +256,8 @@ fn a_write_of_which_a_part_was_announced_before_another_was_marked_asks_nobody()
     let (recorder, _subscription) = Recorder::on(&reader, every_10_ms(true));
     let mut raw = server.raw();
     age_the_list(&mut raw);
-    assert!(recall(&writer, "a") < AT_ONCE);
+    warm_up(&writer);
+    let n_before = recorder.dropped().len();
     redis::cmd("SCRIPT").arg("FLUSH").exec(&mut raw).unwrap();
     redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut raw).unwrap();
     let keys = keys(2 * BATCH);
@@ -251,8 +273,8 @@ fn a_write_of_which_a_part_was_announced_before_another_was_marked_asks_nobody()
         line.allow_the_server(None);
         assert!(written.join().unwrap() >= WAIT);
     });
-    let told: Vec<usize> = recorder.dropped().iter().map(|(keys, _)| keys.len()).collect();
-    assert_eq!(told, [1, 1, BATCH, BATCH, BATCH], "the second batch is announced once more, after the first");
+    let told: Vec<usize> = recorder.dropped()[n_before..].iter().map(|(keys, _)| keys.len()).collect();
+    assert_eq!(told, [1, BATCH, BATCH, BATCH], "the second batch is announced once more, after the first");
     assert!(recall(&writer, "c") < AT_ONCE);
 }
 
@@ -262,9 +284,10 @@ fn a_hundred_holders_are_asked_by_many_writers_at_once() {
     const N_WRITERS: usize = 4;
     let server = Server::private(&[]);
     let (reader, writer) = (store_at(server.url()), store_at(server.url()));
-    let holders: Vec<_> = (0..N_HOLDERS).map(|_| Recorder::on(&reader, every_10_ms(true))).collect();
+    let wanted = Listening { proof_every: Duration::from_millis(200), is_strict: true };
+    let holders: Vec<_> = (0..N_HOLDERS).map(|_| Recorder::on(&reader, wanted)).collect();
     age_the_list(&mut server.raw());
-    recall(&writer, "first");
+    warm_up(&writer);
     let (writer, holders) = (&writer, &holders);
     thread::scope(|scope| {
         for w in 0..N_WRITERS {
@@ -289,11 +312,11 @@ fn a_store_whose_answers_are_cut_off_waits_and_hears_again() {
     let (recorder, _subscription) = Recorder::on(&reader, every_10_ms(true));
     let mut raw = server.raw();
     age_the_list(&mut raw);
-    assert!(recall(&writer, "a") < AT_ONCE);
+    warm_up(&writer);
     let since = recorder.told().len();
     redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").exec(&mut raw).unwrap();
     let took = recall(&writer, "b");
-    assert!(took < WAIT + AT_ONCE, "{took:?}");
+    assert!(took < WAIT + SLACK, "{took:?}");
     recorder.wait_after(since, "it was lost too", |told| *told == crate::recorder::Told::Lost);
     eventually("answers are heard again", || recall(&writer, "c") < AT_ONCE);
 }
@@ -304,7 +327,7 @@ fn a_server_that_goes_in_the_middle_of_a_wait_makes_it_no_longer() {
     let (reader, writer) = (store_at(server.url()), store_at(server.url()));
     let (recorder, _subscription) = Recorder::on(&reader, every_10_ms(true));
     age_the_list(&mut server.raw());
-    recall(&writer, "first");
+    warm_up(&writer);
     let held_up = recorder.hold_up();
     thread::scope(|scope| {
         let written = scope.spawn(|| recall(&writer, "a"));
@@ -312,7 +335,7 @@ fn a_server_that_goes_in_the_middle_of_a_wait_makes_it_no_longer() {
         server.kill();
         drop(held_up);
         let took = written.join().unwrap();
-        assert!(took < WAIT + AT_ONCE, "{took:?}");
+        assert!(took < WAIT + SLACK, "{took:?}");
     });
     server.restart();
 }
