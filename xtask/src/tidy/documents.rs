@@ -47,7 +47,11 @@ pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
 /// Every test by which a document shows something is there: what looks like the name of one, in code, is in a source file too.
 pub(super) fn tests_that_are_named_exist(tree: &Tree) -> Vec<Finding> {
     const SHOWN_BY_TESTS: [&str; 2] = ["docs/guarantees.md", "docs/resilience.md"];
-    SHOWN_BY_TESTS.iter().filter_map(|path| tree.file(path)).flat_map(|file| tests_that_are_missing(tree, file)).collect()
+    SHOWN_BY_TESTS
+        .iter()
+        .filter_map(|path| tree.file(path))
+        .flat_map(|file| tests_that_are_missing(tree, file))
+        .collect()
 }
 
 fn tests_that_are_missing(tree: &Tree, file: &File) -> Vec<Finding> {
