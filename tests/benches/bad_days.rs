@@ -9,6 +9,7 @@
 #[path = "ratios/duel.rs"]
 mod duel;
 #[path = "ratios/stock.rs"]
+#[expect(dead_code, reason = "there is more for benches of a Redis that is well")]
 mod stock;
 
 use std::{

@@ -44,10 +44,17 @@ pub(super) fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Every test by which docs/guarantees.md shows something is there: what looks like the name of one, in code, is in a source file too.
+/// Every test by which a document shows something is there: what looks like the name of one, in code, is in a source file too.
 pub(super) fn tests_that_are_named_exist(tree: &Tree) -> Vec<Finding> {
-    const PATH: &str = "docs/guarantees.md";
-    let Some(file) = tree.file(PATH) else { return Vec::new() };
+    const SHOWN_BY_TESTS: [&str; 2] = ["docs/guarantees.md", "docs/resilience.md"];
+    SHOWN_BY_TESTS
+        .iter()
+        .filter_map(|path| tree.file(path))
+        .flat_map(|file| tests_that_are_missing(tree, file))
+        .collect()
+}
+
+fn tests_that_are_missing(tree: &Tree, file: &File) -> Vec<Finding> {
     let is_name = |word: &str| {
         word.matches('_').count() > 2
             && word.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
@@ -61,7 +68,7 @@ pub(super) fn tests_that_are_named_exist(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, line) in file.text.lines().enumerate() {
         for name in line.split('`').skip(1).step_by(2).filter(|word| is_name(word) && !is_there(word)) {
-            findings.push(Finding::error(PATH, index + 1, format!("there is no test {name}")));
+            findings.push(Finding::error(&file.path, index + 1, format!("there is no test {name}")));
         }
     }
     findings
@@ -153,9 +160,11 @@ mod tests {
         let text =
             "`a_claim_that_is_kept`, `a_claim_that_is_lost`\n`commit_takes` a_word_that_is_prose `caught_by_a_macro`\n";
         let code = "fn a_claim_that_is_kept() {}\ncaught! {\n    caught_by_a_macro: Mutation,\n}\n";
-        let tree = Tree::of(&[("docs/guarantees.md", text), ("tests/x.rs", code)]);
+        let documents = ["docs/guarantees.md", "docs/resilience.md"];
+        let tree = Tree::of(&[(documents[0], text), (documents[1], text), ("README.md", text), ("tests/x.rs", code)]);
         let found: Vec<String> = tests_that_are_named_exist(&tree).iter().map(ToString::to_string).collect();
-        assert_eq!(found, ["error: docs/guarantees.md:1: there is no test a_claim_that_is_lost"]);
+        let expected = documents.map(|path| format!("error: {path}:1: there is no test a_claim_that_is_lost"));
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -96,16 +96,32 @@ impl Breaker {
         refusal: Refusal,
         ask: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let call = self.desk.circuit.admit().ok_or_else(|| StoreError::not_asked(Spared::Failing))?;
-        self.ask(call, self.slow_for(n_keys), refusal, ask)
+        self.ask(self.admit()?, Some(self.slow_for(n_keys)), refusal, ask)
     }
 
-    /// Makes a call, and takes down how it ends.
+    fn admit(&self) -> Result<Call, StoreError> {
+        self.desk.circuit.admit().ok_or_else(|| StoreError::not_asked(Spared::Failing))
+    }
+
+    /// Makes a call, and takes down how it ends. Without a time for it to be slow, it is never slow, and it is no sign either that the store
+    /// is not.
     fn ask<T>(
         &self,
         call: Call,
-        slow: Duration,
+        slow: Option<Duration>,
         refusal: Refusal,
+        ask: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.ask_for(call, slow, refusal, |_| true, ask)
+    }
+
+    /// As [`Breaker::ask`], where not every answer comes from the store itself.
+    fn ask_for<T>(
+        &self,
+        call: Call,
+        slow: Option<Duration>,
+        refusal: Refusal,
+        is_the_stores: impl FnOnce(&T) -> bool,
         ask: impl FnOnce(&dyn Store) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let circuit = &self.desk.circuit;
@@ -114,8 +130,11 @@ impl Breaker {
         let took = circuit.now().saturating_sub(sent);
         let outcome = match &answer {
             Err(error) if refusal == Refusal::Counts || !error.is_refused() => Outcome::Failed(error),
-            _ if took > slow => Outcome::Slow(took),
-            _ => Outcome::Good,
+            answer => match slow {
+                Some(slow) if took > slow => Outcome::Slow(took),
+                Some(_) if answer.as_ref().map_or(true, is_the_stores) => Outcome::Good,
+                _ => Outcome::Answered,
+            },
         };
         if circuit.note(call, outcome) {
             watch::start(&self.desk);
@@ -149,8 +168,11 @@ impl Store for Breaker {
         if self.desk.circuit.holds_back(keys.len()) {
             return Err(StoreError::not_asked(Spared::JustBack));
         }
-        let leases = self.try_ask(keys.len(), Refusal::IsAnAnswer, |store| store.lease(keys, ttl))?;
-        self.desk.circuit.leased(leases.iter().any(Option::is_some));
+        // In its quarantine a store refuses leases without asking its server, so that says nothing of how that is.
+        let has_granted = |leases: &Vec<Option<Lease>>| leases.iter().any(Option::is_some);
+        let (slow, refusal) = (Some(self.slow_for(keys.len())), Refusal::IsAnAnswer);
+        let leases = self.ask_for(self.admit()?, slow, refusal, has_granted, |store| store.lease(keys, ttl))?;
+        self.desk.circuit.leased(has_granted(&leases));
         Ok(leases)
     }
 
@@ -166,19 +188,19 @@ impl Store for Breaker {
         recall: Recall,
     ) -> Result<Option<Position>, StoreError> {
         // One that waits for others is not slow.
-        let slow = if recall == Recall::Announced { self.slow_for(keys.len()) } else { Duration::MAX };
+        let slow = (recall == Recall::Announced).then(|| self.slow_for(keys.len()));
         let call = self.desk.circuit.pass();
         self.ask(call, slow, Refusal::IsAnAnswer, |store| store.begin(nonce, keys, hold, recall))
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
         let call = self.desk.circuit.pass();
-        self.ask(call, self.slow_for(endings.len()), Refusal::IsAnAnswer, |store| store.finish(nonce, endings))
+        self.ask(call, Some(self.slow_for(endings.len())), Refusal::IsAnAnswer, |store| store.finish(nonce, endings))
     }
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         let call = self.desk.circuit.pass();
-        self.ask(call, self.slow_for(keys.len()), Refusal::IsAnAnswer, |store| store.settle(nonce, keys))
+        self.ask(call, Some(self.slow_for(keys.len())), Refusal::IsAnAnswer, |store| store.settle(nonce, keys))
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
@@ -192,7 +214,7 @@ impl Store for Breaker {
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
         let call = self.desk.circuit.pass();
         // It may walk over all keys of the server.
-        self.ask(call, Duration::MAX, Refusal::IsAnAnswer, |store| store.scan(prefix, from))
+        self.ask(call, None, Refusal::IsAnAnswer, |store| store.scan(prefix, from))
     }
 
     fn may_be_away(&self) -> bool {

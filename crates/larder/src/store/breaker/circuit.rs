@@ -78,6 +78,8 @@ pub(super) struct Call(u64);
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Outcome<'e> {
     Good,
+    /// It was answered, and in what time says nothing.
+    Answered,
     Slow(Duration),
     Failed(&'e StoreError),
 }
@@ -90,7 +92,7 @@ impl Outcome<'_> {
     /// Whether somebody waited for too long, which may be his own doing.
     fn is_wait(self) -> bool {
         match self {
-            Self::Good => false,
+            Self::Good | Self::Answered => false,
             Self::Slow(_) => true,
             Self::Failed(error) => error.is_timeout(),
         }
@@ -103,7 +105,7 @@ impl Outcome<'_> {
 
     fn describe(self) -> String {
         match self {
-            Self::Good => String::new(),
+            Self::Good | Self::Answered => String::new(),
             Self::Slow(took) => format!("a call took {took:?}"),
             Self::Failed(error) => match std::error::Error::source(error) {
                 Some(cause) => format!("{error}: {cause}"),
@@ -198,7 +200,8 @@ impl Circuit {
             // It is the caller who is short of time or connections: the store answers others in time.
             return false;
         }
-        if outcome.is_good() && !self.has_failures.load(Ordering::Relaxed) {
+        let is_bad = !matches!(outcome, Outcome::Good | Outcome::Answered);
+        if !is_bad && !self.has_failures.load(Ordering::Relaxed) {
             return false;
         }
         let mut inner = self.inner();
@@ -207,14 +210,17 @@ impl Circuit {
         }
         if let Phase::Open { n_good, is_silent, .. } = &mut inner.phase {
             // A store that answers probes and fails writers has not recovered.
-            *n_good = if outcome.is_good() { *n_good } else { 0 };
+            *n_good = if is_bad { 0 } else { *n_good };
             *is_silent = outcome.is_silence();
             return false;
         }
+        if matches!(outcome, Outcome::Answered) {
+            return false;
+        }
         let n_calls = 2 * self.options.failures;
-        inner.recent = (inner.recent << 1 | u64::from(!outcome.is_good())) & (u64::MAX >> (64 - n_calls));
+        inner.recent = (inner.recent << 1 | u64::from(is_bad)) & (u64::MAX >> (64 - n_calls));
         self.has_failures.store(inner.recent != 0, Ordering::Relaxed);
-        if outcome.is_good() || inner.recent.count_ones() < self.options.failures {
+        if !is_bad || inner.recent.count_ones() < self.options.failures {
             return false;
         }
         // A store that has recovered only to fail again is given more time.

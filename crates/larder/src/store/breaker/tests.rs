@@ -211,6 +211,37 @@ fn calls_of_every_kind_count_when_they_fail_and_those_of_users_when_they_are_slo
     }
 }
 
+/// Whether it opens although, just before each slow read, something else was answered.
+fn opens_beside(other: impl Fn(&Breaker, &Moody)) -> bool {
+    let (store, one) = (Moody::new(), key(1));
+    let options = BreakerOptions::default().clock(store.clock.clone()).probe_every(NEVER, NEVER);
+    let breaker = breaker(Shared(Arc::clone(&store)), options.slow(Duration::from_millis(150)));
+    (0..6).for_each(|_| {
+        store.set(Mood::Slow);
+        drop(breaker.read(std::slice::from_ref(&one)));
+        other(&breaker, &store);
+    });
+    breaker.stats().state == BreakerState::Open
+}
+
+#[test]
+fn what_says_nothing_of_the_stores_pace_does_not_hide_that_it_is_slow() {
+    let one = key(1);
+    assert!(opens_beside(|_, _| ()));
+    assert!(opens_beside(|b, _| drop(b.scan(b"", Cursor::START))));
+    assert!(opens_beside(|b, _| drop(b.begin(Nonce::fresh(), &[&one], LONG, Recall::Acknowledged))));
+    // A lease that is refused may be refused without asking, as in a quarantine: here somebody holds it.
+    assert!(opens_beside(|b, store| {
+        store.store.lease(&vacant(&one), NEVER).unwrap();
+        store.set(Mood::Well);
+        assert!(b.lease(&vacant(&one), LONG).is_ok_and(|leases| leases == [None]) || b.stats().n_opened == 1);
+    }));
+    assert!(!opens_beside(|b, store| {
+        store.set(Mood::Well);
+        drop(b.read(std::slice::from_ref(&one)));
+    }));
+}
+
 #[test]
 fn a_store_that_reads_and_refuses_the_rest_goes_on_being_read() {
     let one = key(1);
