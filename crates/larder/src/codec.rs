@@ -45,15 +45,16 @@ pub trait Codec: Sized {
     }
 }
 
-/// What an allocator takes for a piece of memory: glibc adds 8 bytes, rounds up to 16, and gives no less than 32. Others differ by a few
-/// bytes.
+/// What an allocator takes for a piece of memory that lives among others which come and go: glibc adds 8 bytes, rounds up to 16, gives no
+/// less than 32, and loses a tenth between the pieces (measured: 3 to 10 %). Others differ by a few bytes.
 #[must_use]
 pub const fn allocated(n_bytes: usize) -> usize {
     if n_bytes == 0 {
         return 0;
     }
     let taken = n_bytes.saturating_add(8 + 15) & !15;
-    if taken < 32 { 32 } else { taken }
+    let taken = if taken < 32 { 32 } else { taken };
+    taken + taken / 10
 }
 
 /// A hash of everything that decides how bytes are read.

@@ -4,6 +4,7 @@
 //! it turns out that the cell has no value any more. A copy is served while the last proof is younger than the horizon; the proof is
 //! the time at which a question was sent whose answer came after all announcements that the store had made until then.
 
+mod budget;
 mod clock;
 mod kept;
 mod proof;
@@ -13,18 +14,16 @@ use std::{
     any::TypeId,
     fmt,
     hash::BuildHasher,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, sync::Cache};
+use quick_cache::DefaultHashBuilder;
 
 use self::{
+    budget::{Budget, Copies, copies},
     clock::Clocks,
-    kept::{Bytes, Entry, HandOut, Hashed},
+    kept::Entry,
     proof::Proof,
 };
 pub(crate) use self::{
@@ -127,8 +126,6 @@ impl fmt::Debug for NearOptions {
             .finish_non_exhaustive()
     }
 }
-
-type Copies = Cache<u64, Entry, Bytes, Hashed, HandOut>;
 
 /// The near cache of a handle.
 pub(crate) struct NearCache {
@@ -294,34 +291,6 @@ impl NearCache {
     }
 }
 
-/// Keeps the copies, together with what the map itself takes, within the bytes that are allowed.
-struct Budget {
-    n_bytes: u64,
-    n_kept: AtomicU64,
-}
-
-impl Budget {
-    /// How many copies are kept between two looks at the map: of the size that it has then, it may be off by as many.
-    const LOOK_EVERY: u64 = 256;
-
-    fn new(n_bytes: u64) -> Self {
-        Self { n_bytes, n_kept: AtomicU64::new(0) }
-    }
-
-    /// One more copy was kept.
-    fn note(&self, copies: &Copies) {
-        if !self.n_kept.fetch_add(1, Ordering::Relaxed).is_multiple_of(Self::LOOK_EVERY) {
-            return;
-        }
-        let used = copies.memory_used();
-        let capacity = self.n_bytes.saturating_sub((used.entries + used.map) as u64);
-        // It is cut into parts, so that it is never quite what was asked for.
-        if copies.capacity().abs_diff(capacity) > self.n_bytes / 256 {
-            copies.set_capacity(capacity);
-        }
-    }
-}
-
 /// Lets one at a time keep a copy, among those whose keys share a lock.
 #[derive(Default)]
 struct Turns([Mutex<()>; 32]);
@@ -330,15 +299,6 @@ impl Turns {
     fn wait_for(&self, seen: Seen) -> MutexGuard<'_, ()> {
         self.0[seen.slot() % self.0.len()].lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn copies(n_bytes: u64) -> Copies {
-    /// What a copy takes, about.
-    const COPY_BYTES: u64 = 512;
-    let n_copies = usize::try_from(n_bytes / COPY_BYTES).unwrap_or(usize::MAX);
-    // Of two threads that read, few are to meet at one lock.
-    let options = OptionsBuilder::new().estimated_items_capacity(n_copies).weight_capacity(n_bytes).shards(64).build();
-    Cache::with_options(options.expect("both numbers are given"), Bytes, Hashed, HandOut)
 }
 
 impl Listener for Desk {

@@ -20,7 +20,7 @@ use larder::{
     },
 };
 
-const BOUND: u64 = 32 << 20;
+const BOUND: u64 = 48 << 20;
 
 /// The length of the texts, and whether rows come in lists of ten.
 const CASES: [(usize, bool); 5] = [(10, false), (40, false), (300, false), (2_000, false), (40, true)];
