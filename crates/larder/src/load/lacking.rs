@@ -73,7 +73,9 @@ where
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
-    let Some(layers) = access.layers() else {
+    // Of a store that is not asked nobody needs the cells' keys, unless there are copies of them to keep right.
+    let layers = access.layers().filter(|layers| sight.near().is_some() || !layers.is_store_spared());
+    let Some(layers) = layers else {
         let nowhere = |lacking: Lacking| Missing {
             at: lacking.at,
             cell: None,

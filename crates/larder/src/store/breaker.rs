@@ -85,6 +85,11 @@ impl Breaker {
         self.desk.circuit.is_silent()
     }
 
+    /// Whether a call that the store may be spared must not be made; it counts as one.
+    pub(crate) fn is_sparing(&self) -> bool {
+        self.desk.circuit.admit().is_none()
+    }
+
     pub(crate) fn stats(&self) -> BreakerStats {
         self.desk.circuit.stats()
     }
