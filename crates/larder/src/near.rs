@@ -71,7 +71,7 @@ impl Near {
         }
     }
 
-    fn is_strict(self) -> bool {
+    pub(crate) fn is_strict(self) -> bool {
         matches!(self, Self::Strict | Self::Outwaited)
     }
 }
@@ -223,7 +223,6 @@ impl NearCache {
     }
 
     /// The last copy of a key's cell, be it good or not, and how long ago it was kept.
-    #[expect(dead_code, reason = "reads that allow old values come next")]
     pub(crate) fn last<P: Pattern>(&self, key: &P::Key) -> Option<(Kept<P>, Duration)> {
         let entry = self.parts.of::<P::Entity>().copies.get(&self.hash::<P>(key))?;
         let age = self.desk.clocks.ticks().saturating_sub(entry.kept_at);
@@ -289,7 +288,6 @@ impl NearCache {
     }
 
     /// Whether everything that was announced up to `place` has been told.
-    #[expect(dead_code, reason = "reads that are at least as fresh as a write come next")]
     pub(crate) fn has_reached(&self, place: &Position) -> bool {
         self.desk.proof.has_reached(place)
     }
