@@ -229,6 +229,10 @@ impl HandleEvent for Events {
             Event::Settled { n_cells } => format!("settled: {n_cells}"),
             Event::Relayed { n_cells, .. } => format!("relayed: {n_cells}"),
             Event::Breaker { state, .. } => format!("breaker: {state:?}"),
+            Event::GaveStale { table, n_keys, error, .. } => {
+                let why = error.map(|error| format!(", since {error}")).unwrap_or_default();
+                format!("stale: {n_keys} of {table}{why}")
+            }
             Event::Mismatch { mismatch } => format!("mismatch: {} {}", mismatch.key, mismatch.difference),
             _ => "something else".to_owned(),
         };

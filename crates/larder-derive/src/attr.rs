@@ -4,8 +4,10 @@ mod diesel;
 mod field;
 mod item;
 mod model;
+mod near;
 mod order;
 mod relation;
+mod size;
 mod ttl;
 mod view;
 
@@ -13,6 +15,7 @@ pub(crate) use self::{
     diesel::{Diesel, Parent},
     field::{FieldAttrs, SerdeCoding, serde},
     model::{ModelAttrs, Writes},
+    near::{Given, Near, NearAttrs, Reads},
     relation::{Direction, OnDelete, RelationAttr},
     view::{Refined, ViewAttrs, ViewFieldAttrs},
 };

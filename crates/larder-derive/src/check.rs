@@ -1,6 +1,7 @@
 //! Rules over the whole of what was written.
 
 mod model;
+mod near;
 mod pattern;
 mod relation;
 mod view;

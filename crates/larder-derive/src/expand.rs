@@ -11,6 +11,7 @@ mod finder;
 mod head;
 mod key_part;
 mod loader;
+mod near;
 mod pattern;
 mod receiver;
 mod refined;

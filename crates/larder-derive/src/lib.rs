@@ -87,7 +87,11 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `ttl = "10m"` | how long its cells live, in `ms`, `s`, `m`, `h` or `d`; defaults to what the handle says |
 /// | `name = ".."` | what its cells' keys begin with; defaults to the table's name. For tables of one name in two schemas |
 /// | `write_through = false` | a committed write empties its cells, and does not put the new row into them. For tables with triggers that change a row after its statement |
-/// | `writes = strict` or `= available` | whether a write of its rows is rolled back when the shared store can't be told of it, or goes on by way of the outbox; defaults to what the handle says |
+/// | `writes = strict` or `= available` | whether a write of its rows is rolled back when the shared store can't be told of it, or goes on by way of the outbox; defaults to what the handle says, and to `strict` where `near` is `strict` or `outwaited` |
+/// | `near = off`, `bounded`, `strict` or `outwaited` | whether handles with a near cache keep its rows there, and what its writers do about them ([`Near`](../larder/enum.Near.html)); defaults to `bounded` |
+/// | `near_ttl = "5s"` | how long they are kept there at most; defaults to what the handle says |
+/// | `near_bytes = "8MiB"` | gives them a part of the near cache that no other model's rows push them out of, in `KiB`, `MiB` or `GiB`. It is taken out of the handle's near cache when a row is first read, half of what is left there at most; without it they are among the others |
+/// | `reads = near`, `shared` or `database` | where its rows are read from, unless the scope or the repository says so ([`Consistency`](../larder/enum.Consistency.html)); defaults to `near`. Views of it are read from there too |
 ///
 /// On a field: `serde` writes it into cells by its own serde implementation; raise `version = 2` whenever that changes form.
 #[proc_macro_derive(Repository, attributes(larder, diesel))]

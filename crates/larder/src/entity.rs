@@ -72,14 +72,18 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     /// Whether a committed write puts the new row into its cells. Otherwise it only empties them.
     const WRITE_THROUGH: bool;
 
-    /// Whether a write of its rows goes on while the shared store is away; `None` leaves it to the handle.
-    const WRITES: Option<Writes> = None;
+    /// Whether a write of its rows goes on while the shared store is away; `None` leaves it to the handle. Defaults to
+    /// [`Writes::Strict`] where [`Self::NEAR`] is strict, since nobody could be told to drop their copies.
+    const WRITES: Option<Writes> = Self::NEAR.writes();
 
     /// Whether its rows are kept in the near cache.
     const NEAR: Near = Near::Bounded;
 
     /// How long they are kept there at most; `None` leaves it to the handle.
     const NEAR_TTL: Option<Duration> = None;
+
+    /// How much of the near cache is for them alone; `None` has them among the others.
+    const NEAR_BYTES: Option<u64> = None;
 
     /// Where its rows are read from; `None` leaves it to the handle.
     const READS: Option<Consistency> = None;

@@ -63,6 +63,9 @@ pub enum Error {
     /// caches until it is certain.
     #[error("the connection was lost at COMMIT, so it is not known whether the transaction happened")]
     CommitUnknown(#[source] diesel::result::Error),
+    /// The call took longer than its [`Patience`](crate::Patience) allows. What it was loading is loaded all the same.
+    #[error("the call took longer than it may")]
+    TimedOut,
     /// The transaction's connection is already in use further up the stack, by [`Tx::run`](crate::Tx::run).
     #[error("the transaction's connection is in use: call the repository outside of `Tx::run`")]
     ConnectionInUse,

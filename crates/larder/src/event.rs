@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    error::Error,
     store::{BreakerState, CellKey, StoreError},
     verify::Mismatch,
 };
@@ -63,6 +64,17 @@ pub enum Event<'a> {
         /// If it has opened: what the last failure was.
         cause: Option<&'a str>,
     },
+    /// A read was given old values, as its [`Patience`](crate::Patience) allows.
+    GaveStale {
+        /// The model's table.
+        table: &'static str,
+        /// How many keys they are of.
+        n_keys: usize,
+        /// How long ago the oldest of them came into the near cache.
+        age: Duration,
+        /// Why the load failed: `None` if it only took too long, or is still under way.
+        error: Option<&'a Error>,
+    },
     /// [`Larder::verify`](crate::Larder::verify) has found a value that was served and was not what the database had.
     Mismatch {
         /// Where, and what is wrong.
@@ -107,6 +119,10 @@ pub(crate) fn trace(event: Event<'_>) {
             tracing::info!("the store is back, and is filled again little by little")
         }
         Event::Breaker { state: BreakerState::Closed, .. } => tracing::info!("the store has recovered"),
+        Event::GaveStale { table, n_keys, age, error } => {
+            let error = error.map(tracing::field::display);
+            tracing::warn!(table, n_keys, ?age, error, "a read was given old values");
+        }
         Event::Mismatch { mismatch } => {
             let Mismatch { model, pattern, difference, at_most_age, .. } = mismatch;
             tracing::error!(model, ?pattern, %difference, ?at_most_age, "a cell was not what the database had");

@@ -3,7 +3,12 @@
 mod builder;
 mod connections;
 
-use std::{fmt, sync::Arc, thread, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
 
@@ -13,9 +18,12 @@ use crate::{
     backend::{Backend, Isolation},
     error::Result,
     layers::{Layers, Times},
+    load::Loaders,
     memo::{Memo, Memos},
     models::Models,
+    scope::Scope,
     store::BreakerStats,
+    token::Token,
     transaction::Tx,
     verify::Verify,
     writes::{Policy, Writes},
@@ -36,6 +44,7 @@ struct Inner<DB: Backend> {
     policy: Policy,
     announces: bool,
     memos: Memos,
+    loaders: Loaders,
 }
 
 impl<DB: Backend> Clone for Larder<DB> {
@@ -74,7 +83,7 @@ impl<DB: Backend> Larder<DB> {
     /// rolled back too.
     /// [`Error::CommitUnknown`] if the connection was lost during COMMIT.
     pub fn transaction<T>(&self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
-        Tx::run_to_end(self, TransactionOptions::default(), work)
+        Tx::run_to_end(self, TransactionOptions::default(), &mut Token::default(), work)
     }
 
     /// As [`Larder::transaction`], with an isolation level, and trying again what failed only because of others.
@@ -88,16 +97,48 @@ impl<DB: Backend> Larder<DB> {
     pub fn transaction_with<T>(
         &self,
         options: TransactionOptions,
+        work: impl FnMut(&Tx<DB>) -> Result<T>,
+    ) -> Result<T> {
+        self.run_to_end(options, &mut Token::default(), work)
+    }
+
+    /// As [`Larder::transaction_with`], and gives what sees the transaction, wherever it is carried: see [`Token`].
+    ///
+    /// The token comes beside the value, since there is none before COMMIT. For single writes, and for several transactions, a
+    /// [`scope`](Self::scope) keeps it.
+    ///
+    /// # Errors
+    /// As [`Larder::transaction_with`].
+    pub fn transaction_token<T>(
+        &self,
+        options: TransactionOptions,
+        work: impl FnMut(&Tx<DB>) -> Result<T>,
+    ) -> Result<(T, Token)> {
+        let mut token = Token::default();
+        let value = self.run_to_end(options, &mut token, work)?;
+        Ok((value, token))
+    }
+
+    pub(crate) fn run_to_end<T>(
+        &self,
+        options: TransactionOptions,
+        token: &mut Token,
         mut work: impl FnMut(&Tx<DB>) -> Result<T>,
     ) -> Result<T> {
         let mut n_tries = 0;
         loop {
-            match Tx::run_to_end(self, options, &mut work) {
+            match Tx::run_to_end(self, options, token, &mut work) {
                 Err(error) if error.is_retryable() && n_tries < options.retries => thread::sleep(pause_after(n_tries)),
                 result => return result,
             }
             n_tries += 1;
         }
+    }
+
+    /// A session for one request or client, with settings of its own: it sees at least what it has written.
+    #[must_use]
+    pub fn scope(&self) -> Scope<DB> {
+        Scope::new(self.clone())
     }
 
     /// Compares what the store serves of some models with what the database has.
@@ -150,6 +191,17 @@ impl<DB: Backend> Larder<DB> {
         self.inner.connections.get()
     }
 
+    /// A connection for somebody who does not wait for longer than until then.
+    pub(crate) fn connection_until(
+        &self,
+        end: Option<Instant>,
+    ) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
+        match end {
+            Some(end) => self.inner.connections.get_until(end),
+            None => self.inner.connections.get(),
+        }
+    }
+
     #[cfg(feature = "postgres")]
     pub(crate) fn pool(&self) -> &Pool<ConnectionManager<DB::Connection>> {
         self.inner.connections.pool()
@@ -173,6 +225,10 @@ impl<DB: Backend> Larder<DB> {
 
     pub(crate) fn announces(&self) -> bool {
         self.inner.announces
+    }
+
+    pub(crate) fn loaders(&self) -> &Loaders {
+        &self.inner.loaders
     }
 }
 

@@ -401,7 +401,6 @@ impl Begun {
     }
 
     /// Where the write stands among the announcements, if the store numbers them.
-    #[expect(dead_code, reason = "writes that give a token come next")]
     pub(crate) fn place(&self) -> Option<Position> {
         self.place
     }

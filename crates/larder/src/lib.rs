@@ -11,6 +11,9 @@
 //! - **Writes** ([`insert`](Repository::insert), [`update`](Repository::update), [`upsert`](Repository::upsert),
 //!   [`delete`](Repository::delete) and those by condition) give rows back as the database has them. [`Larder::transaction`] makes
 //!   several of them one. What Diesel does besides goes through [`Tx::run`], and is told of by [`Tx::touching`].
+//! - **Reads as asked for**: [`Builder::near`] keeps rows in the process; [`Consistency`] says where a read may take its answer from,
+//!   a [`Token`] that it sees a write of another process, and [`Patience`] for how long it is waited for and what may be given in its
+//!   place. [`Larder::scope`] has them for one request or client.
 //! - **While the store is away** reads go to the database, and [`Writes`] says whether writes go on: with the table `larder_outbox` and a
 //!   relay they do (modules `outbox` and `relay`, PostgreSQL only).
 //! - **Stores** hold the cells: [`MemoryStore`] for one process, `RedisStore` (crate `larder-redis`) for many. The module [`store`] has
@@ -56,16 +59,19 @@ mod models;
 mod near;
 #[cfg(feature = "postgres")]
 pub mod outbox;
+mod patience;
 mod payload;
 pub mod relation;
 #[cfg(feature = "postgres")]
 pub mod relay;
 mod repository;
 mod row;
+mod scope;
 mod session;
 pub mod shape;
 mod statement;
 pub mod store;
+mod token;
 mod transaction;
 #[cfg(feature = "postgres")]
 pub mod triggers;
@@ -85,11 +91,14 @@ pub use self::{
     memo::Memo,
     models::{Described, Models},
     near::{Near, NearOptions},
+    patience::Patience,
     relation::{Filter, IntoOrder, Relation},
     repository::{List, Records, Repository},
+    scope::Scope,
     session::{Consistency, Session},
     shape::{Load, Shape},
     store::{BreakerOptions, BreakerState, BreakerStats, MemoryStore},
+    token::{InvalidToken, Token},
     transaction::Tx,
     writes::Writes,
 };
@@ -113,6 +122,7 @@ pub mod __private {
         key::{Key, KeyField, KeyPart},
         models::VisitPatterns,
         near::Near,
+        patience::Patience,
         relation::{
             All, Arity, Count, Counted, Leads, Link, Many, Maybe, One, Ordering, Rel, Relation, StartsFrom, Term,
             Through, Where, column_name,
@@ -123,6 +133,7 @@ pub mod __private {
         shape::{Extend, Head, Linked, LinkedBy, Load, LoadOf, Of, Relations, Shape, ShapeOf, Whole, With, unlink},
         statement::{Fragment, Statement},
         store::Layout,
+        token::Token,
         transaction::Dependents,
         writes::Writes,
     };

@@ -1,12 +1,15 @@
 //! Rows by keys: from the near cache, from the cells, and what they lack from the database.
 
 mod count;
+mod in_time;
 mod lacking;
+mod loaders;
 mod look;
 mod select;
 
 pub(crate) use self::{
     count::count_by,
+    loaders::Loaders,
     select::{Loaded, Refined, chunk_of, select_by, table, table_sql},
 };
 use self::{
@@ -40,7 +43,7 @@ where
         None => {}
     }
     let mut groups = vec![Rows::new()];
-    load_lacking::<DB, P, H>(access, &sight, &[key], vec![Lacking { at: 0, was_refused: false }], 1, &mut groups)?;
+    load_lacking::<DB, P, H>(access, &sight, &[key], &[Lacking { at: 0, was_refused: false }], 1, &mut groups)?;
     Ok(groups.pop().and_then(|rows| rows.into_iter().next()))
 }
 
@@ -106,7 +109,7 @@ where
         }
     }
     if !lacking.is_empty() {
-        load_lacking::<DB, P, H>(access, &sight, keys, lacking, limit, &mut groups)?;
+        load_lacking::<DB, P, H>(access, &sight, keys, &lacking, limit, &mut groups)?;
     }
     Ok(groups)
 }

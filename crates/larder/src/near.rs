@@ -4,9 +4,9 @@
 //! it turns out that the cell has no value any more. A copy is served while the last proof is younger than the horizon; the proof is
 //! the time at which a question was sent whose answer came after all announcements that the store had made until then.
 
-mod budget;
 mod clock;
 mod kept;
+mod parts;
 mod proof;
 mod slots;
 
@@ -20,12 +20,7 @@ use std::{
 
 use quick_cache::DefaultHashBuilder;
 
-use self::{
-    budget::{Budget, Copies, copies},
-    clock::Clocks,
-    kept::Entry,
-    proof::Proof,
-};
+use self::{clock::Clocks, kept::Entry, parts::Parts, proof::Proof};
 pub(crate) use self::{
     kept::Kept,
     slots::{Seen, Slots, Stamp},
@@ -34,6 +29,7 @@ use crate::{
     entity::{Entity, Pattern},
     payload::Rows,
     store::{Announcement, CellKey, Clock, Listener, Listening, Position, Recall, Store, Subscription},
+    writes::Writes,
 };
 
 /// Whether rows of a model are kept in the near cache, and what their writers do about it.
@@ -49,7 +45,8 @@ pub enum Near {
     #[default]
     Bounded,
     /// Kept, and never served when it is older than the database: a write returns only when every process that keeps such rows has
-    /// said that it has dropped them, or can't serve them any more. For what is read everywhere and seldom written.
+    /// said that it has dropped them, or can't serve them any more. For what is read everywhere and seldom written. Such a write is
+    /// [strict](crate::Writes::Strict) unless its transaction says otherwise, after which this does not hold.
     Strict,
     /// As [`Near::Strict`], but a write asks nobody and waits for as long as a proof lasts. For very many processes, and very few
     /// writes.
@@ -66,7 +63,15 @@ impl Near {
         }
     }
 
-    fn is_strict(self) -> bool {
+    /// What a model's writes are, unless it says something itself.
+    pub(crate) const fn writes(self) -> Option<Writes> {
+        match self {
+            Self::Off | Self::Bounded => None,
+            Self::Strict | Self::Outwaited => Some(Writes::Strict),
+        }
+    }
+
+    pub(crate) fn is_strict(self) -> bool {
         matches!(self, Self::Strict | Self::Outwaited)
     }
 }
@@ -81,7 +86,8 @@ pub struct NearOptions {
 }
 
 impl NearOptions {
-    /// A near cache of about that many bytes, rows and what it takes to find them included.
+    /// A near cache of about that many bytes, rows and what it takes to find them included. Models with a part of their own
+    /// (`#[larder(near_bytes = "8MiB")]`) take it out of these, from their first read on.
     #[must_use]
     pub fn bytes(bytes: u64) -> Self {
         Self { bytes, horizon: Duration::from_millis(250), ttl: Duration::from_secs(60), clock: None }
@@ -130,9 +136,8 @@ impl fmt::Debug for NearOptions {
 /// The near cache of a handle.
 pub(crate) struct NearCache {
     desk: Arc<Desk>,
-    copies: Copies,
+    parts: Parts,
     turns: Turns,
-    budget: Budget,
     hasher: DefaultHashBuilder,
     horizon: u64,
     ttl: Duration,
@@ -162,8 +167,7 @@ impl NearCache {
         let horizon_ticks = clocks.ticks_of(horizon);
         let desk = Arc::new(Desk { slots: Arc::new(Slots::new(n_slots)), proof: Proof::none(), clocks });
         let near = Arc::new(Self {
-            copies: copies(bytes),
-            budget: Budget::new(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
+            parts: Parts::new(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
             desk: Arc::clone(&desk),
             turns: Turns::default(),
             hasher: DefaultHashBuilder::default(),
@@ -211,7 +215,7 @@ impl NearCache {
     /// The copy of a key's cell.
     #[inline]
     pub(crate) fn look<P: Pattern>(&self, leave: Leave, key: &P::Key) -> Option<Kept<P>> {
-        let entry = self.copies.get(&self.hash::<P>(key))?;
+        let entry = self.parts.of::<P::Entity>().copies.get(&self.hash::<P>(key))?;
         if leave.now >= entry.until || !self.desk.slots.is_good(entry.stamp) {
             return None;
         }
@@ -219,9 +223,8 @@ impl NearCache {
     }
 
     /// The last copy of a key's cell, be it good or not, and how long ago it was kept.
-    #[expect(dead_code, reason = "reads that allow old values come next")]
     pub(crate) fn last<P: Pattern>(&self, key: &P::Key) -> Option<(Kept<P>, Duration)> {
-        let entry = self.copies.get(&self.hash::<P>(key))?;
+        let entry = self.parts.of::<P::Entity>().copies.get(&self.hash::<P>(key))?;
         let age = self.desk.clocks.ticks().saturating_sub(entry.kept_at);
         let second = self.desk.clocks.ticks_of(Duration::from_secs(1)).max(1);
         Some((Kept::read(entry.what, key)?, Duration::from_secs_f64(age as f64 / second as f64)))
@@ -252,7 +255,7 @@ impl NearCache {
         let until = kept_at.saturating_add(clocks.ticks_of(ttl));
         let kept = Kept::<P>::of(key, rows, is_whole);
         let n_bytes = kept.n_bytes();
-        let mut evicted = Vec::new();
+        let (part, mut evicted) = (self.parts.of::<P::Entity>(), Vec::new());
         let is_kept = {
             // Of two that have claimed one after the other, the later one must also be put in its place later.
             let _turn = self.turns.wait_for(seen);
@@ -261,12 +264,12 @@ impl NearCache {
             if let Some(stamp) = stamp {
                 let entry = Entry { what: kept.erased(), stamp, kept_at, until, n_bytes };
                 // What is too large takes away what was there, and is not kept.
-                self.copies.insert_with_lifecycle(hash, entry, &mut evicted);
+                part.copies.insert_with_lifecycle(hash, entry, &mut evicted);
             }
             stamp.is_some()
         };
         drop(evicted);
-        self.budget.note(&self.copies);
+        part.kept_one_more();
         if !is_kept {
             // Whatever came between may have kept what is older than this, which the caller is about to have.
             slots.kill_seen(seen);
@@ -277,15 +280,14 @@ impl NearCache {
     /// A value was read past the store, and will be given to the caller before it is known whether the store takes it: copies that are
     /// older are dropped. What comes back is good for [`NearCache::keep`] if the store takes the value.
     pub(crate) fn advance<P: Pattern>(&self, seen: Seen, key: &P::Key) -> Seen {
-        let slots = &self.desk.slots;
+        let (slots, part) = (&self.desk.slots, self.parts.of::<P::Entity>());
         // Whoever has claimed before this has put its copy in its place by now: it may be older, and is not to be seen in the counters.
         let _turn = self.turns.wait_for(seen);
-        let has_copy = self.copies.peek(&self.hash::<P>(key)).is_some_and(|entry| slots.is_good(entry.stamp));
+        let has_copy = part.copies.peek(&self.hash::<P>(key)).is_some_and(|entry| slots.is_good(entry.stamp));
         slots.advance(seen, has_copy)
     }
 
     /// Whether everything that was announced up to `place` has been told.
-    #[expect(dead_code, reason = "reads that are at least as fresh as a write come next")]
     pub(crate) fn has_reached(&self, place: &Position) -> bool {
         self.desk.proof.has_reached(place)
     }

@@ -6,8 +6,10 @@ mod write;
 
 use crate::{
     backend::Backend,
-    session::{Access, Consistency, Session},
+    patience::Patience,
+    session::{Consistency, Session, Source},
     shape::{Extend, Of},
+    token::Token,
 };
 
 pub use self::{list::List, write::Records};
@@ -16,13 +18,13 @@ pub use self::{list::List, write::Records};
 ///
 /// `#[derive(Repository)]` on a model makes a type around this one, with a finder for each declared access pattern.
 pub struct Repository<'s, DB: Backend, S> {
-    access: Access<'s, DB>,
+    source: Source<'s, DB>,
     shape: S,
 }
 
 impl<DB: Backend, S: Clone> Clone for Repository<'_, DB, S> {
     fn clone(&self) -> Self {
-        Self { access: self.access, shape: self.shape.clone() }
+        Self { source: self.source.clone(), shape: self.shape.clone() }
     }
 }
 
@@ -30,7 +32,7 @@ impl<'s, DB: Backend, E> Repository<'s, DB, Of<E>> {
     /// A repository of whole rows.
     #[doc(hidden)]
     pub fn new<Sn: Session<Backend = DB>>(session: &'s Sn) -> Self {
-        Self { access: session.access(), shape: Of::new() }
+        Self { source: Source::of(session), shape: Of::new() }
     }
 }
 
@@ -38,13 +40,26 @@ impl<'s, DB: Backend, S> Repository<'s, DB, S> {
     /// The same rows, of which only `T` is loaded.
     #[must_use]
     pub fn select<T>(self) -> Repository<'s, DB, Of<T>> {
-        Repository { access: self.access, shape: Of::new() }
+        Repository { source: self.source, shape: Of::new() }
     }
 
     /// The same rows, read from there: rows of relations too. In a transaction it changes nothing.
     #[must_use]
     pub fn reading(self, consistency: Consistency) -> Self {
-        Self { access: self.access.reading(consistency), shape: self.shape }
+        Self { source: self.source.reading(consistency), shape: self.shape }
+    }
+
+    /// The same rows, as fresh as that write at least, as [`Scope::at_least_as_fresh_as`](crate::Scope::at_least_as_fresh_as) says: rows of
+    /// relations too. In a transaction it changes nothing.
+    #[must_use]
+    pub fn at_least_as_fresh_as(self, token: Token) -> Self {
+        Self { source: self.source.at_least_as_fresh_as(token), shape: self.shape }
+    }
+
+    /// The same rows, waited for so long, in place of what the scope says: rows of relations too. In a transaction it changes nothing.
+    #[must_use]
+    pub fn patience(self, patience: Patience) -> Self {
+        Self { source: self.source.patience(patience), shape: self.shape }
     }
 
     /// The same rows, and a relation of each.
@@ -53,6 +68,6 @@ impl<'s, DB: Backend, S> Repository<'s, DB, S> {
     where
         S: Extend<R>,
     {
-        Repository { access: self.access, shape: self.shape.extend(relation) }
+        Repository { source: self.source, shape: self.shape.extend(relation) }
     }
 }

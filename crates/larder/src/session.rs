@@ -1,22 +1,34 @@
-//! What a repository works on: the handle, or a transaction.
+//! What a repository works on: the handle, a scope of it, or a transaction.
+
+mod source;
+mod terms;
+
+use std::time::{Duration, Instant};
 
 use diesel::result::QueryResult;
+
+pub(crate) use self::{
+    source::Source,
+    terms::{Client, Terms},
+};
 
 use crate::{
     backend::{Backend, throw_away_if_lost},
     entity::Entity,
     error::Result,
     failpoints::{Point, reach},
-    handle::Larder,
+    handle::{Larder, TransactionOptions},
     layers::Layers,
+    near::{Near, NearCache},
+    patience::Patience,
     row::FromRow,
     statement::Statement,
     transaction::Tx,
 };
 
-/// The handle or a transaction: whatever repositories can be made on.
+/// The handle, a scope of it, or a transaction: whatever repositories can be made on.
 ///
-/// Functions that are generic over it work in both. On the handle, reads go through the caches and every write is a transaction
+/// Functions that are generic over it work in all. On the handle and on a scope, reads go through the caches and every write is a transaction
 /// of its own; in a transaction, reads see the transaction's own rows and no cache, and writes belong to it. Sealed.
 pub trait Session: sealed::Sealed {
     /// The database.
@@ -25,7 +37,7 @@ pub trait Session: sealed::Sealed {
     #[doc(hidden)]
     fn access(&self) -> Access<'_, Self::Backend>;
 
-    /// Runs `work` in a transaction: a new one on the handle, a savepoint in a transaction.
+    /// Runs `work` in a transaction: a new one on the handle and on a scope, a savepoint in a transaction.
     ///
     /// # Errors
     /// Those of `work`, after which what it did is rolled back, and those of [`Larder::transaction`].
@@ -60,6 +72,7 @@ mod sealed {
     pub trait Sealed {}
 
     impl<DB: crate::backend::Backend> Sealed for crate::handle::Larder<DB> {}
+    impl<DB: crate::backend::Backend> Sealed for crate::scope::Scope<DB> {}
     impl<DB: crate::backend::Backend> Sealed for crate::transaction::Tx<DB> {}
 }
 
@@ -69,7 +82,9 @@ mod sealed {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Consistency {
     /// The near cache, if the handle has one: never older than its [horizon](crate::NearOptions::horizon), own writes seen, and for a
-    /// key never older than what this handle gave out before. Rows of [strict](crate::Near::Strict) models are as fresh as shared ones.
+    /// key never older than what this handle gave out before. A read with a
+    /// [token](crate::Token) looks there only if it is as fresh. Rows of [strict](crate::Near::Strict) models are as fresh as shared
+    /// ones.
     #[default]
     Near,
     /// The shared store: whatever was committed before the read began is seen, key by key.
@@ -83,6 +98,9 @@ pub enum Consistency {
 pub struct Access<'s, DB: Backend> {
     target: Target<'s, DB>,
     reading: Option<Consistency>,
+    terms: Option<&'s Terms>,
+    /// When the call has begun, if it will not be waited for as long as it takes.
+    since: Option<Instant>,
 }
 
 pub(crate) enum Target<'s, DB: Backend> {
@@ -108,11 +126,15 @@ impl<DB: Backend> Copy for Access<'_, DB> {}
 
 impl<'s, DB: Backend> Access<'s, DB> {
     pub(crate) fn handle(larder: &'s Larder<DB>) -> Self {
-        Self { target: Target::Handle(larder), reading: None }
+        Self { target: Target::Handle(larder), reading: None, terms: None, since: None }
     }
 
     pub(crate) fn transaction(tx: &'s Tx<DB>) -> Self {
-        Self { target: Target::Transaction(tx), reading: None }
+        Self { target: Target::Transaction(tx), reading: None, terms: None, since: None }
+    }
+
+    pub(crate) fn scope(larder: &'s Larder<DB>, reading: Option<Consistency>, terms: &'s Terms) -> Self {
+        Self { target: Target::Handle(larder), reading, terms: Some(terms), since: None }
     }
 
     /// The same, reading from there.
@@ -120,9 +142,33 @@ impl<'s, DB: Backend> Access<'s, DB> {
         Self { reading: Some(reading), ..self }
     }
 
-    /// Where rows of `E` are read from.
-    pub(crate) fn consistency<E: Entity>(self) -> Consistency {
+    /// Where rows of `E` are read from, with this near cache. To be asked **before** anything is looked for in it.
+    #[inline]
+    pub(crate) fn consistency<E: Entity>(self, near: Option<&NearCache>) -> Consistency {
+        let asked = self.asked::<E>();
+        self.terms.map_or(asked, |terms| asked.max(terms.least(near, E::NEAR)))
+    }
+
+    fn asked<E: Entity>(self) -> Consistency {
         self.reading.or(E::READS).unwrap_or_default()
+    }
+
+    /// For how long a load of rows of `E` is waited for: `None` if for as long as it takes.
+    pub(crate) fn wait<E: Entity>(self) -> Option<Wait<'s, DB>> {
+        let (Target::Handle(larder), Some(terms)) = (self.target, self.terms) else { return None };
+        if terms.waits_forever() {
+            return None;
+        }
+        let (Patience { soft, hard, stale_for }, may_be_stale) = terms.wait();
+        let may_be_stale = may_be_stale && E::NEAR == Near::Bounded && self.asked::<E>() == Consistency::Near;
+        let after = |time: Option<Duration>| self.since.zip(time).and_then(|(since, time)| since.checked_add(time));
+        let stale_for = stale_for.filter(|_| may_be_stale);
+        Some(Wait { larder, soft: after(soft), hard: after(hard), stale_for, client: terms.client() })
+    }
+
+    /// When the call has to end.
+    fn end(self) -> Option<Instant> {
+        self.since?.checked_add(self.terms?.wait().0.hard?)
     }
 
     /// The caches, unless they must be passed by.
@@ -146,7 +192,7 @@ impl<'s, DB: Backend> Access<'s, DB> {
         match self.target {
             Target::Handle(larder) => {
                 reach(Point::BeforeSelect);
-                let done = larder.connection().and_then(|mut connection| {
+                let done = larder.connection_until(self.end()).and_then(|mut connection| {
                     let done = work(&mut connection);
                     if let Err(error) = &done {
                         throw_away_if_lost::<DB>(&mut connection, error);
@@ -163,8 +209,23 @@ impl<'s, DB: Backend> Access<'s, DB> {
     /// Runs a write: in the transaction, or in one of its own.
     pub(crate) fn write<T>(self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
         match self.target {
-            Target::Handle(larder) => larder.transaction(work),
+            Target::Handle(larder) => match self.terms.and_then(Terms::client) {
+                Some(client) => {
+                    client.writing(|token| Tx::run_to_end(larder, TransactionOptions::default(), token, work))
+                }
+                None => larder.transaction(work),
+            },
             Target::Transaction(tx) => work(tx),
         }
     }
+}
+
+/// For how long a load is waited for, and what may be given in its place.
+pub(crate) struct Wait<'s, DB: Backend> {
+    pub(crate) larder: &'s Larder<DB>,
+    pub(crate) soft: Option<Instant>,
+    pub(crate) hard: Option<Instant>,
+    /// How old it may be.
+    pub(crate) stale_for: Option<Duration>,
+    pub(crate) client: Option<&'s Client>,
 }

@@ -45,7 +45,7 @@ pub trait Shape<DB: Backend> {
 
 /// What is needed of a row: all of it, or some columns.
 #[doc(hidden)]
-pub trait Head<DB: Backend>: Clone + Sized + 'static {
+pub trait Head<DB: Backend>: Clone + Send + Sized + 'static {
     type Entity: Table<DB>;
 
     /// Whether the whole row is needed, and so can be stored.

@@ -23,6 +23,7 @@ use crate::{
     session::Access,
     statement::Statement,
     store::Nonce,
+    token::Token,
 };
 
 mod dependents;
@@ -130,10 +131,12 @@ impl<DB: Backend> Tx<DB> {
         }
     }
 
-    /// Begins a transaction, runs `work` in it, and commits or rolls back.
+    /// Begins a transaction, runs `work` in it, and commits or rolls back. What sees it goes into `token`, unless it has certainly not
+    /// been committed.
     pub(crate) fn run_to_end<T>(
         larder: &Larder<DB>,
         options: TransactionOptions,
+        token: &mut Token,
         work: impl FnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
         let mut connection = larder.connection()?;
@@ -144,7 +147,7 @@ impl<DB: Backend> Tx<DB> {
             tells_caches: larder.layers().is_some(),
         };
         match panic::catch_unwind(AssertUnwindSafe(|| work(&tx))) {
-            Ok(Ok(value)) => tx.commit(larder, options).map(|()| value),
+            Ok(Ok(value)) => tx.commit(larder, options, token).map(|()| value),
             Ok(Err(error)) => {
                 tx.roll_back();
                 Err(error)
@@ -157,7 +160,7 @@ impl<DB: Backend> Tx<DB> {
     }
 
     /// Marks, commits, and ends the marks: `docs/architecture.md`, "One write".
-    fn commit(self, larder: &Larder<DB>, options: TransactionOptions) -> Result<()> {
+    fn commit(self, larder: &Larder<DB>, options: TransactionOptions, token: &mut Token) -> Result<()> {
         let mut frames = self.frames.take();
         let effects = frames.pop().unwrap_or_default();
         // Whoever opens and closes transactions by hand in `run` may have left one open: COMMIT would not be one.
@@ -168,7 +171,12 @@ impl<DB: Backend> Tx<DB> {
             return Err(Error::Doomed);
         }
         let Some(layers) = larder.layers().filter(|_| !effects.is_empty()) else {
-            return self.send_commit(None).map_err(|failure| failure.error);
+            let committed = self.send_commit(None);
+            // Without a store of its own the handle tells nobody: whoever has one may hear of it later, by triggers.
+            if !effects.is_empty() {
+                see(token, Token::of_unmarked(), &committed);
+            }
+            return committed.map_err(|failure| failure.error);
         };
 
         let (n_cells, limit) = (effects.len(), layers.max_cells());
@@ -179,7 +187,7 @@ impl<DB: Backend> Tx<DB> {
         let keys = effects.keys();
         let begun = match self.tell(larder, layers, (&effects, &keys), options) {
             Ok(Told::Marked(begun)) => begun,
-            Ok(Told::Noted(noted)) => return self.commit_without_markers(layers, noted),
+            Ok(Told::Noted(noted)) => return self.commit_without_markers(layers, noted, token),
             Err(error) => {
                 self.roll_back();
                 return Err(error);
@@ -190,7 +198,9 @@ impl<DB: Backend> Tx<DB> {
             layers.rolled_back(&begun, &keys);
             return Err(Error::TooSlow { n_cells });
         }
-        match self.send_commit(larder.announces().then(|| begun.nonce())) {
+        let committed = self.send_commit(larder.announces().then(|| begun.nonce()));
+        see(token, Token::of_marked(begun.place()), &committed);
+        match committed {
             Ok(()) => {
                 layers.committed(&begun, effects);
                 Ok(())
@@ -207,8 +217,9 @@ impl<DB: Backend> Tx<DB> {
     }
 
     /// Commits what stands in the outbox: until the store is told, the handle passes those cells by.
-    fn commit_without_markers(self, layers: &Layers, noted: Noted) -> Result<()> {
+    fn commit_without_markers(self, layers: &Layers, noted: Noted, token: &mut Token) -> Result<()> {
         let committed = self.send_commit(None);
+        see(token, Token::of_unmarked(), &committed);
         match &committed {
             Ok(()) => layers.committed_without_markers(noted),
             Err(failure) if failure.certain => layers.rolled_back_without_markers(noted),
@@ -239,6 +250,13 @@ impl<DB: Backend> Tx<DB> {
 struct Failure {
     error: Error,
     certain: bool,
+}
+
+/// Takes down what sees a write that has been committed, or may have been.
+fn see(token: &mut Token, write: Token, committed: &Result<(), Failure>) {
+    if !matches!(committed, Err(Failure { certain: true, .. })) {
+        *token = token.and(write);
+    }
 }
 
 /// How many transactions are open in each other: `None` if that is not known any more.

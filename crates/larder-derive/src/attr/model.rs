@@ -3,11 +3,17 @@
 use proc_macro2::TokenTree;
 use syn::{Attribute, Expr, Ident, LitBool, LitInt, LitStr, Token, parse::ParseStream};
 
-use super::{item, order, relation, relation::RelationAttr, ttl};
+use super::{
+    item,
+    near::{self, Given, NearAttrs},
+    order, relation,
+    relation::RelationAttr,
+    ttl,
+};
 use crate::errors::Errors;
 
-const OPTIONS: &[&str] =
-    &["ttl", "name", "write_through", "writes", "unique", "index", "has_many", "has_one", "belongs_to", "many_to_many"];
+const OPTIONS: [&str; 10] =
+    ["ttl", "name", "write_through", "writes", "unique", "index", "has_many", "has_one", "belongs_to", "many_to_many"];
 
 /// The struct's attributes.
 #[derive(Default)]
@@ -15,7 +21,8 @@ pub(crate) struct ModelAttrs {
     pub(crate) ttl: Option<u64>,
     pub(crate) name: Option<LitStr>,
     pub(crate) write_through: Option<bool>,
-    pub(crate) writes: Option<Writes>,
+    pub(crate) writes: Option<Given<Writes>>,
+    pub(crate) near: NearAttrs,
     pub(crate) uniques: Vec<Unique>,
     pub(crate) indexes: Vec<Index>,
     pub(crate) relations: Vec<RelationAttr>,
@@ -24,7 +31,7 @@ pub(crate) struct ModelAttrs {
 }
 
 /// `writes = strict`, `writes = available`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writes {
     Strict,
     Available,
@@ -71,6 +78,10 @@ impl ModelAttrs {
                 input.parse::<Token![=]>()?;
                 item::once(&mut self.writes, &option, writes(input)?)
             }
+            word if near::OPTIONS.contains(&word) => {
+                input.parse::<Token![=]>()?;
+                self.near.item(&option, input)
+            }
             "unique" => {
                 self.uniques.push(item::parenthesized(input, |input| unique(option, input))?);
                 Ok(())
@@ -90,7 +101,7 @@ impl ModelAttrs {
                 }
                 Ok(())
             }
-            _ => Err(item::unknown(&option, OPTIONS)),
+            _ => Err(item::unknown(&option, &[&OPTIONS[..], &near::OPTIONS].concat())),
         }
     }
 }
@@ -104,13 +115,14 @@ fn relation_name(input: ParseStream<'_>) -> Option<Ident> {
     }
 }
 
-fn writes(input: ParseStream<'_>) -> syn::Result<Writes> {
+fn writes(input: ParseStream<'_>) -> syn::Result<Given<Writes>> {
     let word = item::ident(input)?;
-    match &*word.to_string() {
-        "strict" => Ok(Writes::Strict),
-        "available" => Ok(Writes::Available),
-        _ => Err(syn::Error::new(word.span(), "writes are `strict` or `available`")),
-    }
+    let value = match &*word.to_string() {
+        "strict" => Writes::Strict,
+        "available" => Writes::Available,
+        _ => return Err(syn::Error::new(word.span(), "writes are `strict` or `available`")),
+    };
+    Ok(Given { word, value })
 }
 
 fn unique(keyword: Ident, input: ParseStream<'_>) -> syn::Result<Unique> {

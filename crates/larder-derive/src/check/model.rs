@@ -1,6 +1,6 @@
 use syn::{Ident, Path, ext::IdentExt};
 
-use super::{find_column, pattern, relation};
+use super::{find_column, near, pattern, relation};
 use crate::{
     ast::Struct,
     attr::{Diesel, FieldAttrs, ModelAttrs},
@@ -32,6 +32,7 @@ pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model
     patterns.declared(&attrs, errors);
     let relations = relation::relations(input.ident, &diesel, attrs.relations, &mut patterns, errors);
     let patterns = patterns.finish(errors);
+    near::near(&attrs.near, attrs.writes.as_ref(), errors);
 
     let is_named = attrs.name.is_some();
     let name = match attrs.name {
@@ -51,7 +52,8 @@ pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model
         is_named,
         ttl: attrs.ttl,
         write_through: attrs.write_through.unwrap_or(true),
-        writes: attrs.writes,
+        writes: attrs.writes.map(|writes| writes.value),
+        near: attrs.near,
         backends: diesel.backends,
         fields,
         patterns,

@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{coding, local, place, quiet};
+use super::{coding, local, near, place, quiet};
 use crate::{
     attr::Writes,
     facts::{Model, ModelField, tuple},
@@ -64,6 +64,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
                 ::core::option::Option::Some(__larder::Writes::#writes);
         }
     });
+    let near = near::constants(model);
     let encode = model.fields.iter().map(|field| {
         let ident = field.ident;
         coding::encode(field.ty, field.serde.as_ref(), quote!(&self.#ident))
@@ -109,6 +110,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
             const TTL: ::core::option::Option<::core::time::Duration> = #ttl;
             const WRITE_THROUGH: bool = #write_through;
             #writes
+            #near
             fn key(&self) -> Self::Key {
                 #key_of
             }

@@ -75,6 +75,18 @@ pub(super) fn methods(model: &Model<'_>) -> TokenStream {
             #vis fn reading(self, consistency: __larder::Consistency) -> Self {
                 #repository { inner: self.inner.reading(consistency) }
             }
+
+            /// The same rows, as fresh as a write at least: rows of relations too.
+            #[must_use]
+            #vis fn at_least_as_fresh_as(self, token: __larder::Token) -> Self {
+                #repository { inner: self.inner.at_least_as_fresh_as(token) }
+            }
+
+            /// The same rows, waited for only so long: rows of relations too.
+            #[must_use]
+            #vis fn patience(self, patience: __larder::Patience) -> Self {
+                #repository { inner: self.inner.patience(patience) }
+            }
         }
 
         #[automatically_derived]

@@ -3,7 +3,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Ident, Path, Type, Visibility};
 
 use crate::{
-    attr::{OnDelete, SerdeCoding, Writes},
+    attr::{NearAttrs, OnDelete, SerdeCoding, Writes},
     names,
 };
 
@@ -18,6 +18,7 @@ pub(crate) struct Model<'a> {
     pub(crate) ttl: Option<u64>,
     pub(crate) write_through: bool,
     pub(crate) writes: Option<Writes>,
+    pub(crate) near: NearAttrs,
     pub(crate) backends: Vec<Type>,
     pub(crate) fields: Vec<ModelField<'a>>,
     /// The primary key's comes first.

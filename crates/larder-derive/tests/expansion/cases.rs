@@ -41,6 +41,7 @@ fn a_model_with_everything() {
             #[diesel(table_name = crate::schema::orders, primary_key(shop, number))]
             #[diesel(belongs_to(crate::User), check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
             #[larder(ttl = "5m", name = "purchases", write_through = false, writes = available)]
+            #[larder(near = bounded, near_ttl = "5s", near_bytes = "8MiB", reads = shared)]
             #[larder(unique(invoice; deferrable), index(user_id, status; order = (placed_at.desc(), number.asc()), head = 50))]
             #[larder(has_many(items: Item, foreign_key = (shop, order_number), on_delete = cascade))]
             #[larder(has_one(parcel: Parcel, foreign_key = (shop, order_number), on_delete = set_null))]

@@ -9,6 +9,7 @@ use crate::{
     backend::Backend,
     event::{HandleEvent, NoEvents},
     layers::{Layers, Times},
+    load::Loaders,
     memo::Memos,
     near::NearOptions,
     store::{BreakerOptions, Store},
@@ -221,8 +222,10 @@ impl<DB: Backend> Builder<DB> {
             policy.look::<DB>(&self.pool);
         }
         let memos = Memos::new(layers.as_ref().map(|layers| Arc::clone(layers.slots())));
+        let loaders = Loaders::new(self.pool.max_size());
         let connections = Connections::new(self.pool, self.wait_for_connection);
-        Larder { inner: Arc::new(Inner { connections, layers, times, policy, announces: self.announces, memos }) }
+        let announces = self.announces;
+        Larder { inner: Arc::new(Inner { connections, layers, times, policy, announces, memos, loaders }) }
     }
 }
 

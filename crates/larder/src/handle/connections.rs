@@ -5,7 +5,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
@@ -62,6 +62,18 @@ impl<DB: Backend> Connections<DB> {
         }
     }
 
+    /// The same for somebody who waits until then at most, which may be too short to say anything of the database.
+    pub(super) fn get_until(&self, end: Instant) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::TimedOut);
+        }
+        if left >= self.wait || (self.is_away.load(Ordering::Relaxed) && self.has_none()) {
+            return self.get();
+        }
+        self.pool.get_timeout(left).map_err(|_| Error::TimedOut)
+    }
+
     fn has_none(&self) -> bool {
         self.pool.state().connections == 0
     }
@@ -100,7 +112,7 @@ impl<DB: Backend> Connections<DB> {
 #[cfg(test)]
 #[cfg(feature = "sqlite")]
 mod tests {
-    use std::{fs, sync::Barrier, thread, time::Instant};
+    use std::{fs, sync::Barrier, thread};
 
     use diesel::{SqliteConnection, sqlite::Sqlite};
 

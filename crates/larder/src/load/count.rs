@@ -5,6 +5,7 @@ use std::{collections::HashMap, marker::PhantomData};
 use diesel::{deserialize, row::Row};
 
 use super::{
+    in_time::in_time,
     look::Sight,
     select::{chunk_of, push_from},
 };
@@ -62,9 +63,44 @@ where
         layers.discard(&corrupt.iter().map(|n| &cells[*n]).collect::<Vec<_>>());
         missing.extend(corrupt.into_iter().map(|n| asked[n]));
     }
-    let chunk = chunk_of::<DB, P>(filter().map_or(Ok(0), |filter| DB::n_binds(&filter))?);
-    for missing in missing.chunks(chunk) {
+    if !missing.is_empty() {
         let wanted: Vec<P::Key> = missing.iter().map(|at| keys[*at].clone()).collect();
+        let counted = match access.wait::<P::Entity>().filter(|_| filter().is_none()) {
+            None => count_rows::<DB, P>(access, &wanted, filter)?,
+            Some(wait) => {
+                let last = |key: &P::Key| {
+                    let (kept, age) = sight.near()?.last::<P>(key)?;
+                    Some((i64::try_from(kept.count()?).ok()?, age))
+                };
+                let keys = wanted.clone();
+                let count = move |access: Access<'_, DB>| count_rows::<DB, P>(access, &keys, || None);
+                in_time::<DB, P, i64>(&wait, &wanted, last, count)?
+            }
+        };
+        for (at, count) in missing.into_iter().zip(counted) {
+            counts[at] = count;
+        }
+    }
+    // No list that is older than a number may be given out after it.
+    for (at, seen) in seen {
+        sight.near().into_iter().for_each(|near| _ = near.advance::<P>(seen, &keys[at]));
+    }
+    Ok(counts)
+}
+
+/// How many rows the database has for each of `keys`.
+fn count_rows<'q, DB, P>(
+    access: Access<'_, DB>,
+    keys: &[P::Key],
+    filter: impl Fn() -> Option<Fragment<'q, DB>>,
+) -> Result<Vec<i64>>
+where
+    DB: Backend,
+    P: PatternOn<DB>,
+{
+    let mut counts = vec![0; keys.len()];
+    let chunk = chunk_of::<DB, P>(filter().map_or(Ok(0), |filter| DB::n_binds(&filter))?);
+    for (first, keys) in keys.chunks(chunk).enumerate().map(|(at, keys)| (at * chunk, keys)) {
         let mut list = SelectList::new();
         P::select(&mut list);
         let mut statement = Statement::new();
@@ -72,23 +108,19 @@ where
             statement.fragment(item);
         });
         statement.sql(", COUNT(*)");
-        push_from::<DB, P>(wanted, filter(), &mut statement);
+        push_from::<DB, P>(keys.to_vec(), filter(), &mut statement);
         let mut list = SelectList::new();
         P::select(&mut list);
         statement.sql(" GROUP BY ").separated(", ", list.items, |statement, item| {
             statement.fragment(item);
         });
         let rows: Vec<Counted<P::Key, P>> = access.load(statement)?;
-        let places: HashMap<&P::Key, usize> = missing.iter().map(|at| (&keys[*at], *at)).collect();
+        let places: HashMap<&P::Key, usize> = keys.iter().enumerate().map(|(at, key)| (key, first + at)).collect();
         for row in rows {
             if let Some(at) = row.key.and_then(|key| places.get(&key).copied()) {
                 counts[at] = row.count;
             }
         }
-    }
-    // No list that is older than a number may be given out after it.
-    for (at, seen) in seen {
-        sight.near().into_iter().for_each(|near| _ = near.advance::<P>(seen, &keys[at]));
     }
     Ok(counts)
 }

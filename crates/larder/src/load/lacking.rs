@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc, thread, time::Duration};
 
 use super::{
-    ALL,
+    ALL, in_time,
     look::{Looked, Sight, look},
     select::{Loaded, Refined, select_by},
 };
@@ -34,9 +34,10 @@ pub(super) struct Lacking {
 }
 
 /// A key whose cell does not answer.
-struct Missing<'a> {
+struct Missing {
     at: usize,
-    cell: Option<&'a CellKey>,
+    /// Which of the cells that were asked for.
+    cell: Option<usize>,
     why: Why,
     lease: Option<Lease>,
     /// How things were near before the store was asked.
@@ -59,12 +60,18 @@ enum Why {
     Refused,
 }
 
+/// The cells that the store was asked for, and the keys whose cells did not answer.
+pub(super) struct Asked {
+    cells: Vec<CellKey>,
+    missing: Vec<Missing>,
+}
+
 /// Puts the rows of the keys that are lacking into `groups`.
 pub(super) fn load_lacking<DB, P, H>(
     access: Access<'_, DB>,
     sight: &Sight<'_>,
     keys: &[P::Key],
-    mut lacking: Vec<Lacking>,
+    lacking: &[Lacking],
     limit: usize,
     groups: &mut [Rows<H>],
 ) -> Result<()>
@@ -73,37 +80,78 @@ where
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
+    let asked = ask::<DB, P, H>(access, sight, keys, lacking, limit, groups);
+    if asked.missing.is_empty() {
+        return Ok(());
+    }
+    match access.wait::<P::Entity>() {
+        None => load_asked::<DB, P, H>(access, sight, keys, asked, limit, groups),
+        Some(wait) => in_time::load_asked::<DB, P, H>(&wait, sight, keys, asked, limit, groups),
+    }
+}
+
+/// Asks the store for what is lacking.
+fn ask<DB, P, H>(
+    access: Access<'_, DB>,
+    sight: &Sight<'_>,
+    keys: &[P::Key],
+    lacking: &[Lacking],
+    limit: usize,
+    groups: &mut [Rows<H>],
+) -> Asked
+where
+    DB: Backend,
+    P: PatternOn<DB>,
+    H: Head<DB, Entity = P::Entity>,
+{
     // Of a store that is not asked nobody needs the cells' keys, unless there are copies of them to keep right.
     let layers = access.layers().filter(|layers| sight.near().is_some() || !layers.is_store_spared());
     let Some(layers) = layers else {
-        let nowhere = |lacking: Lacking| Missing {
+        let nowhere = |lacking: &Lacking| Missing {
             at: lacking.at,
             cell: None,
             why: Why::PassedBy,
             lease: None,
             seen: None,
-            lacking,
+            lacking: *lacking,
         };
-        let missing: Vec<_> = lacking.into_iter().map(nowhere).collect();
-        return load_missing::<DB, P, H>(access, sight, keys, &missing, limit, groups);
+        return Asked { cells: Vec::new(), missing: lacking.iter().map(nowhere).collect() };
     };
-    let (mut n_rounds, mut polls) = (0, POLLS.iter());
-    while !lacking.is_empty() {
-        n_rounds += 1;
-        let cells = payload::cell_keys::<P>(lacking.iter().map(|lacking| &keys[lacking.at]));
-        let mut missing = read_cells::<DB, P, H>((layers, sight), keys, &cells, &lacking, limit, groups);
+    let cells = payload::cell_keys::<P>(lacking.iter().map(|lacking| &keys[lacking.at]));
+    let missing = read_cells::<DB, P, H>((layers, sight), keys, &cells, lacking, limit, groups);
+    Asked { cells, missing }
+}
+
+/// Puts the rows of the keys whose cells did not answer into `groups`, and asks again for those that others load.
+pub(super) fn load_asked<DB, P, H>(
+    access: Access<'_, DB>,
+    sight: &Sight<'_>,
+    keys: &[P::Key],
+    mut asked: Asked,
+    limit: usize,
+    groups: &mut [Rows<H>],
+) -> Result<()>
+where
+    DB: Backend,
+    P: PatternOn<DB>,
+    H: Head<DB, Entity = P::Entity>,
+{
+    let (mut n_rounds, mut polls) = (1, POLLS.iter());
+    loop {
+        let Asked { cells, mut missing } = asked;
         // What is loaded for its own sake must be sent before anybody else is waited for, who may wait for it.
-        let crew = if H::WHOLE { take_leases(layers, &mut missing) } else { None };
+        let layers = access.layers();
+        let crew = layers.filter(|_| H::WHOLE).and_then(|layers| take_leases(layers, &cells, &mut missing));
         let may_wait = n_rounds < ROUNDS && polls.len() > 0;
         let (own, others): (Vec<_>, Vec<_>) = missing.into_iter().partition(|missing| !may_wait || missing.is_own());
-        load_missing::<DB, P, H>(access, sight, keys, &own, limit, groups)?;
+        load_missing::<DB, P, H>(access, sight, keys, (&cells, &own), limit, groups)?;
         drop(crew);
 
-        lacking.clear();
+        let mut lacking = Vec::new();
         let is_elsewhere = others.iter().any(|missing| matches!(missing.why, Why::Elsewhere));
         for missing in others {
-            let loaded = match (missing.why, missing.cell) {
-                (Why::UnderWay(token), Some(cell)) => layers.wait_for(cell, token),
+            let loaded = match (missing.why, missing.cell, layers) {
+                (Why::UnderWay(token), Some(cell), Some(layers)) => layers.wait_for(&cells[cell], token),
                 _ => None,
             };
             match loaded.map(|value| look::<P>(Found::Loaded(value), limit, false)) {
@@ -111,15 +159,31 @@ where
                 _ => lacking.push(Lacking { was_refused: matches!(missing.why, Why::Refused), ..missing.lacking }),
             }
         }
+        if lacking.is_empty() {
+            return Ok(());
+        }
         if is_elsewhere {
             polls.next().copied().into_iter().for_each(thread::sleep);
         }
+        n_rounds += 1;
+        asked = ask::<DB, P, H>(access, sight, keys, &lacking, limit, groups);
     }
-    Ok(())
 }
 
-impl<'a> Missing<'a> {
-    fn vacancy(&self) -> Option<(&'a CellKey, Vacancy)> {
+impl Asked {
+    /// The same for the keys that are missing alone, and which ones those are.
+    pub(super) fn alone(mut self) -> (Vec<usize>, Self) {
+        let places = self.missing.iter().map(|missing| missing.at).collect();
+        for (at, missing) in self.missing.iter_mut().enumerate() {
+            missing.at = at;
+            missing.lacking.at = at;
+        }
+        (places, self)
+    }
+}
+
+impl Missing {
+    fn vacancy(&self) -> Option<(usize, Vacancy)> {
         match (self.cell, self.why) {
             (Some(cell), Why::Vacant(vacancy)) if !self.lacking.was_refused => Some((cell, vacancy)),
             _ => None,
@@ -137,7 +201,7 @@ fn load_missing<DB, P, H>(
     access: Access<'_, DB>,
     sight: &Sight<'_>,
     keys: &[P::Key],
-    missing: &[Missing<'_>],
+    (cells, missing): (&[CellKey], &[Missing]),
     limit: usize,
     groups: &mut [Rows<H>],
 ) -> Result<()>
@@ -173,7 +237,7 @@ where
                     (heads, Some(keep_if_stored::<P>(seen, &keys[missing.at], rows, ttl)))
                 }
             };
-            parcels.push(layers.parcel(cell, lease, value, P::Entity::TTL, delivered));
+            parcels.push(layers.parcel(&cells[cell], lease, value, P::Entity::TTL, delivered));
             groups[missing.at] = heads;
         } else {
             groups[missing.at] = rows.into_iter().take(limit).map(Loaded::narrow).collect();
@@ -186,14 +250,14 @@ where
 }
 
 /// Asks the store for cells. What they hold goes into `groups`; what they lack comes back.
-fn read_cells<'a, DB, P, H>(
+fn read_cells<DB, P, H>(
     (layers, sight): (&Layers, &Sight<'_>),
     keys: &[P::Key],
-    cells: &'a [CellKey],
+    cells: &[CellKey],
     lacking: &[Lacking],
     limit: usize,
     groups: &mut [Rows<H>],
-) -> Vec<Missing<'a>>
+) -> Vec<Missing>
 where
     DB: Backend,
     P: PatternOn<DB>,
@@ -206,7 +270,7 @@ where
     for (n, found) in sight.ask(layers, cells).into_iter().enumerate() {
         let (lacking, seen) = (lacking[n], seen[n]);
         let at = lacking.at;
-        let lacks = |why| Missing { at, cell: Some(&cells[n]), why, lease: None, seen, lacking };
+        let lacks = |why| Missing { at, cell: Some(n), why, lease: None, seen, lacking };
         match look::<P>(found, limit, seen.is_some()) {
             Looked::Rows(rows) => groups[at] = rows.into_iter().map(H::narrow).collect(),
             Looked::ToKeep { rows, is_whole } => {
@@ -223,7 +287,7 @@ where
             Looked::Corrupt => corrupt.push(lacks(Why::PassedBy)),
         }
     }
-    let vacancy = layers.discard(&corrupt.iter().filter_map(|missing| missing.cell).collect::<Vec<_>>());
+    let vacancy = layers.discard(&corrupt.iter().filter_map(|missing| Some(&cells[missing.cell?])).collect::<Vec<_>>());
     let why = vacancy.map_or(Why::PassedBy, Why::Vacant);
     missing.extend(corrupt.into_iter().map(|missing| Missing { why, ..missing }));
     missing
@@ -247,8 +311,9 @@ fn keep_if_stored<P: Pattern>(
 }
 
 /// Takes leases on what is vacant. Where another was quicker, he is waited for.
-fn take_leases<'l>(layers: &'l Layers, missing: &mut [Missing<'l>]) -> Option<Crew<'l>> {
-    let vacant: Vec<_> = missing.iter().filter_map(Missing::vacancy).collect();
+fn take_leases<'l>(layers: &'l Layers, cells: &'l [CellKey], missing: &mut [Missing]) -> Option<Crew<'l>> {
+    let vacant: Vec<_> =
+        missing.iter().filter_map(Missing::vacancy).map(|(cell, vacancy)| (&cells[cell], vacancy)).collect();
     if vacant.is_empty() {
         return None;
     }

@@ -23,10 +23,21 @@ pub(super) struct Sight<'s> {
 impl<'s> Sight<'s> {
     /// How far a read of rows of `E` sees. To be made at its beginning: what is near is served as of now.
     pub(super) fn of<E: Entity>(access: Access<'s, impl Backend>) -> Self {
-        let consistency = access.consistency::<E>();
-        let near = access.layers().and_then(Layers::near).filter(|_| E::NEAR != Near::Off);
+        let near = access.layers().and_then(Layers::near);
+        let consistency = access.consistency::<E>(near.map(|near| &**near));
+        let near = near.filter(|_| E::NEAR != Near::Off);
         let leave = near.filter(|_| consistency == Consistency::Near).and_then(|near| near.leave(E::NEAR));
         Self { near, leave, asks_store: consistency != Consistency::Database }
+    }
+
+    /// How far another thread sees that goes on where such a read has come to the end of what is near. What it finds goes there.
+    pub(super) fn beyond_near<E: Entity>(access: Access<'s, impl Backend>, asks_store: bool) -> Self {
+        let near = access.layers().and_then(Layers::near).filter(|_| E::NEAR != Near::Off);
+        Self { near, leave: None, asks_store }
+    }
+
+    pub(super) fn asks_store(&self) -> bool {
+        self.asks_store
     }
 
     /// What is near of a key, and may be served.

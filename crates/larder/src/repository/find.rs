@@ -59,7 +59,7 @@ where
     /// Those of [`Repository::find`].
     pub fn exists(&self, key: impl Into<KeyOf<S, DB>>) -> Result<bool> {
         let found = load::rows_by::<DB, PrimaryOf<S, DB>, Presence<S::Entity>>(
-            self.access,
+            self.source.access(),
             &[canonical::<DB, _>(key.into())],
             1,
         )?;
@@ -86,8 +86,9 @@ where
         }
         let mut statement = Statement::new();
         statement.fragment(S::Entity::select(query, list));
-        let loaded: Vec<load::Loaded<S::Entity, S::Head>> = self.access.load(statement)?;
-        self.shape.assemble(self.access, loaded.into_iter().map(load::Loaded::narrow).collect())
+        let access = self.source.access();
+        let loaded: Vec<load::Loaded<S::Entity, S::Head>> = access.load(statement)?;
+        self.shape.assemble(access, loaded.into_iter().map(load::Loaded::narrow).collect())
     }
 
     /// The row of a unique pattern.
@@ -96,8 +97,9 @@ where
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        match load::row_by::<DB, P, S::Head>(self.access, canonical::<DB, _>(key))? {
-            Some(head) => self.shape.assemble_one(self.access, head),
+        let access = self.source.access();
+        match load::row_by::<DB, P, S::Head>(access, canonical::<DB, _>(key))? {
+            Some(head) => self.shape.assemble_one(access, head),
             None => Ok(None),
         }
     }
@@ -119,7 +121,7 @@ where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
         S: Clone,
     {
-        List::new(self.access, self.shape.clone(), canonical::<DB, _>(key))
+        List::new(self.source.clone(), self.shape.clone(), canonical::<DB, _>(key))
     }
 
     /// The rows of several lists, in the order of `keys`.
@@ -138,7 +140,7 @@ where
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let counts = load::count_by::<DB, P>(self.access, &[canonical::<DB, _>(key)], || None)?;
+        let counts = load::count_by::<DB, P>(self.source.access(), &[canonical::<DB, _>(key)], || None)?;
         Ok(counts.first().copied().unwrap_or_default())
     }
 
@@ -152,13 +154,14 @@ where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
         let keys: Vec<P::Key> = keys.into_iter().map(canonical::<DB, _>).collect();
-        if let Some((heads, counts)) = load::rows_near::<DB, P, S::Head>(self.access, keys.iter().map(Some), limit) {
-            return Ok((self.shape.assemble(self.access, heads)?.into_iter(), counts));
+        let access = self.source.access();
+        if let Some((heads, counts)) = load::rows_near::<DB, P, S::Head>(access, keys.iter().map(Some), limit) {
+            return Ok((self.shape.assemble(access, heads)?.into_iter(), counts));
         }
         let distinct = Distinct::of::<DB>(keys.into_iter().map(Some));
-        let groups = load::rows_by::<DB, P, S::Head>(self.access, &distinct.keys, limit)?;
+        let groups = load::rows_by::<DB, P, S::Head>(access, &distinct.keys, limit)?;
         let (heads, counts) = distinct.spread(groups);
-        Ok((self.shape.assemble(self.access, heads)?.into_iter(), counts))
+        Ok((self.shape.assemble(access, heads)?.into_iter(), counts))
     }
 }
 

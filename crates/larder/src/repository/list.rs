@@ -6,14 +6,14 @@ use crate::{
     error::Result,
     load::{self, Refined},
     relation::{IntoOrder, Term},
-    session::Access,
+    session::Source,
     shape::Shape,
 };
 
 /// The rows with one key of an access pattern, in the pattern's order unless another is asked for.
 #[must_use = "a list is loaded by `load` or `first`"]
 pub struct List<'s, DB: Backend, S, P: Pattern> {
-    access: Access<'s, DB>,
+    source: Source<'s, DB>,
     shape: S,
     key: P::Key,
     limit: usize,
@@ -27,8 +27,8 @@ where
     S: Shape<DB>,
     P: PatternOn<DB> + Pattern<Entity = S::Entity>,
 {
-    pub(super) fn new(access: Access<'s, DB>, shape: S, key: P::Key) -> Self {
-        Self { access, shape, key, limit: load::ALL, order: None, pattern: PhantomData }
+    pub(super) fn new(source: Source<'s, DB>, shape: S, key: P::Key) -> Self {
+        Self { source, shape, key, limit: load::ALL, order: None, pattern: PhantomData }
     }
 
     /// Keeps the first `n` rows. Defaults to all.
@@ -55,18 +55,16 @@ where
     /// [`Error::Database`](crate::Error::Database) if the statement fails, [`Error::Pool`](crate::Error::Pool) if there is no
     /// connection for it.
     pub fn load(self) -> Result<Vec<S::Output>> {
-        let keys = [self.key];
+        let (keys, access) = ([self.key], self.source.access());
         let heads = match self.order.filter(|order| order != P::ORDER) {
-            None => {
-                load::rows_by::<DB, P, S::Head>(self.access, &keys, self.limit)?.pop().unwrap_or_default().into_vec()
-            }
+            None => load::rows_by::<DB, P, S::Head>(access, &keys, self.limit)?.pop().unwrap_or_default().into_vec(),
             Some(order) => {
                 let refined = || Refined { filter: None, order: Cow::Borrowed(&order[..]), limit: self.limit };
-                let loaded = load::select_by::<DB, P, S::Head>(self.access, &keys, refined)?.pop().unwrap_or_default();
+                let loaded = load::select_by::<DB, P, S::Head>(access, &keys, refined)?.pop().unwrap_or_default();
                 loaded.into_iter().map(load::Loaded::narrow).collect()
             }
         };
-        self.shape.assemble(self.access, heads)
+        self.shape.assemble(access, heads)
     }
 
     /// Loads the first row.

@@ -49,7 +49,7 @@ where
         R::Values: QueryFragment<DB>,
     {
         let values = record.values();
-        let rows = self.access.write(|tx| insert_values::<DB, E>(tx, Box::new(&values), OnConflict::Fail))?;
+        let rows = self.source.access().write(|tx| insert_values::<DB, E>(tx, Box::new(&values), OnConflict::Fail))?;
         rows.into_iter().next().ok_or(Error::Database(diesel::result::Error::NotFound))
     }
 
@@ -95,10 +95,10 @@ where
             })?;
             Ok(inserted)
         };
-        match self.access.target() {
+        match self.source.access().target() {
             // Of several statements some may have been done when one fails, and the transaction go on.
             Target::Transaction(tx) if DB::INSERTS_ROW_BY_ROW && records.n_rows() > 1 => tx.savepoint(insert),
-            _ => self.access.write(insert),
+            _ => self.source.access().write(insert),
         }
     }
 
@@ -117,10 +117,10 @@ where
         let (key, changes) = (key.into(), changes.as_changeset());
         let found = if changes_nothing::<DB>(&changes)? {
             let keys = std::slice::from_ref(&key);
-            let mut groups = load::rows_by::<DB, E::ByKey, crate::shape::Whole<E>>(self.access, keys, 1)?;
+            let mut groups = load::rows_by::<DB, E::ByKey, crate::shape::Whole<E>>(self.source.access(), keys, 1)?;
             groups.pop().and_then(|mut rows| rows.pop()).map(|row| row.0)
         } else {
-            self.access.write(|tx| update_key(tx, &key, &changes))?
+            self.source.access().write(|tx| update_key(tx, &key, &changes))?
         };
         found.ok_or(Error::NotFound { table: E::NAME })
     }
@@ -143,7 +143,7 @@ where
         if changes_nothing::<DB>(&changes)? {
             return Ok(Vec::new());
         }
-        self.access.write(|tx| {
+        self.source.access().write(|tx| {
             update_rows::<DB, E>(tx, &changes, |statement| {
                 statement.fragment(Box::new(&condition));
             })
@@ -166,7 +166,7 @@ where
     {
         let (key, values, changes) = (key.into(), record.values(), changes.as_changeset());
         let unchanged = changes_nothing::<DB>(&changes)?;
-        self.access.write(|tx| {
+        self.source.access().write(|tx| {
             for _ in 0..UPSERT_TRIES {
                 let updated = if unchanged { lock_key(tx, &key)? } else { update_key(tx, &key, &changes)? };
                 if let Some(row) = updated {
@@ -190,7 +190,10 @@ where
     /// As [`Repository::insert`].
     pub fn delete(&self, key: impl Into<E::Key>) -> Result<Option<E>> {
         let key = key.into();
-        let rows = self.access.write(|tx| delete_rows::<DB, E>(tx, |statement| match_key::<DB, E>(&key, statement)))?;
+        let rows = self
+            .source
+            .access()
+            .write(|tx| delete_rows::<DB, E>(tx, |statement| match_key::<DB, E>(&key, statement)))?;
         Ok(rows.into_iter().next())
     }
 
@@ -205,7 +208,7 @@ where
     where
         P: Expression<SqlType: BoolOrNullableBool> + NonAggregate + AppearsOnTable<E::Table> + QueryFragment<DB>,
     {
-        self.access.write(|tx| {
+        self.source.access().write(|tx| {
             delete_rows::<DB, E>(tx, |statement| {
                 statement.fragment(Box::new(&condition));
             })

@@ -45,7 +45,7 @@ impl<T, R> Extend<R> for Of<T> {
 #[doc(hidden)]
 pub trait Relations<DB: Backend, E> {
     /// The keys by which their rows are found.
-    type Keys: Clone + 'static;
+    type Keys: Clone + Send + 'static;
 
     fn select(list: &mut SelectList<DB>);
     fn read<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self::Keys>;

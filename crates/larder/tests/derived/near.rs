@@ -1,5 +1,6 @@
 //! What is kept near, and how it goes away.
 
+mod scope;
 mod shop;
 
 use std::{sync::Arc, time::Duration};

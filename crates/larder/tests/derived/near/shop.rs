@@ -60,6 +60,11 @@ impl Shop {
         Larder::builder(self.database.pool.clone()).shared_arc(Arc::clone(&self.store)).near(options).build()
     }
 
+    /// Another handle on the same database, without a store.
+    pub(super) fn bare(&self) -> Larder<Sqlite> {
+        Larder::builder(self.database.pool.clone()).build()
+    }
+
     /// Who listens first.
     pub(super) fn line(&self) -> Arc<dyn Listener> {
         let line = self.line.as_ref().expect("the store is deaf").lock().unwrap();

@@ -1,0 +1,15 @@
+#[path = "../schema.rs"]
+mod schema;
+
+use larder::Repository;
+
+#[derive(Clone, Repository)]
+#[diesel(table_name = schema::users, check_for_backend(diesel::sqlite::Sqlite))]
+#[larder(near = off, near_ttl = "5s", near_bytes = "8MiB", reads = near)]
+struct Person {
+    id: i64,
+    email: String,
+    name: String,
+}
+
+fn main() {}
