@@ -170,10 +170,11 @@ pub(super) struct Asking<'f> {
 }
 
 impl<'f> Asking<'f> {
-    /// The answers, in the order of the keys: the loads that are begun by them.
+    /// The answers, in the order of the keys: the loads that are begun by them. What has no answer was refused.
     pub(super) fn answered(mut self, granted: impl IntoIterator<Item = Option<Nonce>>) -> Crew<'f> {
         let mut own = Vec::new();
-        for (key, token) in std::mem::take(&mut self.keys).into_iter().zip(granted) {
+        let answers = granted.into_iter().chain(std::iter::repeat(None));
+        for (key, token) in std::mem::take(&mut self.keys).into_iter().zip(answers) {
             self.flights.answered(key, token);
             own.extend(token.map(|token| (key.clone(), token)));
         }
@@ -254,6 +255,13 @@ mod tests {
         assert_eq!(flights.known(&key, Nonce::fresh()), Known::UnderWay);
         drop(second);
         assert_eq!(flights.known(&key, Nonce::fresh()), Known::Nothing);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_lease_that_failed() {
+        let (flights, key) = (Flights::default(), key());
+        drop(flights.ask(&[&key]).answered([]));
+        assert_eq!(flights.known(&key, Nonce::fresh()), Known::Nothing, "a lease of another process, say");
     }
 
     #[test]
