@@ -1,10 +1,6 @@
 use std::time::Duration;
 
-use super::{
-    Proxy, Side,
-    connection::Connection,
-    state::LateNews,
-};
+use super::{Proxy, Side, connection::Connection, state::LateNews};
 
 /// Those connections of a proxy whose clients have subscribed to a channel; the others are left alone.
 ///

@@ -273,7 +273,9 @@ impl Oracle {
             let is_there = |place| is_there(key, place);
             let least = register.floor(began.saturating_sub(may_be_old.unwrap_or(0)));
             let text = |least| {
-                format!("{asked:?} of {thread}, asked at {began}, lacks it: from version {least} on it was always there")
+                format!(
+                    "{asked:?} of {thread}, asked at {began}, lacks it: from version {least} on it was always there"
+                )
             };
             let mut lowest = match register.missing(least, began, at, is_there) {
                 Ok(lowest) => lowest,

@@ -148,7 +148,13 @@ mod tests {
         let events = [
             Event::Announced(vec![attempt]),
             Event::Wrote { began: 1, outcome: Outcome::Done(vec![version]) },
-            Event::Read { began: 2, asked: Asked::Address(1, 1), found: vec![version; 300], from: Layer::Near, to: Layer::Shared },
+            Event::Read {
+                began: 2,
+                asked: Asked::Address(1, 1),
+                found: vec![version; 300],
+                from: Layer::Near,
+                to: Layer::Shared,
+            },
             Event::ReadFailed { began: u64::MAX, from: Layer::Shared },
             Event::Quiet,
         ];

@@ -76,7 +76,8 @@ pub fn run(scenario: &Scenario, plan: &Plan) -> Result<Report> {
     let pace = Pace::new(plan.time, plan.n_operations);
     let history = History::new(&plan.folder.join(format!("{}-{}", scenario.name, std::process::id())))?;
     let log = history.file("workers.log")?;
-    let (judge, feed) = Judge::start(Oracle::new(&Arena::first_versions(), scenario.setting.cache.may_be_old()), history, pace.clone());
+    let (judge, feed) =
+        Judge::start(Oracle::new(&Arena::first_versions(), scenario.setting.cache.may_be_old()), history, pace.clone());
     let work = Work { site: arena.site(), n_threads: plan.n_threads, seed: plan.seed };
     let crew = Crew::new(plan.program.clone(), work, plan.n_workers, feed, log);
     let dice = fastrand::Rng::with_seed(plan.seed);
@@ -165,7 +166,10 @@ impl Report {
         expect(self.n_struck > 0 || scenario.faults.is_empty(), "what was broken has hit nobody");
         let is_seldom = n_failed * 100 <= self.n_operations();
         expect(scenario.failing != Failing::Seldom || is_seldom, "too many operations failed");
-        expect(scenario.failing == Failing::Any || n_failed_reads == 0, "a read failed that needed nothing that was away");
+        expect(
+            scenario.failing == Failing::Any || n_failed_reads == 0,
+            "a read failed that needed nothing that was away",
+        );
         match self.bound {
             Bound::Never => expect(n_stale == 0, "something stale was read"),
             Bound::Within(bound) => expect(stalest <= bound, "something was read that had been stale for too long"),
@@ -176,7 +180,10 @@ impl Report {
             expect(n_missed == 0, "a process has missed its own write");
             expect(n_backward == 0, "a process has read something older than before");
             // What is asked of no cache says nothing of caches.
-            expect(n_quiet.1 * 2 >= n_quiet.0 && n_quiet.1 > 0, "the workers' caches served too little when all was quiet");
+            expect(
+                n_quiet.1 * 2 >= n_quiet.0 && n_quiet.1 > 0,
+                "the workers' caches served too little when all was quiet",
+            );
             expect(self.cells.n_hits > 0, "no cache served anything when all was quiet");
             expect(self.cells.n_stale == 0, "a cache serves something stale when all is quiet");
         }

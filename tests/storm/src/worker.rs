@@ -23,8 +23,8 @@ use larder::Larder;
 use self::recorder::Recorder;
 use crate::{
     Result,
-    pace::pass,
     flawed::Flaw,
+    pace::pass,
     site::{Cache, HOLD, Site},
 };
 

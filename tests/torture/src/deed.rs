@@ -1,7 +1,7 @@
 //! Does what the plan says, through larder's repositories.
 
 use diesel::{ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _, pg::Pg};
-use larder::{Error, Larder, Result};
+use larder::{Consistency, Error, Larder, Result};
 use shop_core::{NewOrder, NewUser, Order, OrderChanges, Status, User, UserChanges, schema::orders};
 use tests::{day, money};
 use uuid::Uuid;
@@ -17,8 +17,8 @@ use crate::{
 ///
 /// # Errors
 /// The database's.
-pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read) -> Result<Vec<(Key, Value)>> {
-    let (users, orders) = (User::repository(larder), Order::repository(larder));
+pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read, from: Consistency) -> Result<Vec<(Key, Value)>> {
+    let (users, orders) = (User::repository(larder).reading(from), Order::repository(larder).reading(from));
     Ok(match read {
         Read::User(n) => vec![(Key::User(cast.user(n)), Value::User(users.find(cast.user(n))?))],
         Read::Users => {

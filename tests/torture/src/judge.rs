@@ -1,6 +1,6 @@
 //! Looks at the database and at the cells, and says where they differ.
 
-use larder::store::{CellKey, Nonce};
+use larder::store::{CellKey, Clock as _, Nonce};
 
 use crate::{
     act::{LANE, Marked},
@@ -12,7 +12,8 @@ impl Show {
     /// Looks at the database, and at every cell that serves a value.
     pub fn look(&mut self) {
         let state = State::of(&mut self.tools.eyes).expect("the database can be read");
-        if self.act.history.push(state) {
+        let time = self.tools.time.now();
+        if self.act.history.push(state, time) {
             self.act.note(LANE, |act| format!("the database is in state {}", act.history.at()));
         }
         if !self.act.plan.is_judged_at_the_end {
@@ -49,6 +50,7 @@ impl Show {
         self.show_cells();
         self.look();
         self.compare_cells();
+        self.settle_lines();
         self.tools.cells.delete(self.act.keys.iter()).expect("redis takes orders");
     }
 

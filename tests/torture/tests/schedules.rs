@@ -144,4 +144,8 @@ caught! {
     a_second_begin_under_the_same_nonce_is_caught: RepeatsNonce,
     a_release_after_an_unknown_commit_is_caught: ReleasesAfterUnknownCommit,
     a_lease_without_quarantine_is_caught: NoQuarantine,
+    serving_what_is_near_without_proof_is_caught: ServesNearUnproven,
+    keeping_what_is_near_when_the_line_is_lost_is_caught: KeepsNearWhenLost,
+    keeping_near_what_was_written_meanwhile_is_caught: KeepsNearUnclaimed,
+    a_process_that_does_not_drop_its_own_writes_is_caught: DropsNoOwnWrites,
 }

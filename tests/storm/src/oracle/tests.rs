@@ -322,7 +322,8 @@ fn counts_and_the_longest_pause_are_kept() {
     story.announce(1, 30, 7, None, None);
     story.end(1, 30, 40, Outcome::Unknown);
     let tally = story.judged();
-    let counts = [tally.n_reads, tally.n_hits, tally.n_writes, tally.n_failed_reads, tally.n_unknown, tally.n_operations()];
+    let counts =
+        [tally.n_reads, tally.n_hits, tally.n_writes, tally.n_failed_reads, tally.n_unknown, tally.n_operations()];
     assert_eq!(counts, [2, 2, 1, 1, 1, 5]);
     assert_eq!(tally.longest_gap, between(25, 225), "an error is no progress");
 }
@@ -397,7 +398,8 @@ fn what_is_read_near_never_goes_back_within_a_process_and_a_cell() {
     for (from, asked) in [(Layer::Database, Asked::Rows(vec![ORDER])), (Layer::Near, Asked::List(5))] {
         let mut story = Story::near(OLD);
         story.announce(OTHERS, 10, stamp(1), None, None);
-        let found = [version(1)].into_iter().chain((from == Layer::Near).then_some(Version { key: OTHER, ..version(0) }));
+        let found =
+            [version(1)].into_iter().chain((from == Layer::Near).then_some(Version { key: OTHER, ..version(0) }));
         story.ask_from(2, from, (11, 15), asked, found.collect());
         story.read_near(1, 16, 20, 0);
         assert_eq!(near_mistakes(&story.judged()), [0, 0, 0], "{from:?}");
@@ -432,6 +434,10 @@ fn reads_when_nobody_writes_any_more_are_counted() {
     story.tell(2, 3, Event::Quiet);
     story.read(4, 5, 0);
     let found = vec![version(0)];
-    story.tell(2, 7, Event::Read { began: 6, asked: Asked::Rows(vec![ORDER]), found, from: Layer::Shared, to: Layer::Database });
+    story.tell(
+        2,
+        7,
+        Event::Read { began: 6, asked: Asked::Rows(vec![ORDER]), found, from: Layer::Shared, to: Layer::Database },
+    );
     assert_eq!(story.judged().n_quiet, (2, 1));
 }

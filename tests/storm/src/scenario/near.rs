@@ -179,7 +179,8 @@ fn deafen(storm: &mut Storm) -> Result<bool> {
 }
 
 fn kill_lines(storm: &mut Storm) -> Result<bool> {
-    let killed = ::redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).query::<u64>(&mut storm.arena.redis_connection()?);
+    let killed =
+        ::redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).query::<u64>(&mut storm.arena.redis_connection()?);
     Ok(killed? > 0)
 }
 
