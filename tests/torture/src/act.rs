@@ -12,8 +12,9 @@ use larder::{
 
 use crate::{
     late::Call,
-    line::{HORIZON, Lines},
+    line::Lines,
     locks::Lock,
+    mutant::Mutation,
     plan::{N_ACTORS, Plan, Statement},
     proxy::Held,
     rows::{Cast, History, Key, Value},
@@ -70,6 +71,8 @@ pub struct Slot {
     pub floors: HashMap<Key, usize>,
     /// When the deed began, by the clock of the near caches.
     pub began: Duration,
+    /// The amounts that its transaction has given, each of which no other gives.
+    pub amounts: Vec<i64>,
     /// The state that its COMMIT has brought about.
     pub committed_as: Option<usize>,
     /// At which step it waited for somebody else, if it does.
@@ -158,6 +161,8 @@ pub struct Act {
     pub repairs: HashSet<Nonce>,
     /// On which processes are told of writes.
     pub lines: Lines,
+    /// The rule that is taken out, if one is.
+    pub mutation: Option<Mutation>,
     /// What is under way.
     pub late: Vec<Late>,
     /// What was ever marked.
@@ -172,6 +177,8 @@ pub struct Act {
     pub faults_left: usize,
     /// How often an amount was given.
     pub n_amounts: i64,
+    /// The amounts that no committed row may ever have.
+    pub never: Vec<i64>,
     /// Whether there is a snapshot of this schedule.
     pub has_snapshot: bool,
     /// The transactions that were in doubt when Redis forgot, while leases may not be granted.
@@ -211,12 +218,14 @@ impl Act {
             couriers: Default::default(),
             repairs: HashSet::new(),
             lines: Lines::default(),
+            mutation: None,
             late: Vec::new(),
             marked: Vec::new(),
             decided: HashSet::new(),
             n_txs: 0,
             keys: BTreeSet::new(),
             n_amounts: 0,
+            never: Vec::new(),
             has_snapshot: false,
             quarantine: None,
             has_ended_sessions: false,
@@ -294,7 +303,7 @@ impl Act {
         // Whoever asks the store is not served near.
         let is_near = may_be_near && !slot.asked.contains(key);
         let floor = slot.floors.get(key).copied().unwrap_or(0);
-        let oldest = if is_near { self.history.at_time(slot.began.saturating_sub(HORIZON)) } else { since };
+        let oldest = if is_near { self.history.at_time(slot.began.saturating_sub(self.plan.horizon)) } else { since };
         self.tally.near += u64::from(is_near);
         if self.plan.is_judged_at_the_end {
             return;

@@ -50,8 +50,19 @@ impl Show {
         self.show_cells();
         self.look();
         self.compare_cells();
+        self.compare_amounts();
         self.settle_lines();
         self.tools.cells.delete(self.act.keys.iter()).expect("redis takes orders");
+    }
+
+    /// What was rolled back, or was said to be, must not have been there at any time.
+    fn compare_amounts(&mut self) {
+        for amount in std::mem::take(&mut self.act.never) {
+            if let Some(at) = self.act.history.first_since(0, |state| state.has_amount(amount, |_| true)) {
+                let text = format!("state {at} has the amount {amount}, of what was rolled back or was said to be");
+                self.act.is_wrong(text);
+            }
+        }
     }
 
     /// The trace so far.

@@ -19,7 +19,7 @@ use tests::{Database, OwnRedis, SHOP};
 use crate::{
     act::{Act, N_PROCESSES},
     cells::Cells,
-    line::{Ear as Listening, HORIZON, Lines, Switchboard, Time},
+    line::{Ear as Listening, Lines, Switchboard, Time},
     mutant::{MARKERS_EVICTED, Mutant, Mutation},
     naive::CacheAside,
     plan::{Bias, Plan},
@@ -181,8 +181,11 @@ impl Lane {
         }
         let writes_elsewhere = self.mutation == Some(Mutation::DropsNoOwnWrites);
         show.writers = if writes_elsewhere { far } else { show.handles.clone() };
+        // What was published since is of another schedule.
+        show.tools.ear.forget();
         show.act = Act::new(seed, plan, random, history, is_traced);
         show.act.lines = lines;
+        show.act.mutation = self.mutation;
     }
 }
 
@@ -200,7 +203,7 @@ impl Process {
     /// A handle that keeps rows near.
     fn near(&self, plan: &Plan, time: &Time) -> Larder<Pg> {
         let ways = if plan.proxied { &self.proxied } else { &self.direct };
-        let near = NearOptions::bytes(1 << 20).horizon(HORIZON).clock(time.clone());
+        let near = NearOptions::bytes(1 << 20).horizon(plan.horizon).clock(time.clone());
         (self.builder)(&ways.pool, plan.in_background).near(near).build()
     }
 

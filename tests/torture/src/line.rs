@@ -24,8 +24,6 @@ use crate::{
     tally::Fault,
 };
 
-/// How old what is served near may be.
-pub const HORIZON: Duration = Duration::from_millis(60);
 /// What passes with each step.
 pub const STEP: Duration = Duration::from_millis(1);
 
@@ -172,7 +170,7 @@ impl Show {
             }
         }
         if self.act.draws(Fault::TimePasses) {
-            self.tools.time.advance(HORIZON);
+            self.tools.time.advance(self.act.plan.horizon);
             self.act.note(LANE, |_| "time passes".to_owned());
         }
     }
@@ -267,6 +265,11 @@ impl Ear {
     /// Connects again, to a server that was started again.
     pub fn reconnect(&mut self) {
         (self.connection, self.told) = subscribe(&self.client, &self.channel);
+    }
+
+    /// Forgets what was published until now and not heard.
+    pub fn forget(&mut self) {
+        self.hear();
     }
 
     /// The keys of each message that was published until now and not heard.

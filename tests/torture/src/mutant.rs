@@ -47,11 +47,15 @@ pub enum Mutation {
     KeepsNearUnclaimed,
     /// A process does not drop what it writes itself, and waits to be told of it.
     DropsNoOwnWrites,
+    /// A write that has happened is reported as one that has not.
+    DeniesCommits,
+    /// What a savepoint did stays when it is rolled back.
+    KeepsWhatIsUndone,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::BeginsNot,
         Self::BeginsHalf,
         Self::BeginReplaces,
@@ -67,16 +71,24 @@ impl Mutation {
         Self::KeepsNearWhenLost,
         Self::KeepsNearUnclaimed,
         Self::DropsNoOwnWrites,
+        Self::DeniesCommits,
+        Self::KeepsWhatIsUndone,
     ];
 
     /// The faults that a rule is for, where they meet too seldom by themselves to show within some thousand schedules that it is missing.
     #[must_use]
     pub fn bias(self) -> Option<Bias> {
         let bias = |faults, only| Some(Bias { faults, only, is_near: false, is_judged_at_the_end: false });
+        let near = |faults| Some(Bias { faults, only: Operation::Read, is_near: true, is_judged_at_the_end: false });
         match self {
             Self::FillsAfterLeaseTimedOut => bias(&[(Fault::Delayed, 400)], Operation::Lease),
             Self::RepeatsNonce => bias(&[(Fault::Delayed, 400), (Fault::MarkerExpired, 200)], Operation::Begin),
             Self::LeavesWhatIsNotItsOwn => Some(MARKERS_EVICTED),
+            Self::KeepsNearUnclaimed => near(&[(Fault::TimePasses, 60)]),
+            Self::ServesNearUnproven | Self::KeepsNearWhenLost => {
+                near(&[(Fault::LineLost, 60), (Fault::TimePasses, 60)])
+            }
+            Self::DropsNoOwnWrites => near(&[]),
             _ => None,
         }
     }

@@ -1,5 +1,7 @@
 //! What happens in a schedule, as far as it is drawn beforehand.
 
+use std::time::Duration;
+
 use larder::{Consistency, store::Operation};
 use shop_core::Status;
 
@@ -99,6 +101,8 @@ pub struct Plan {
     pub in_background: bool,
     /// Whether rows are kept near.
     pub is_near: bool,
+    /// How old what is served near may be: a millisecond is a step.
+    pub horizon: Duration,
     /// Whether COMMITs can be held up on their way.
     pub proxied: bool,
     /// How the next step is found.
@@ -160,6 +164,7 @@ impl Plan {
             processes: *pick(random, &[[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]]),
             in_background: random.u8(..4) == 0,
             is_near,
+            horizon: Duration::from_millis(*pick(random, &[15, 30, 60])),
             proxied: has(Fault::CommitHeld) || has(Fault::AnswerLost),
             manner: Manner {
                 stays: *pick(random, &[0, 30, 70, 90]),

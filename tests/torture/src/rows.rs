@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use ::tests::day;
+use ::tests::{day, money};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, connection::SimpleConnection as _};
 use shop_core::{
     Order, Status, User,
@@ -195,6 +195,12 @@ impl State {
         self.users.get(&user.id) == Some(user)
     }
 
+    /// Whether one of those orders has that amount.
+    pub fn has_amount(&self, amount: i64, is_meant: impl Fn(Uuid) -> bool) -> bool {
+        let amount = money(amount);
+        self.orders.values().any(|order| is_meant(order.id) && order.total_amount == amount)
+    }
+
     fn orders_of(&self, user: Uuid, is_wanted: impl Fn(&Order) -> bool) -> Vec<Order> {
         self.orders.values().filter(|order| order.user_id == user && is_wanted(order)).cloned().collect()
     }
@@ -269,8 +275,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use ::tests::money;
-
     use super::*;
 
     fn state(cast: &Cast, amounts: &[(usize, i64)]) -> State {

@@ -14,6 +14,7 @@ use crate::{
     act::Place,
     deed,
     lane::Lane,
+    mutant::Mutation,
     plan::{Deed, N_ACTORS},
     stage::{Killed, Stage},
     tally::Tally,
@@ -136,7 +137,10 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
             act.note(me, |_| format!("could not read: {error:?}"));
             act.is_wrong(format!("actor {me} could not read: {error:?}"));
         }
-        Done::Written(result) => {
+        Done::Written(mut result) => {
+            if act.mutation == Some(Mutation::DeniesCommits) && result.is_ok() {
+                result = Err(Error::other("it has happened all the same"));
+            }
             act.tally.writes += 1;
             act.note(me, |_| format!("has written: {result:?}"));
             match result {
@@ -152,7 +156,9 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
                         act.is_wrong(format!("actor {me} was told of a write that never was: {claims:?}"));
                     }
                 }
-                Err(Error::CommitUnknown(_)) if !act.plan.proxied && !act.has_ended_sessions => {
+                // It may have happened, or may yet.
+                Err(Error::CommitUnknown(_)) if act.plan.proxied || act.has_ended_sessions => {}
+                Err(Error::CommitUnknown(_)) => {
                     act.is_wrong(format!("actor {me} was told of an unknown COMMIT, and nothing was wrong with it"));
                 }
                 Err(Error::Database(diesel::result::Error::DatabaseError(_, info)))
@@ -160,7 +166,12 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
                 {
                     act.is_wrong(format!("actor {me} had to wait for a lock that nobody foresaw: {}", info.message()));
                 }
-                Err(_) => {}
+                // Every other error says that it has not happened, and won't.
+                Err(_) => {
+                    let amounts = std::mem::take(&mut act.slots[me].amounts);
+                    act.tally.denied += u64::from(!amounts.is_empty());
+                    act.never.extend(amounts);
+                }
             }
         }
     }

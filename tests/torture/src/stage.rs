@@ -160,6 +160,7 @@ impl Stage {
         let (floors, began) = (show.act.lines.floors(show.act.process_of(me)), show.tools.time.now());
         let slot = &mut show.act.slots[me];
         slot.asked.clear();
+        slot.amounts.clear();
         (slot.floors, slot.began, slot.committed_as) = (floors, began, None);
         (slot.is_busy, slot.has_selected, slot.has_lease) = (true, false, false);
         if matches!(deed, Deed::Write(_)) {

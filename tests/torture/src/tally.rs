@@ -124,6 +124,8 @@ pub struct Tally {
     pub writes: u64,
     /// Of those, such as were committed.
     pub commits: u64,
+    /// Transactions that gave amounts and were said not to have happened.
+    pub denied: u64,
     /// Values that the cells held when somebody looked, each compared with the database.
     pub cells: u64,
     /// How often each place was reached.
@@ -149,6 +151,7 @@ impl Tally {
         self.waits += other.waits;
         self.writes += other.writes;
         self.commits += other.commits;
+        self.denied += other.denied;
         self.cells += other.cells;
         add(&mut self.points, &other.points);
         add(&mut self.operations, &other.operations);
@@ -196,10 +199,10 @@ pub fn name(operation: Operation) -> &'static str {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { schedules, steps, reads, hits, near, old, told, waits, writes, commits, cells, .. } = self;
+        let Self { schedules, steps, reads, hits, near, old, told, waits, writes, commits, denied, cells, .. } = self;
         writeln!(
             f,
-            "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed), {cells} cells compared"
+            "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed, {denied} denied), {cells} cells compared"
         )?;
         let list = |f: &mut fmt::Formatter<'_>, title, items: Vec<String>| writeln!(f, "{title}: {}", items.join(", "));
         list(f, "faults", self.faults.iter().map(|(fault, n)| format!("{fault} {n}")).collect())?;
