@@ -35,7 +35,7 @@ pub use self::{
     meter::{Cost, Counts, Meter},
     namespace::Namespace,
     own::{OwnPostgres, OwnRedis},
-    proxy::{Proxy, Side},
+    proxy::{Proxy, Side, Subscribers},
     psql::psql,
     shop::{Branch, Events, SHOP, Shop, day, money, nobody, redis_store},
 };

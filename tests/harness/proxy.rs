@@ -1,6 +1,7 @@
 mod connection;
 mod place;
 mod state;
+mod subscribers;
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-pub use self::connection::Side;
+pub use self::{connection::Side, subscribers::Subscribers};
 use self::{
     connection::{Connection, pass_on},
     place::Place,
@@ -81,7 +82,7 @@ impl Proxy {
 
     /// Ends each connection that `pick` picks, with what is on its way: how many.
     pub fn cut(&self, pick: impl FnMut() -> bool) -> usize {
-        self.each(pick, Connection::cut)
+        self.each(pick, |_| true, Connection::cut)
     }
 
     /// Ends one direction of each connection that `pick` picks: how many.
@@ -89,11 +90,23 @@ impl Proxy {
     /// The given side is told that there is nothing to come, and what the other side sends is lost. What the given side sends still
     /// arrives, until one of them hangs up.
     pub fn half_close(&self, side: Side, pick: impl FnMut() -> bool) -> usize {
-        self.each(pick, |connection| connection.close_towards(side))
+        self.each(pick, |_| true, |connection| connection.close_towards(side))
     }
 
-    fn each(&self, mut pick: impl FnMut() -> bool, mut end: impl FnMut(&Connection)) -> usize {
-        let picked: Vec<_> = self.state.connections().into_iter().filter(|_| pick()).collect();
+    /// The connections whose clients have subscribed to a channel of Redis whose name has that in it, now and from now on.
+    #[must_use]
+    pub fn subscribers(&self, channel: &str) -> Subscribers<'_> {
+        Subscribers::new(self, channel)
+    }
+
+    fn each(
+        &self,
+        mut pick: impl FnMut() -> bool,
+        is_meant: impl Fn(&Connection) -> bool,
+        mut end: impl FnMut(&Connection),
+    ) -> usize {
+        let mut picked = self.state.connections();
+        picked.retain(|connection| is_meant(connection) && pick());
         picked.iter().for_each(|connection| end(connection));
         // Those that wait to pass something on have to see that they need not.
         self.state.change(|_| ());

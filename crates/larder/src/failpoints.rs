@@ -12,6 +12,8 @@
     expect(dead_code, reason = "only PostgreSQL has relays")
 )]
 pub enum Point {
+    /// A reader has leave to serve what is kept near as of now, and is about to look there.
+    BeforeNear,
     /// A reader is about to look cells up.
     BeforeRead,
     /// It knows what the cells hold.
@@ -24,6 +26,10 @@ pub enum Point {
     BeforeSelect,
     /// It has the rows.
     AfterSelect,
+    /// It waits for rows that another thread of this process loads. It comes here again and again until it has them.
+    Waiting,
+    /// Another process loads what it wants; it is about to ask the store once more.
+    Polling,
     /// The rows are about to be stored under their leases, by whoever does that.
     BeforeFill,
     /// They are stored, or the store refused them.
@@ -59,13 +65,16 @@ pub enum Point {
 #[cfg(feature = "failpoints")]
 impl Point {
     /// All of them, in the order in which a read and then a write come to them; then those of a write without the store.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
+        Self::BeforeNear,
         Self::BeforeRead,
         Self::AfterRead,
         Self::BeforeLease,
         Self::AfterLease,
         Self::BeforeSelect,
         Self::AfterSelect,
+        Self::Waiting,
+        Self::Polling,
         Self::BeforeFill,
         Self::AfterFill,
         Self::BeforeBegin,
@@ -84,15 +93,29 @@ impl Point {
     ];
 }
 
+/// A thread comes to a place at which it would wait: whether a hook has let it wait instead.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub(crate) fn waits(_point: Point) -> bool {
+    false
+}
+
+/// Whether a hook would let this thread wait. Asked where a lock must be given back before it may.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub(crate) fn is_hooked() -> bool {
+    false
+}
+
 /// A thread comes to a place.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub(crate) fn reach(_point: Point) {}
 
 #[cfg(feature = "failpoints")]
-pub(crate) use self::hook::reach;
-#[cfg(feature = "failpoints")]
 pub use self::hook::{Hooked, on_this_thread};
+#[cfg(feature = "failpoints")]
+pub(crate) use self::hook::{is_hooked, reach, waits};
 
 #[cfg(feature = "failpoints")]
 mod hook {
@@ -127,12 +150,22 @@ mod hook {
         }
     }
 
+    pub(crate) fn is_hooked() -> bool {
+        HOOK.with(|place| place.borrow().is_some())
+    }
+
     pub(crate) fn reach(point: Point) {
+        waits(point);
+    }
+
+    pub(crate) fn waits(point: Point) -> bool {
         // Cloned, since a hook that panics takes itself away.
         let hook = HOOK.with(|place| place.borrow().clone());
+        let is_hooked = hook.is_some();
         if let Some(hook) = hook {
             hook(point);
         }
+        is_hooked
     }
 }
 

@@ -2,7 +2,7 @@ use std::{
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpStream},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -32,6 +32,10 @@ pub(super) struct Connection {
     is_closed: [AtomicBool; 2],
     /// Whether the answer to what was sent last is to be lost.
     is_answer_lost: AtomicBool,
+    /// The request by which the client has first subscribed to something.
+    subscribed: OnceLock<Box<[u8]>>,
+    /// Whether the client is told nothing any more, and does not know it.
+    is_deaf: AtomicBool,
 }
 
 /// Connects a client to the server, and passes on what they say until both are done.
@@ -39,9 +43,14 @@ pub(super) fn pass_on(client: TcpStream, state: &Arc<State>) -> io::Result<()> {
     let server = TcpStream::connect(state.change(|rules| rules.server.clone()))?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    let connection =
-        Connection { client, server, is_closed: Default::default(), is_answer_lost: AtomicBool::new(false) };
-    let connection = Arc::new(connection);
+    let connection = Arc::new(Connection {
+        client,
+        server,
+        is_closed: Default::default(),
+        is_answer_lost: AtomicBool::new(false),
+        subscribed: OnceLock::new(),
+        is_deaf: AtomicBool::new(false),
+    });
     state.add(&connection);
     for side in [Side::Client, Side::Server] {
         let (connection, state) = (Arc::clone(&connection), Arc::clone(state));
@@ -76,6 +85,16 @@ impl Connection {
         }
     }
 
+    /// From now on the client is told nothing, while what it says still arrives.
+    pub(super) fn deafen(&self) {
+        self.is_deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the client has subscribed to a channel whose name has that in it.
+    pub(super) fn has_subscribed_to(&self, channel: &[u8]) -> bool {
+        self.subscribed.get().is_some_and(|request| has(request, channel))
+    }
+
     /// Passes on what comes for one side.
     fn pass(&self, to: Side, state: &State) {
         let from = if to == Side::Client { Side::Server } else { Side::Client };
@@ -85,12 +104,9 @@ impl Connection {
                 Ok(0) => return self.close_towards(to),
                 Ok(n) => {
                     let bytes = &buffer[..n];
-                    let wait = match to {
-                        Side::Server => self.commit(bytes, state),
-                        Side::Client => state.change(|rules| rules.answers_after),
-                    };
+                    let wait = if to == Side::Server { self.heed(bytes, state) } else { self.news(state) };
                     state.detain(wait, || self.is_closed(to));
-                    if self.is_closed(to) {
+                    if self.is_closed(to) || (to == Side::Client && self.is_deaf.load(Ordering::SeqCst)) {
                         // Read on: to whoever still talks it must look as if somebody listened.
                         continue;
                     }
@@ -109,12 +125,15 @@ impl Connection {
         }
     }
 
-    /// What is to become of a message if it is a COMMIT: how long it is to wait.
+    /// What is to become of a message if it is a COMMIT: how long it is to wait. Takes down what is subscribed to.
     ///
-    /// One read is one message, if it is as small as COMMIT: libpq writes it at once.
-    fn commit(&self, bytes: &[u8], state: &State) -> Duration {
+    /// One read is one message, if it is as small as these: clients write them at once.
+    fn heed(&self, bytes: &[u8], state: &State) -> Duration {
+        if has(bytes, b"SUBSCRIBE") {
+            self.subscribed.get_or_init(|| bytes.into());
+        }
         // The end of the text belongs to it: READ COMMITTED is none.
-        if !bytes.windows(7).any(|window| window == b"COMMIT\0") {
+        if !has(bytes, b"COMMIT\0") {
             return Duration::ZERO;
         }
         state.change(|rules| {
@@ -125,4 +144,19 @@ impl Connection {
             rules.holds_commit.take().unwrap_or_default()
         })
     }
+
+    /// How long what comes for the client is to wait.
+    fn news(&self, state: &State) -> Duration {
+        state.change(|rules| match &mut rules.late_news {
+            Some(late) if self.has_subscribed_to(&late.channel) => {
+                late.n_pieces += 1;
+                late.by.max(rules.answers_after)
+            }
+            _ => rules.answers_after,
+        })
+    }
+}
+
+fn has(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
 }

@@ -23,6 +23,17 @@ pub(super) struct Rules {
     pub(super) answers_after: Duration,
     pub(super) loses_commit: bool,
     pub(super) holds_commit: Option<Duration>,
+    pub(super) late_news: Option<LateNews>,
+}
+
+/// What subscribers are told late.
+#[derive(Debug)]
+pub(super) struct LateNews {
+    /// Those of channels whose name has that in it.
+    pub(super) channel: Box<[u8]>,
+    pub(super) by: Duration,
+    /// How many pieces of what was sent to them have waited.
+    pub(super) n_pieces: usize,
 }
 
 impl State {
@@ -35,6 +46,7 @@ impl State {
             answers_after: Duration::ZERO,
             loses_commit: false,
             holds_commit: None,
+            late_news: None,
         };
         Self { rules: Mutex::new(rules), changed: Condvar::new(), connections: Mutex::default() }
     }

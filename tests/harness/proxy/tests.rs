@@ -129,3 +129,40 @@ fn new_connections_are_led_to_another_server() {
     let _: () = before.set("k", 1).unwrap();
     assert_eq!(after.get::<_, Option<u8>>("k").unwrap(), None);
 }
+
+#[test]
+fn subscribers_are_disturbed_and_others_are_not() {
+    let proxy = Proxy::to(&redis_url());
+    let channel = format!("test-proxy-{:016x}", fastrand::u64(..));
+    let (mut other, mut publisher) = (connect(&proxy), Client::open(redis_url()).unwrap().get_connection().unwrap());
+    let subscribers = proxy.subscribers(&channel);
+    let mut subscribe = || {
+        let mut connection = connect(&proxy);
+        connection.as_pubsub().subscribe(&channel).unwrap();
+        connection
+    };
+    let mut late = subscribe();
+    let by = Duration::from_millis(100);
+    subscribers.delay(by);
+    let start = Instant::now();
+    assert_eq!(publisher.publish::<_, _, u8>(&channel, "late").unwrap(), 1);
+    assert!(ping(&mut other) && start.elapsed() < by, "unless a PING takes a tenth of a second");
+    let told: String = late.as_pubsub().get_message().unwrap().get_payload().unwrap();
+    assert!(told == "late" && start.elapsed() >= by);
+    assert_eq!(subscribers.hurry(), 1);
+
+    late.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert_eq!(subscribers.deafen(|| true), 1);
+    assert_eq!(publisher.publish::<_, _, u8>(&channel, "lost").unwrap(), 1, "the server does not know");
+    assert!(late.as_pubsub().get_message().is_err_and(|error| error.is_timeout()));
+
+    drop(late);
+    let mut cut = subscribe();
+    assert!(subscribers.cut(|| true) >= 1);
+    assert!(cut.as_pubsub().get_message().is_err_and(|error| !error.is_timeout()));
+    let mut closed = subscribe();
+    assert!(subscribers.half_close(Side::Client, || true) >= 1);
+    assert!(closed.as_pubsub().get_message().is_err_and(|error| !error.is_timeout()));
+    assert_eq!(proxy.subscribers("another-channel").cut(|| true), 0);
+    assert!(ping(&mut other));
+}

@@ -10,7 +10,7 @@ use crate::{
     Result,
     clock::Moment,
     history::History,
-    oracle::Oracle,
+    oracle::{Oracle, THREAD_BITS},
     pace::Pace,
     record::{Event, Reader, Record},
 };
@@ -100,5 +100,5 @@ fn listen(
 
 /// A thread among all threads of all processes.
 fn number(process: u32, thread: u8) -> u64 {
-    u64::from(process) << 8 | u64::from(thread)
+    u64::from(process) << THREAD_BITS | u64::from(thread)
 }

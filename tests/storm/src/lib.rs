@@ -6,6 +6,7 @@
 mod arena;
 mod clock;
 mod crew;
+mod flawed;
 mod history;
 mod judge;
 mod naive;

@@ -51,6 +51,15 @@ pub(crate) enum Asked {
     Address(u16, u16),
 }
 
+/// Where rows come from; each may be as fresh as the ones before it, or fresher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Layer {
+    /// The memory of the process.
+    Near,
+    Shared,
+    Database,
+}
+
 /// How a write has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
@@ -69,9 +78,12 @@ pub(crate) enum Event {
     /// A write has ended, and with it what was announced.
     Wrote { began: Moment, outcome: Outcome },
     /// A read has ended; rows that were asked for and are not there were not found.
-    Read { began: Moment, asked: Asked, found: Vec<Version>, is_hit: bool },
+    /// It was allowed to look no nearer than `from`, and had to go as far as `to`.
+    Read { began: Moment, asked: Asked, found: Vec<Version>, from: Layer, to: Layer },
     /// A read got no answer.
-    ReadFailed { began: Moment },
+    ReadFailed { began: Moment, from: Layer },
+    /// By now nobody writes any more; what comes are reads.
+    Quiet,
     /// The thread is no more. Not written by workers: it is what the end of a stream means.
     Ended,
 }
@@ -136,8 +148,15 @@ mod tests {
         let events = [
             Event::Announced(vec![attempt]),
             Event::Wrote { began: 1, outcome: Outcome::Done(vec![version]) },
-            Event::Read { began: 2, asked: Asked::Address(1, 1), found: vec![version; 300], is_hit: true },
-            Event::ReadFailed { began: u64::MAX },
+            Event::Read {
+                began: 2,
+                asked: Asked::Address(1, 1),
+                found: vec![version; 300],
+                from: Layer::Near,
+                to: Layer::Shared,
+            },
+            Event::ReadFailed { began: u64::MAX, from: Layer::Shared },
+            Event::Quiet,
         ];
         events.into_iter().map(|event| Record { thread: 1, at: 9, event }).collect()
     }

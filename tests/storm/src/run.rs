@@ -16,10 +16,13 @@ use crate::{
     judge::Judge,
     oracle::{Oracle, Tally},
     pace::Pace,
-    scenario::{Bound, Scenario, Storm},
+    scenario::{Bound, Failing, Scenario, Storm},
     verify::{Cells, Truth, verify},
     worker::Work,
 };
+
+/// Where rows are kept near, so many of a hundred reads have to be answered there at least.
+const NEAR_SHARE: u64 = 10;
 
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
@@ -50,6 +53,8 @@ pub struct Report {
     name: &'static str,
     bound: Bound,
     n_faults: u64,
+    n_struck: u64,
+    is_near: bool,
     time: Duration,
     tally: Tally,
     cells: Cells,
@@ -71,11 +76,12 @@ pub fn run(scenario: &Scenario, plan: &Plan) -> Result<Report> {
     let pace = Pace::new(plan.time, plan.n_operations);
     let history = History::new(&plan.folder.join(format!("{}-{}", scenario.name, std::process::id())))?;
     let log = history.file("workers.log")?;
-    let (judge, feed) = Judge::start(Oracle::new(&Arena::first_versions()), history, pace.clone());
+    let (judge, feed) =
+        Judge::start(Oracle::new(&Arena::first_versions(), scenario.setting.cache.may_be_old()), history, pace.clone());
     let work = Work { site: arena.site(), n_threads: plan.n_threads, seed: plan.seed };
     let crew = Crew::new(plan.program.clone(), work, plan.n_workers, feed, log);
     let dice = fastrand::Rng::with_seed(plan.seed);
-    let mut storm = Storm { arena, crew, pace: pace.clone(), dice, n_faults: 0, replica: None };
+    let mut storm = Storm { arena, crew, pace: pace.clone(), dice, n_faults: 0, n_struck: 0, replica: None };
     storm.crew.start_all()?;
     if plan.tells_progress {
         tell_progress(scenario.name, pace.clone());
@@ -83,7 +89,7 @@ pub fn run(scenario: &Scenario, plan: &Plan) -> Result<Report> {
     let disturbed = storm.rage(scenario).inspect_err(|_| pace.give_up());
     pace.wait_for_the_end();
     let is_stuck = pace.is_stuck();
-    let Storm { arena, crew, n_faults, .. } = storm;
+    let Storm { arena, crew, n_faults, n_struck, .. } = storm;
     let mut complaints: Vec<String> =
         disturbed.err().into_iter().map(|error| format!("the faults failed: {error}")).collect();
     complaints.extend(is_stuck.then(|| "nothing was done for a minute".to_owned()));
@@ -96,8 +102,18 @@ pub fn run(scenario: &Scenario, plan: &Plan) -> Result<Report> {
     oracle.database(now(), &truth.versions());
     let cells = verify(&site, &truth)?;
     let tally = oracle.into_tally();
-    let mut report =
-        Report { name: scenario.name, bound: scenario.bound, n_faults, time, tally, cells, complaints, kept: None };
+    let mut report = Report {
+        name: scenario.name,
+        bound: scenario.bound,
+        n_faults,
+        n_struck,
+        is_near: scenario.setting.cache.may_be_old().is_some(),
+        time,
+        tally,
+        cells,
+        complaints,
+        kept: None,
+    };
     report.complaints.extend(report.judge(scenario));
     if report.complaints.is_empty() {
         history.forget()?;
@@ -133,7 +149,9 @@ impl Report {
     }
 
     fn judge(&self, scenario: &Scenario) -> Vec<String> {
-        let Tally { n_stale, stalest, n_uncommitted, n_lost, n_hits, n_failed, .. } = self.tally;
+        let Tally { n_stale, stalest, n_missed, n_backward, n_uncommitted, n_lost, .. } = self.tally;
+        let Tally { n_reads, n_hits, n_near, n_failed_reads, n_failed, n_quiet, .. } = self.tally;
+        let is_control = matches!(self.bound, Bound::Stale | Bound::Missed);
         let mut complaints = Vec::new();
         let mut expect = |is_so: bool, complaint: &str| {
             if !is_so {
@@ -143,14 +161,30 @@ impl Report {
         expect(n_uncommitted == 0, "something was read that was never committed");
         expect(n_lost == 0, "the database has lost an acknowledged write");
         expect(n_hits > 0, "no read was answered by a cache");
+        expect(!self.is_near || n_near * 100 >= n_reads * NEAR_SHARE, "too few reads were answered near");
         expect(self.n_faults > 0 || scenario.faults.is_empty(), "nothing was broken");
-        expect(scenario.may_fail || n_failed * 100 <= self.n_operations(), "too many operations failed");
+        expect(self.n_struck > 0 || scenario.faults.is_empty(), "what was broken has hit nobody");
+        let is_seldom = n_failed * 100 <= self.n_operations();
+        expect(scenario.failing != Failing::Seldom || is_seldom, "too many operations failed");
+        expect(
+            scenario.failing == Failing::Any || n_failed_reads == 0,
+            "a read failed that needed nothing that was away",
+        );
         match self.bound {
             Bound::Never => expect(n_stale == 0, "something stale was read"),
             Bound::Within(bound) => expect(stalest <= bound, "something was read that had been stale for too long"),
             Bound::Stale => expect(n_stale > 0, "nothing stale was read, where it should have been"),
+            Bound::Missed => expect(n_missed > 0, "no own write was missed, where it should have been"),
         }
-        if self.bound != Bound::Stale {
+        if !is_control {
+            expect(n_missed == 0, "a process has missed its own write");
+            expect(n_backward == 0, "a process has read something older than before");
+            // What is asked of no cache says nothing of caches.
+            expect(
+                n_quiet.1 * 2 >= n_quiet.0 && n_quiet.1 > 0,
+                "the workers' caches served too little when all was quiet",
+            );
+            expect(self.cells.n_hits > 0, "no cache served anything when all was quiet");
             expect(self.cells.n_stale == 0, "a cache serves something stale when all is quiet");
         }
         complaints
@@ -168,21 +202,33 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { n_reads, n_hits, n_writes, n_failed, n_unknown, .. } = self.tally;
-        let hits = (n_hits * 100).checked_div(n_reads).unwrap_or(0);
+        let Tally { n_reads, n_hits, n_near, n_writes, n_failed_reads, n_failed, n_unknown, .. } = self.tally;
+        let of_reads = |n: u64| (n * 100).checked_div(n_reads).unwrap_or(0);
         write!(
             f,
-            "{:<20} {} {} operations ({n_reads} reads, {hits} % hits; {n_writes} writes; {n_failed} failed, {n_unknown} unknown), \
-             {} a second, {} faults; stale {}",
+            "{:<20} {} {} operations ({n_reads} reads, {} % hits, {} % near; {n_writes} writes; {n_failed_reads} reads and \
+             {n_failed} writes failed, {n_unknown} unknown), {} a second, {} faults, {} struck; stale {}",
             self.name,
             if self.is_good() { "ok    " } else { "FAILED" },
             self.n_operations(),
+            of_reads(n_hits),
+            of_reads(n_near),
             (self.n_operations() as f64 / self.time.as_secs_f64()).round(),
             self.n_faults,
+            self.n_struck,
             self.tally.n_stale,
         )?;
         if self.tally.n_stale > 0 {
             write!(f, " (for {:.0?} at most)", self.tally.stalest)?;
+        }
+        if self.is_near {
+            let Tally { n_old, oldest, n_missed, n_backward, n_quiet, .. } = self.tally;
+            write!(
+                f,
+                ", near {n_old} out of date for {oldest:.1?} at most, own writes missed {n_missed}, backward {n_backward}, \
+                 {} of {} reads when quiet served",
+                n_quiet.1, n_quiet.0
+            )?;
         }
         let (quiet, Cells { n_cells, n_hits, .. }) = (self.cells.n_stale, &self.cells);
         write!(

@@ -1,6 +1,7 @@
 //! What is broken, and what is promised all the same.
 
 mod failover;
+mod near;
 mod network;
 mod postgres;
 mod redis;
@@ -26,8 +27,8 @@ pub struct Scenario {
     pub breaks: &'static str,
     /// What may be stale all the same.
     pub bound: Bound,
-    /// Whether more than one operation in a hundred may fail, because what it needs is away.
-    pub(crate) may_fail: bool,
+    /// What may fail.
+    pub(crate) failing: Failing,
     pub(crate) setting: Setting,
     /// How long all is well between two faults, in milliseconds.
     pub(crate) every: Range<u64>,
@@ -35,19 +36,33 @@ pub struct Scenario {
     pub(crate) faults: &'static [Fault],
 }
 
-/// Breaks something, and mends it.
-pub(crate) type Fault = fn(&mut Storm) -> Result<()>;
+/// Breaks something, and mends it: whether anybody was hit.
+pub(crate) type Fault = fn(&mut Storm) -> Result<bool>;
 
-/// What of a read may be stale. Whatever it is, nothing uncommitted is ever read, no acknowledged write is lost, and nothing is stale
-/// when all is quiet.
+/// Which operations may fail, because what they need is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failing {
+    /// One in a hundred, and no read that caches may answer: whoever is cut off in the middle of a write.
+    Seldom,
+    /// Writes, and transactions. No read fails because a cache does.
+    Writes,
+    /// All of them.
+    Any,
+}
+
+/// What of a read may be stale; what is served near may be as old as its horizon besides. Whatever it is, nothing uncommitted is ever
+/// read, no acknowledged write is lost, and nothing is stale when all is quiet; and what is served near is never older than what the
+/// process has written itself, or has read before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// Nothing.
     Never,
     /// What has been out of date for no longer than this.
     Within(Duration),
-    /// A control: there has to be something, also when all is quiet.
+    /// A control: there has to be something.
     Stale,
+    /// A control: a process has to miss its own writes.
+    Missed,
 }
 
 /// The servers that a scenario needs.
@@ -93,6 +108,21 @@ pub static ALL: &[Scenario] = &[
     network::CUT,
     network::HALF_CLOSED,
     MIXED,
+    near::CALM,
+    near::STOPPED,
+    near::CUT,
+    near::HALF_CLOSED,
+    near::LATE,
+    near::LOST,
+    near::KILLED,
+    near::OVERFLOWN,
+    near::REDIS_KILLED,
+    near::FLUSHED,
+    near::MIXED,
+    near::UNPROVEN,
+    near::UNFLUSHED,
+    near::UNCLAIMED,
+    near::WRITES_ELSEWHERE,
 ];
 
 /// Whatever takes no marker away that Redis does not know it has lost: a marker that is evicted, together with a writer that is killed,
@@ -101,7 +131,7 @@ const MIXED: Scenario = Scenario {
     name: "mixed",
     breaks: "all of these, one after the other, but for what takes markers out of a Redis that goes on",
     bound: Bound::Never,
-    may_fail: true,
+    failing: Failing::Any,
     setting: Setting::PROXIED,
     every: 20..300,
     faults: &[
@@ -137,6 +167,8 @@ pub(crate) struct Storm {
     pub(crate) pace: Pace,
     pub(crate) dice: fastrand::Rng,
     pub(crate) n_faults: u64,
+    /// Those that have hit somebody.
+    pub(crate) n_struck: u64,
     /// A second Redis, once there has been a failover.
     pub(crate) replica: Option<Replica>,
 }
@@ -146,7 +178,7 @@ impl Storm {
     pub(crate) fn rage(&mut self, scenario: &Scenario) -> Result<()> {
         while self.wait(scenario.every.clone()) {
             if let Some(fault) = self.dice.choice(scenario.faults) {
-                fault(self)?;
+                self.n_struck += u64::from(fault(self)?);
                 self.n_faults += 1;
             }
         }
@@ -178,6 +210,6 @@ impl Storm {
 
     /// Kills a worker and starts it again, one time in two.
     fn perhaps_kill_a_worker(&mut self) -> Result<()> {
-        if self.dice.bool() { workers::kill(self) } else { Ok(()) }
+        if self.dice.bool() { workers::kill(self).map(drop) } else { Ok(()) }
     }
 }

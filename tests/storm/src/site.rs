@@ -8,10 +8,17 @@ use diesel::{
     pg::Pg,
     r2d2::{ConnectionManager, CustomizeConnection, Pool},
 };
-use larder::{Larder, Writes};
+use larder::{
+    Larder, NearOptions, Writes,
+    store::{Operation, Store, Watched},
+};
 use larder_redis::RedisStore;
 
-use crate::{Result, naive::DeleteAfterCommit};
+use crate::{
+    Result,
+    flawed::{Flaw, Flawed},
+    naive::DeleteAfterCommit,
+};
 
 /// How long after its last statement a transaction may be committed, and how long COMMIT may take: short, so that markers expire within
 /// a run.
@@ -19,6 +26,11 @@ pub(crate) const COMMIT_WITHIN: Duration = Duration::from_millis(300);
 pub(crate) const COMMIT_TAKES: Duration = Duration::from_millis(700);
 /// So long are markers held.
 pub(crate) const HOLD: Duration = Duration::from_secs(1);
+
+/// How old what is served near may be.
+pub(crate) const HORIZON: Duration = Duration::from_millis(250);
+/// What the clocks of the near cache and of the oracle may differ by in that time: a processor's counter is right to much less.
+pub(crate) const CLOCK_ERROR: Duration = Duration::from_millis(1);
 
 /// How a worker reaches the servers, and what it does with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +44,8 @@ pub(crate) struct Site {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cache {
     Larder,
+    /// The same, with a near cache in each process.
+    Near(Flaw),
     /// What people write by hand, for comparison.
     Naive,
 }
@@ -52,18 +66,25 @@ impl Site {
             Larder::builder(pool).writes(Writes::Strict).commit_within(COMMIT_WITHIN).commit_takes(COMMIT_TAKES);
         Ok(match self.cache {
             Cache::Larder => builder.shared(self.store()?).build(),
+            Cache::Near(Flaw::None) => builder.shared(self.store()?).near(near()).build(),
+            Cache::Near(flaw) => builder.shared(Flawed::new(self.store()?, flaw)).near(near()).build(),
             Cache::Naive => builder.shared(DeleteAfterCommit::connect(&self.redis_url)?).build(),
         })
     }
 
-    fn store(&self) -> Result<RedisStore> {
+    fn store(&self) -> Result<impl Store> {
         let store = RedisStore::builder(&self.redis_url);
         // Of its own accord it would not be shorter than the 15 s for which others may hold markers, of whom there are none here.
-        Ok(store
+        let store = store
             .quarantine(HOLD)
             .io_timeout(Duration::from_millis(200))
             .connect_timeout(Duration::from_millis(300))
-            .build()?)
+            .build()?;
+        Ok(Watched::new(store, |operation, _| {
+            if operation == Operation::Read {
+                LOOKS.set(LOOKS.get() + 1);
+            }
+        }))
     }
 
     /// A connection past every cache.
@@ -72,8 +93,44 @@ impl Site {
     }
 }
 
+impl Cache {
+    /// How old what it serves may be, where that is allowed: `None` if it never is.
+    pub(crate) fn may_be_old(self) -> Option<Duration> {
+        matches!(self, Self::Near(_)).then_some(HORIZON + CLOCK_ERROR)
+    }
+
+    /// Its name among the arguments of a worker.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Larder => "larder",
+            Self::Naive => "naive",
+            Self::Near(flaw) => {
+                Flaw::ALL.into_iter().find(|(other, _)| *other == flaw).expect("each flaw has its word").1
+            }
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "larder" => Some(Self::Larder),
+            "naive" => Some(Self::Naive),
+            _ => Flaw::ALL.into_iter().find(|(_, other)| *other == word).map(|(flaw, _)| Self::Near(flaw)),
+        }
+    }
+}
+
+fn near() -> NearOptions {
+    NearOptions::bytes(16 << 20).horizon(HORIZON)
+}
+
 thread_local! {
     static STATEMENTS: Cell<u64> = const { Cell::new(0) };
+    static LOOKS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often this thread has read cells.
+pub(crate) fn n_looks() -> u64 {
+    LOOKS.get()
 }
 
 /// How many statements this thread has sent to the database.

@@ -23,6 +23,7 @@ use larder::Larder;
 use self::recorder::Recorder;
 use crate::{
     Result,
+    flawed::Flaw,
     pace::pass,
     site::{Cache, HOLD, Site},
 };
@@ -42,7 +43,7 @@ impl Work {
     /// The arguments by which the program becomes this worker.
     pub(crate) fn to_arguments(&self) -> Vec<String> {
         let Self { site, n_threads, seed } = self;
-        let cache = if site.cache == Cache::Naive { "naive" } else { "larder" };
+        let cache = site.cache.word();
         let numbers = [n_threads.to_string(), seed.to_string()];
         [&[Self::WORD, &site.database_url, &site.redis_url, cache].map(str::to_owned)[..], &numbers].concat()
     }
@@ -51,12 +52,7 @@ impl Work {
     #[must_use]
     pub fn from_arguments(arguments: Vec<String>) -> Option<Self> {
         let [database_url, redis_url, cache, n_threads, seed] = <[String; 5]>::try_from(arguments).ok()?;
-        let cache = match cache.as_str() {
-            "larder" => Cache::Larder,
-            "naive" => Cache::Naive,
-            _ => return None,
-        };
-        let site = Site { database_url, redis_url, cache };
+        let site = Site { database_url, redis_url, cache: Cache::from_word(&cache)? };
         Some(Self { site, n_threads: n_threads.parse().ok()?, seed: seed.parse().ok()? })
     }
 }
@@ -67,20 +63,34 @@ const LINGER: Duration = HOLD.saturating_add(Duration::from_millis(300));
 
 /// Of a hundred operations so many are writes.
 const WRITES: u8 = 30;
+/// The same where rows are kept near, which is for what is read more than it is written.
+const FEW_WRITES: u8 = 4;
 
 /// Works until the input ends, which it does too when the runner is no more.
 pub fn work(work: &Work) -> Result<()> {
     let larder = work.site.larder(work.n_threads.into())?;
+    let cache = work.site.cache;
+    let writer = match cache {
+        Cache::Near(Flaw::WritesElsewhere) => {
+            Site { cache: Cache::Larder, ..work.site.clone() }.larder(work.n_threads.into())?
+        }
+        _ => larder.clone(),
+    };
+    let is_near = matches!(cache, Cache::Near(_));
+    let n_writes = if is_near { FEW_WRITES } else { WRITES };
     let output = Arc::new(Mutex::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)));
     let is_over = AtomicBool::new(false);
+    let hand = |thread: u8| {
+        let random = fastrand::Rng::with_seed(work.seed.wrapping_mul(256).wrapping_add(thread.into()));
+        let recorder = Recorder::new(thread, Arc::clone(&output));
+        Hand { larder: &larder, writer: &writer, is_near, random, recorder }
+    };
     thread::scope(|scope| {
         for thread in 0..work.n_threads {
-            let (larder, output, is_over) = (&larder, Arc::clone(&output), &is_over);
+            let (mut hand, is_over) = (hand(thread), &is_over);
             scope.spawn(move || {
-                let random = fastrand::Rng::with_seed(work.seed.wrapping_mul(256).wrapping_add(thread.into()));
-                let mut hand = Hand { larder, random, recorder: Recorder::new(thread, output) };
                 while !is_over.load(Ordering::Relaxed) {
-                    if hand.random.u8(..100) < WRITES { hand.write() } else { hand.read() }
+                    if hand.random.u8(..100) < n_writes { hand.write() } else { hand.read() }
                 }
                 hand.recorder.flush();
             });
@@ -90,12 +100,17 @@ pub fn work(work: &Work) -> Result<()> {
         is_over.store(true, Ordering::Relaxed);
     });
     pass(LINGER);
+    hand(0).look_at_all();
     Ok(())
 }
 
 /// One thread of a worker.
 struct Hand<'a> {
     larder: &'a Larder<Pg>,
+    /// Through which it writes: the same, but for a control.
+    writer: &'a Larder<Pg>,
+    /// Whether the handle keeps rows near.
+    is_near: bool,
     random: fastrand::Rng,
     recorder: Recorder,
 }
@@ -125,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_worker_is_what_its_arguments_say() {
-        for cache in [Cache::Larder, Cache::Naive] {
+        let near = Flaw::ALL.map(|(flaw, _)| Cache::Near(flaw));
+        for cache in [Cache::Larder, Cache::Naive].into_iter().chain(near) {
             let site = Site { database_url: "postgres://x".to_owned(), redis_url: "redis://y".to_owned(), cache };
             let work = Work { site, n_threads: 2, seed: 7 };
             let arguments = work.to_arguments();

@@ -1,6 +1,9 @@
 //! A schedule that is being played: who stands where, what is under way, and what was seen.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
 use larder::{
     failpoints::Point,
@@ -9,7 +12,9 @@ use larder::{
 
 use crate::{
     late::Call,
+    line::Lines,
     locks::Lock,
+    mutant::Mutation,
     plan::{N_ACTORS, Plan, Statement},
     proxy::Held,
     rows::{Cast, History, Key, Value},
@@ -56,6 +61,22 @@ pub struct Slot {
     pub frozen_until: u64,
     /// Whether it has sent a SELECT in this deed.
     pub has_selected: bool,
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// The cells that it has asked the store for last, and all of this deed.
+    pub last_read: Vec<CellKey>,
+    /// As [`Slot::last_read`].
+    pub asked: HashSet<Key>,
+    /// What its process owed itself when the deed began.
+    pub floors: HashMap<Key, usize>,
+    /// When the deed began, by the clock of the near caches.
+    pub began: Duration,
+    /// The amounts that its transaction has given, each of which no other gives.
+    pub amounts: Vec<i64>,
+    /// The state that its COMMIT has brought about.
+    pub committed_as: Option<usize>,
+    /// At which step it waited for somebody else, if it does.
+    pub waits_since: Option<u64>,
     /// Whether it was granted a lease in this deed.
     pub has_lease: bool,
     /// Which of the marks its last begin was.
@@ -132,10 +153,16 @@ pub struct Act {
     pub slots: [Slot; N_SLOTS],
     /// Whose turn it is.
     pub running: usize,
+    /// The last step of somebody who did not only look whether what he waits for is there.
+    pub last_progress: u64,
     /// Of each process.
     pub couriers: [Courier; N_PROCESSES],
     /// The writes whose ends repairers still have to bring.
     pub repairs: HashSet<Nonce>,
+    /// On which processes are told of writes.
+    pub lines: Lines,
+    /// The rule that is taken out, if one is.
+    pub mutation: Option<Mutation>,
     /// What is under way.
     pub late: Vec<Late>,
     /// What was ever marked.
@@ -150,6 +177,8 @@ pub struct Act {
     pub faults_left: usize,
     /// How often an amount was given.
     pub n_amounts: i64,
+    /// The amounts that no committed row may ever have.
+    pub never: Vec<i64>,
     /// Whether there is a snapshot of this schedule.
     pub has_snapshot: bool,
     /// The transactions that were in doubt when Redis forgot, while leases may not be granted.
@@ -185,14 +214,18 @@ impl Act {
             history,
             slots: Default::default(),
             running: LANE,
+            last_progress: 0,
             couriers: Default::default(),
             repairs: HashSet::new(),
+            lines: Lines::default(),
+            mutation: None,
             late: Vec::new(),
             marked: Vec::new(),
             decided: HashSet::new(),
             n_txs: 0,
             keys: BTreeSet::new(),
             n_amounts: 0,
+            never: Vec::new(),
             has_snapshot: false,
             quarantine: None,
             has_ended_sessions: false,
@@ -262,15 +295,35 @@ impl Act {
         self.violation.get_or_insert_with(|| format!("step {steps}: {what}"));
     }
 
-    /// Compares what was read since a moment with everything that the database was since.
-    pub fn compare(&mut self, who: usize, since: usize, key: &Key, value: &Value) {
+    /// Compares what was read since a moment with everything that the database was since; and what was served near, with what it was
+    /// since as long before that as the horizon, and with what the process has written and read.
+    pub fn compare(&mut self, who: usize, since: usize, key: &Key, value: &Value, may_be_near: bool) {
         self.tally.reads += 1;
-        if self.plan.is_judged_at_the_end || self.history.any_since(since, |state| state.value(key) == *value) {
+        let slot = &self.slots[who];
+        // Whoever asks the store is not served near.
+        let is_near = may_be_near && !slot.asked.contains(key);
+        let floor = slot.floors.get(key).copied().unwrap_or(0);
+        let oldest = if is_near { self.history.at_time(slot.began.saturating_sub(self.plan.horizon)) } else { since };
+        self.tally.near += u64::from(is_near);
+        if self.plan.is_judged_at_the_end {
+            return;
+        }
+        if let Some(state) = self.history.first_since(oldest.max(floor), |state| state.value(key) == *value) {
+            self.tally.old += u64::from(!self.history.any_since(since, |state| state.value(key) == *value));
+            self.lines.raise(self.process_of(who), key.clone(), state);
+            return;
+        }
+        if is_near && self.history.any_since(oldest, |state| state.value(key) == *value) {
+            self.is_wrong(format!(
+                "actor {who} read of {key}: {value}, older than what its process had written or read: state {floor}"
+            ));
             return;
         }
         let age = match self.history.when(key, value) {
             Some(at) => {
-                format!("which it was no more when the read began: state {at}, and the read began in state {since}")
+                format!(
+                    "which it was no more when the read began: state {at}, and the read began in state {since}, and might see from state {oldest} on"
+                )
             }
             None => "which it never was".to_owned(),
         };

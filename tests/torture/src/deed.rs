@@ -1,13 +1,14 @@
 //! Does what the plan says, through larder's repositories.
 
 use diesel::{ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _, pg::Pg};
-use larder::{Error, Larder, Result};
+use larder::{Consistency, Error, Larder, Result};
 use shop_core::{NewOrder, NewUser, Order, OrderChanges, Status, User, UserChanges, schema::orders};
 use tests::{day, money};
 use uuid::Uuid;
 
 use crate::{
     act::Place,
+    mutant::Mutation,
     plan::{Read, Statement, Write},
     rows::{Cast, Key, N_ORDERS, N_USERS, State, Value},
     stage::Stage,
@@ -17,8 +18,8 @@ use crate::{
 ///
 /// # Errors
 /// The database's.
-pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read) -> Result<Vec<(Key, Value)>> {
-    let (users, orders) = (User::repository(larder), Order::repository(larder));
+pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read, from: Consistency) -> Result<Vec<(Key, Value)>> {
+    let (users, orders) = (User::repository(larder).reading(from), Order::repository(larder).reading(from));
     Ok(match read {
         Read::User(n) => vec![(Key::User(cast.user(n)), Value::User(users.find(cast.user(n))?))],
         Read::Users => {
@@ -57,6 +58,8 @@ pub enum Claim {
     Order(Order),
     /// A user with these contents.
     User(User),
+    /// An order with that amount.
+    Amount(Uuid, i64),
     /// No such order.
     NoOrder(Uuid),
     /// No such user.
@@ -70,6 +73,7 @@ impl Claim {
         match self {
             Self::Order(order) => state.has_order(order),
             Self::User(user) => state.has_user(user),
+            Self::Amount(id, amount) => state.has_amount(*amount, |order| order == *id),
             Self::NoOrder(id) => state.value(&Key::Order(*id)) == Value::Order(None),
             Self::NoUser(id) => state.value(&Key::User(*id)) == Value::User(None),
         }
@@ -79,7 +83,7 @@ impl Claim {
         match self {
             Self::Order(order) => order.id,
             Self::User(user) => user.id,
-            Self::NoOrder(id) | Self::NoUser(id) => *id,
+            Self::Amount(id, _) | Self::NoOrder(id) | Self::NoUser(id) => *id,
         }
     }
 }
@@ -89,22 +93,30 @@ impl Claim {
 /// # Errors
 /// Whatever larder says of the transaction.
 pub fn write(stage: &Stage, me: usize, larder: &Larder<Pg>, cast: &Cast, write: &Write) -> Result<Vec<Claim>> {
+    let total = |amount| orders::total_amount.eq(money(amount));
+    let keeps_undone = stage.show().act.mutation == Some(Mutation::KeepsWhatIsUndone);
     larder.transaction(|tx| {
         let mut claims: Vec<Claim> = Vec::new();
         let (users, orders) = (User::repository(tx), Order::repository(tx));
         for &statement in &write.statements {
             stage.step(me, Place::Statement(statement));
-            let amount = || {
+            let amount = |is_undone: bool| {
                 let mut show = stage.show();
-                show.act.n_amounts += 1;
-                orders::total_amount.eq(money(show.act.n_amounts))
+                let act = &mut show.act;
+                act.n_amounts += 1;
+                if is_undone {
+                    act.never.push(act.n_amounts);
+                } else {
+                    act.slots[me].amounts.push(act.n_amounts);
+                }
+                act.n_amounts
             };
             let claim = match statement {
-                Statement::Amount(n) => Some(Claim::Order(orders.update(cast.order(n), amount())?)),
+                Statement::Amount(n) => Some(Claim::Order(orders.update(cast.order(n), total(amount(false)))?)),
                 Statement::Undone(n) => {
                     let undone: Result<()> = tx.savepoint(|tx| {
-                        Order::repository(tx).update(cast.order(n), amount())?;
-                        Err(Error::other("undone"))
+                        Order::repository(tx).update(cast.order(n), total(amount(true)))?;
+                        if keeps_undone { Ok(()) } else { Err(Error::other("undone")) }
                     });
                     // A row that is not there is as well undone; a statement that failed for another reason is not.
                     match undone {
@@ -144,11 +156,11 @@ pub fn write(stage: &Stage, me: usize, larder: &Larder<Pg>, cast: &Cast, write: 
                 }
                 Statement::DeleteUser(n) => users.delete(cast.user(n)).map(|_| Some(Claim::NoUser(cast.user(n))))?,
                 Statement::Touching(n) => {
-                    let value = amount();
-                    tx.touching::<Order, _>(&[cast.order(n)], |connection| {
-                        diesel::update(orders::table.find(cast.order(n))).set(value).execute(connection)
+                    let amount = amount(false);
+                    let n_rows = tx.touching::<Order, _>(&[cast.order(n)], |connection| {
+                        diesel::update(orders::table.find(cast.order(n))).set(total(amount)).execute(connection)
                     })?;
-                    None
+                    (n_rows > 0).then(|| Claim::Amount(cast.order(n), amount))
                 }
             };
             if let Some(claim) = claim {

@@ -1,6 +1,6 @@
 //! Looks at the database and at the cells, and says where they differ.
 
-use larder::store::{CellKey, Nonce};
+use larder::store::{CellKey, Clock as _, Nonce};
 
 use crate::{
     act::{LANE, Marked},
@@ -12,7 +12,8 @@ impl Show {
     /// Looks at the database, and at every cell that serves a value.
     pub fn look(&mut self) {
         let state = State::of(&mut self.tools.eyes).expect("the database can be read");
-        if self.act.history.push(state) {
+        let time = self.tools.time.now();
+        if self.act.history.push(state, time) {
             self.act.note(LANE, |act| format!("the database is in state {}", act.history.at()));
         }
         if !self.act.plan.is_judged_at_the_end {
@@ -49,7 +50,19 @@ impl Show {
         self.show_cells();
         self.look();
         self.compare_cells();
+        self.compare_amounts();
+        self.settle_lines();
         self.tools.cells.delete(self.act.keys.iter()).expect("redis takes orders");
+    }
+
+    /// What was rolled back, or was said to be, must not have been there at any time.
+    fn compare_amounts(&mut self) {
+        for amount in std::mem::take(&mut self.act.never) {
+            if let Some(at) = self.act.history.first_since(0, |state| state.has_amount(amount, |_| true)) {
+                let text = format!("state {at} has the amount {amount}, of what was rolled back or was said to be");
+                self.act.is_wrong(text);
+            }
+        }
     }
 
     /// The trace so far.

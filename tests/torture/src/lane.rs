@@ -11,14 +11,15 @@ use diesel::{
     r2d2::{ConnectionManager, Pool},
 };
 use larder::{
-    Larder, Writes,
-    store::{ManualClock, Store},
+    BreakerOptions, Builder, Larder, NearOptions, Writes,
+    store::{Clock as _, ManualClock, Store},
 };
 use tests::{Database, OwnRedis, SHOP};
 
 use crate::{
     act::{Act, N_PROCESSES},
     cells::Cells,
+    line::{Ear as Listening, Lines, Switchboard, Time},
     mutant::{MARKERS_EVICTED, Mutant, Mutation},
     naive::CacheAside,
     plan::{Bias, Plan},
@@ -50,6 +51,8 @@ pub struct Lane {
     pub stage: Arc<Stage>,
     processes: Vec<Process>,
     bias: Option<Bias>,
+    mutation: Option<Mutation>,
+    switchboard: Arc<Switchboard>,
     // Behind whatever is connected to it.
     _database: Database,
 }
@@ -58,12 +61,17 @@ pub struct Lane {
 struct Process {
     direct: Ways,
     proxied: Ways,
+    builder: Building,
 }
 
 struct Ways {
     at_once: Larder<Pg>,
     in_background: Larder<Pg>,
+    pool: Pool<ConnectionManager<PgConnection>>,
 }
+
+/// Begins a handle of a process.
+type Building = Box<dyn Fn(&Pool<ConnectionManager<PgConnection>>, bool) -> Builder<Pg> + Send + Sync>;
 
 impl Lane {
     /// A lane with servers of its own: a database in the PostgreSQL of `DATABASE_URL`, and a Redis.
@@ -103,12 +111,15 @@ impl Lane {
             .map(|_| Proxy::before(address_of(database.url())).expect("loopback has a free port"))
             .collect();
         let place = Arc::new(OnceLock::new());
+        let switchboard = Arc::new(Switchboard::default());
+        let time = Time::default();
         let processes = (0..N_PROCESSES)
             .map(|n| {
-                let wire = Wire::new(n, Arc::clone(&place), Arc::clone(&stores[n]), mutation);
+                let wire = Wire::new(n, Arc::clone(&place), Arc::clone(&stores[n]), Arc::clone(&switchboard), mutation);
                 let wire: Arc<dyn Store> = Arc::new(wire);
-                let handle = |pool: &Pool<_>, in_background| {
-                    let ear = Ear { process: n, stage: Arc::clone(&place), mutation };
+                let events = Arc::clone(&place);
+                let builder = move |pool: &Pool<_>, in_background| {
+                    let ear = Ear { process: n, stage: Arc::clone(&events), mutation };
                     Larder::builder(pool.clone())
                         .shared_arc(Arc::clone(&wire))
                         .events(ear)
@@ -117,13 +128,17 @@ impl Lane {
                         .writes(Writes::Strict)
                         // Long enough for a schedule whose machine stands still.
                         .commit_within(Duration::from_secs(60))
-                        .build()
+                        // Operations fail because they are told to, and time is not real.
+                        .breaker(BreakerOptions::off())
                 };
+                let builder: Building = Box::new(builder);
                 let ways = |url: &str| {
                     let pool = pool(&with(url, &session_name(n)), 4);
-                    Ways { at_once: handle(&pool, false), in_background: handle(&pool, true) }
+                    let (at_once, in_background) = (builder(&pool, false).build(), builder(&pool, true).build());
+                    Ways { at_once, in_background, pool }
                 };
-                Process { direct: ways(database.url()), proxied: ways(&through(database.url(), proxies[n].port())) }
+                let (direct, proxied) = (ways(database.url()), ways(&through(database.url(), proxies[n].port())));
+                Process { direct, proxied, builder }
             })
             .collect();
         let probe = Probe::new(
@@ -135,12 +150,13 @@ impl Lane {
         let mut random = fastrand::Rng::with_seed(0);
         let act = Act::new(0, Plan::draw(&mut random, None), random, history, false);
         let cells = connect();
-        let mut tools = Tools { eyes, cells, redis, stores, proxies, clock, probe };
+        let ear = Listening::new(&redis.url(), NAMESPACE);
+        let mut tools = Tools { eyes, cells, redis, stores, proxies, time, ear, clock, probe };
         tools.meet();
         tools.pass_quarantine();
         let stage = Arc::new(Stage::new(act, tools));
         let _ = place.set(Arc::downgrade(&stage));
-        Self { stage, processes, bias, _database: database }
+        Self { stage, processes, bias, mutation, switchboard, _database: database }
     }
 
     /// Puts the rows of a schedule in place.
@@ -153,19 +169,44 @@ impl Lane {
         let mut show = self.stage.show();
         Cast::of(seed).enter(&mut show.tools.eyes).expect("rows can be put in place");
         let history = History::from(State::of(&mut show.tools.eyes).expect("the database can be read"));
-        show.handles = self.processes.iter().map(|process| process.handle(&plan)).collect();
+        let far: Vec<Larder<Pg>> = self.processes.iter().map(|process| process.handle(&plan)).collect();
+        show.handles = far.clone();
+        let mut lines = Lines::default();
+        if plan.is_near {
+            // New ones for each schedule: what is near is in their memory, and must not depend on what was played before.
+            let near = |process: &Process| process.near(&plan, &show.tools.time);
+            show.handles = self.processes.iter().map(near).collect();
+            let listeners = self.switchboard.take().expect("a near cache listens as soon as it is made");
+            lines = Lines::of(listeners, self.mutation, show.tools.time.now());
+        }
+        let writes_elsewhere = self.mutation == Some(Mutation::DropsNoOwnWrites);
+        show.writers = if writes_elsewhere { far } else { show.handles.clone() };
+        // What was published since is of another schedule.
+        show.tools.ear.forget();
         show.act = Act::new(seed, plan, random, history, is_traced);
+        show.act.lines = lines;
+        show.act.mutation = self.mutation;
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
         // The handles keep the wires, whose threads would wait for a stage that is gone.
-        self.stage.show().handles.clear();
+        let mut show = self.stage.show();
+        show.handles.clear();
+        show.writers.clear();
+        show.act.lines = Lines::default();
     }
 }
 
 impl Process {
+    /// A handle that keeps rows near.
+    fn near(&self, plan: &Plan, time: &Time) -> Larder<Pg> {
+        let ways = if plan.proxied { &self.proxied } else { &self.direct };
+        let near = NearOptions::bytes(1 << 20).horizon(plan.horizon).clock(time.clone());
+        (self.builder)(&ways.pool, plan.in_background).near(near).build()
+    }
+
     fn handle(&self, plan: &Plan) -> Larder<Pg> {
         let ways = if plan.proxied { &self.proxied } else { &self.direct };
         if plan.in_background { ways.in_background.clone() } else { ways.at_once.clone() }

@@ -39,6 +39,7 @@ pub mod deed;
 pub mod judge;
 pub mod lane;
 pub mod late;
+pub mod line;
 pub mod locks;
 pub mod mutant;
 pub mod naive;

@@ -39,11 +39,23 @@ pub enum Mutation {
     ReleasesAfterUnknownCommit,
     /// Leases are granted at once by a server that has forgotten markers.
     NoQuarantine,
+    /// What is near is served without proof that the process is still told of writes.
+    ServesNearUnproven,
+    /// What is near is kept when the line is lost on which the process is told of writes.
+    KeepsNearWhenLost,
+    /// What the store has answered is kept near although it was written meanwhile.
+    KeepsNearUnclaimed,
+    /// A process does not drop what it writes itself, and waits to be told of it.
+    DropsNoOwnWrites,
+    /// A write that has happened is reported as one that has not.
+    DeniesCommits,
+    /// What a savepoint did stays when it is rolled back.
+    KeepsWhatIsUndone,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::BeginsNot,
         Self::BeginsHalf,
         Self::BeginReplaces,
@@ -55,16 +67,28 @@ impl Mutation {
         Self::RepeatsNonce,
         Self::ReleasesAfterUnknownCommit,
         Self::NoQuarantine,
+        Self::ServesNearUnproven,
+        Self::KeepsNearWhenLost,
+        Self::KeepsNearUnclaimed,
+        Self::DropsNoOwnWrites,
+        Self::DeniesCommits,
+        Self::KeepsWhatIsUndone,
     ];
 
     /// The faults that a rule is for, where they meet too seldom by themselves to show within some thousand schedules that it is missing.
     #[must_use]
     pub fn bias(self) -> Option<Bias> {
-        let bias = |faults, only| Some(Bias { faults, only, is_judged_at_the_end: false });
+        let bias = |faults, only| Some(Bias { faults, only, is_near: false, is_judged_at_the_end: false });
+        let near = |faults| Some(Bias { faults, only: Operation::Read, is_near: true, is_judged_at_the_end: false });
         match self {
             Self::FillsAfterLeaseTimedOut => bias(&[(Fault::Delayed, 400)], Operation::Lease),
             Self::RepeatsNonce => bias(&[(Fault::Delayed, 400), (Fault::MarkerExpired, 200)], Operation::Begin),
             Self::LeavesWhatIsNotItsOwn => Some(MARKERS_EVICTED),
+            Self::KeepsNearUnclaimed => near(&[(Fault::TimePasses, 60)]),
+            Self::ServesNearUnproven | Self::KeepsNearWhenLost => {
+                near(&[(Fault::LineLost, 60), (Fault::TimePasses, 60)])
+            }
+            Self::DropsNoOwnWrites => near(&[]),
             _ => None,
         }
     }
@@ -73,7 +97,7 @@ impl Mutation {
 /// Redis evicts markers of writes in doubt, as it does with a policy that it must not have. Until a write is finished its cells may be
 /// old then; after that they may not.
 pub const MARKERS_EVICTED: Bias =
-    Bias { faults: &[(Fault::MarkerEvicted, 60)], only: Operation::Read, is_judged_at_the_end: true };
+    Bias { faults: &[(Fault::MarkerEvicted, 60)], only: Operation::Read, is_near: false, is_judged_at_the_end: true };
 
 /// A store on which a rule does not hold.
 pub struct Mutant {

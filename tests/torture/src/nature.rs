@@ -13,6 +13,7 @@ use crate::{
 impl Show {
     /// Lets happen what is drawn.
     pub fn strike(&mut self) {
+        self.tell();
         if !self.act.late.is_empty() && self.act.random.u8(..100) < self.act.plan.manner.arrives {
             let at = self.act.random.usize(..self.act.late.len());
             let is_lost = self.act.random.u8(..100) < 15;
@@ -105,6 +106,7 @@ impl Show {
 
     fn restart(&mut self) {
         self.tools.restart_redis();
+        self.lose_lines();
         // What was on its way was on connections that are no more.
         self.act.late.retain(|late| !matches!(late, Late::Call { .. }));
         let undecided = self.act.undecided();
@@ -187,6 +189,7 @@ impl Show {
                 self.act.slots[slot].is_killed = true;
             }
         }
+        self.act.lines.killed(process);
         let courier = &mut self.act.couriers[process];
         if courier.n_pending > 0 {
             (courier.is_dismissed, courier.is_unsettled) = (true, true);

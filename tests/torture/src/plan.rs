@@ -1,6 +1,8 @@
 //! What happens in a schedule, as far as it is drawn beforehand.
 
-use larder::store::Operation;
+use std::time::Duration;
+
+use larder::{Consistency, store::Operation};
 use shop_core::Status;
 
 use crate::{
@@ -14,8 +16,8 @@ pub const N_ACTORS: usize = 4;
 /// Something that an actor does. Rows are named by their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
-    /// Reads outside of a transaction.
-    Read(Read),
+    /// Reads outside of a transaction, from near or from the store.
+    Read(Read, Consistency),
     /// Writes in one transaction.
     Write(Write),
 }
@@ -84,6 +86,8 @@ pub struct Manner {
     pub freezes: u8,
     /// In how many of a hundred steps something that is under way arrives.
     pub arrives: u8,
+    /// In how many of a hundred steps something happens on the line of a process.
+    pub tells: u8,
 }
 
 /// A schedule before it begins.
@@ -95,6 +99,10 @@ pub struct Plan {
     pub processes: [usize; N_ACTORS],
     /// Whether what was loaded is stored by threads of the handles' own.
     pub in_background: bool,
+    /// Whether rows are kept near.
+    pub is_near: bool,
+    /// How old what is served near may be: a millisecond is a step.
+    pub horizon: Duration,
     /// Whether COMMITs can be held up on their way.
     pub proxied: bool,
     /// How the next step is found.
@@ -116,6 +124,8 @@ pub struct Bias {
     pub faults: &'static [(Fault, u16)],
     /// The operation that the store's faults are confined to.
     pub only: Operation,
+    /// Whether rows are kept near.
+    pub is_near: bool,
     /// Whether only the end is judged: what breaks the rules for the settings of Redis may show until a write is finished, and no longer.
     pub is_judged_at_the_end: bool,
 }
@@ -136,10 +146,15 @@ impl Plan {
         );
         let theme = if bias.is_some() { Theme::Row } else { *pick(random, &Theme::ALL) };
         let reads: Vec<Read> = (0..random.usize(1..=4)).map(|_| theme.read(random)).collect();
+        let is_near = bias.map_or_else(|| random.bool(), |bias| bias.is_near);
         let deeds = roles.map(|writes| {
-            let n = if writes { random.usize(1..=2) } else { random.usize(2..=4) };
+            let n = if writes { random.usize(1..=2) } else { random.usize(2..=if is_near { 8 } else { 4 }) };
+            let read = |random: &mut fastrand::Rng| {
+                let from = if random.u8(..5) == 0 { Consistency::Shared } else { Consistency::Near };
+                Deed::Read(*pick(random, &reads), from)
+            };
             let deed = |random: &mut fastrand::Rng| {
-                if writes { Deed::Write(theme.write(random)) } else { Deed::Read(*pick(random, &reads)) }
+                if writes { Deed::Write(theme.write(random)) } else { read(random) }
             };
             (0..n).map(|_| deed(random)).collect()
         });
@@ -148,11 +163,14 @@ impl Plan {
             deeds,
             processes: *pick(random, &[[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]]),
             in_background: random.u8(..4) == 0,
+            is_near,
+            horizon: Duration::from_millis(*pick(random, &[15, 30, 60])),
             proxied: has(Fault::CommitHeld) || has(Fault::AnswerLost),
             manner: Manner {
                 stays: *pick(random, &[0, 30, 70, 90]),
                 freezes: *pick(random, &[0, 3, 8]),
                 arrives: *pick(random, &[3, 8, 20]),
+                tells: *pick(random, &[60, 15, 4]),
             },
             only: bias.map(|bias| bias.only).or_else(|| random.bool().then(|| *pick(random, &OPERATIONS))),
             n_faults: match (faults.is_empty(), bias.is_some()) {
@@ -171,7 +189,7 @@ const OPERATIONS: [Operation; 5] =
     [Operation::Read, Operation::Lease, Operation::Fill, Operation::Begin, Operation::Finish];
 
 /// Faults that have something to do with each other.
-const COMPANIES: [&[Fault]; 12] = [
+const COMPANIES: [&[Fault]; 14] = [
     &[],
     &[Fault::Killed],
     &[Fault::Delayed],
@@ -183,6 +201,8 @@ const COMPANIES: [&[Fault]; 12] = [
     &[Fault::CommitHeld, Fault::AnswerLost],
     &[Fault::CommitHeld, Fault::Killed, Fault::Delayed],
     &[Fault::Terminated, Fault::Lost],
+    &[Fault::LineLost, Fault::TimePasses],
+    &[Fault::LineLost, Fault::Evicted, Fault::Delayed],
     &[Fault::Snapshot, Fault::RestartEmpty, Fault::RestartAsIs, Fault::RestartOlder],
 ];
 

@@ -1,8 +1,8 @@
 //! The few rows of a schedule, and everything the database ever was.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
-use ::tests::day;
+use ::tests::{day, money};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, connection::SimpleConnection as _};
 use shop_core::{
     Order, Status, User,
@@ -47,6 +47,16 @@ impl Cast {
     #[must_use]
     pub fn email(&self, n: usize) -> String {
         format!("{n}@{:x}", self.seed)
+    }
+
+    /// All that can be asked for.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        let users = (0..N_USERS).flat_map(|n| {
+            let id = self.user(n);
+            [Key::User(id), Key::OrdersOf(id)].into_iter().chain(Status::ALL.map(|status| Key::OrdersIn(id, status)))
+        });
+        let orders = (0..N_ORDERS).map(|n| Key::Order(self.order(n)));
+        users.chain(orders).chain((0..N_EMAILS).map(|n| Key::Email(self.email(n))))
     }
 
     /// Takes the place of whatever rows the database has.
@@ -185,6 +195,12 @@ impl State {
         self.users.get(&user.id) == Some(user)
     }
 
+    /// Whether one of those orders has that amount.
+    pub fn has_amount(&self, amount: i64, is_meant: impl Fn(Uuid) -> bool) -> bool {
+        let amount = money(amount);
+        self.orders.values().any(|order| is_meant(order.id) && order.total_amount == amount)
+    }
+
     fn orders_of(&self, user: Uuid, is_wanted: impl Fn(&Order) -> bool) -> Vec<Order> {
         self.orders.values().filter(|order| order.user_id == user && is_wanted(order)).cloned().collect()
     }
@@ -194,20 +210,23 @@ impl State {
 #[derive(Debug, Clone)]
 pub struct History {
     states: Vec<State>,
+    /// Since when the database is in each of them.
+    times: Vec<Duration>,
 }
 
 impl History {
     /// Begins with what is there at first.
     #[must_use]
     pub fn from(first: State) -> Self {
-        Self { states: vec![first] }
+        Self { states: vec![first], times: vec![Duration::ZERO] }
     }
 
     /// Takes down a state, if it is another one than before: whether it is.
-    pub fn push(&mut self, state: State) -> bool {
+    pub fn push(&mut self, state: State, time: Duration) -> bool {
         let is_new = *self.now() != state;
         if is_new {
             self.states.push(state);
+            self.times.push(time);
         }
         is_new
     }
@@ -224,6 +243,24 @@ impl History {
         self.states.len() - 1
     }
 
+    /// The number of the state in which the database was at a time.
+    #[must_use]
+    pub fn at_time(&self, time: Duration) -> usize {
+        self.times.partition_point(|since| *since <= time).saturating_sub(1)
+    }
+
+    /// The first state since `begin` that satisfies a condition.
+    pub fn first_since(&self, begin: usize, condition: impl Fn(&State) -> bool) -> Option<usize> {
+        (begin..self.states.len()).find(|&at| condition(&self.states[at]))
+    }
+
+    /// The keys that have another value in a state than in the one before it.
+    #[must_use]
+    pub fn changed_in(&self, at: usize, keys: impl IntoIterator<Item = Key>) -> Vec<Key> {
+        let Some(before) = at.checked_sub(1) else { return Vec::new() };
+        keys.into_iter().filter(|key| self.states[before].value(key) != self.states[at].value(key)).collect()
+    }
+
     /// Whether one of the states since `begin` satisfies a condition.
     pub fn any_since(&self, begin: usize, condition: impl Fn(&State) -> bool) -> bool {
         self.states[begin..].iter().any(condition)
@@ -238,8 +275,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use ::tests::money;
-
     use super::*;
 
     fn state(cast: &Cast, amounts: &[(usize, i64)]) -> State {
@@ -280,13 +315,15 @@ mod tests {
     fn a_value_counts_from_the_state_in_which_the_read_began() {
         let cast = Cast::of(7);
         let mut history = History::from(state(&cast, &[(0, 1)]));
-        assert!(!history.push(state(&cast, &[(0, 1)])), "nothing has changed");
-        assert!(history.push(state(&cast, &[(0, 2)])));
+        assert!(!history.push(state(&cast, &[(0, 1)]), Duration::from_millis(5)), "nothing has changed");
+        assert!(history.push(state(&cast, &[(0, 2)]), Duration::from_millis(5)));
         let key = Key::Order(cast.order(0));
         let old = state(&cast, &[(0, 1)]).value(&key);
         assert!(history.any_since(0, |state| state.value(&key) == old));
         assert!(!history.any_since(history.at(), |state| state.value(&key) == old));
         assert_eq!((history.when(&key, &old), history.at()), (Some(0), 1));
+        assert_eq!([4, 5].map(|time| history.at_time(Duration::from_millis(time))), [0, 1]);
+        assert_eq!(history.changed_in(1, [key, Key::Order(cast.order(1))]), [Key::Order(cast.order(0))]);
     }
 
     #[test]

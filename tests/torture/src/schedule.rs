@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use larder::{Error, failpoints};
+use larder::{Consistency, Error, failpoints};
 
 use crate::{
     act::Place,
     deed,
     lane::Lane,
+    mutant::Mutation,
     plan::{Deed, N_ACTORS},
     stage::{Killed, Stage},
     tally::Tally,
@@ -91,13 +92,14 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
     for deed in deeds {
         stage.step(me, Place::Deed);
         let begin = stage.begin(me, deed);
-        let (larder, cast) = {
+        let (larder, writer, cast) = {
             let show = stage.show();
-            (show.handles[show.act.process_of(me)].clone(), show.act.cast.clone())
+            let process = show.act.process_of(me);
+            (show.handles[process].clone(), show.writers[process].clone(), show.act.cast.clone())
         };
         let done = panic::catch_unwind(AssertUnwindSafe(|| match deed {
-            Deed::Read(read) => Done::Read(deed::read(&larder, &cast, *read)),
-            Deed::Write(write) => Done::Written(deed::write(stage, me, &larder, &cast, write)),
+            Deed::Read(read, from) => Done::Read(deed::read(&larder, &cast, *read, *from), *from),
+            Deed::Write(write) => Done::Written(deed::write(stage, me, &writer, &cast, write)),
         }));
         match done {
             Ok(done) => judge(stage, me, begin, done),
@@ -111,40 +113,52 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
 }
 
 enum Done {
-    Read(larder::Result<Vec<(crate::rows::Key, crate::rows::Value)>>),
+    Read(larder::Result<Vec<(crate::rows::Key, crate::rows::Value)>>, Consistency),
     Written(larder::Result<Vec<deed::Claim>>),
 }
 
 /// Compares what a deed gave with what the database was while it lasted.
 fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
-    let is_ok = matches!(done, Done::Read(Ok(_)) | Done::Written(Ok(_)));
+    let is_ok = matches!(done, Done::Read(Ok(_), _) | Done::Written(Ok(_)));
     let mut show = stage.end(me, is_ok);
     let act = &mut show.act;
     match done {
-        Done::Read(Ok(found)) => {
+        Done::Read(Ok(found), from) => {
+            let may_be_near = act.lines.are_there() && from == Consistency::Near;
             for (key, value) in found {
                 act.note(me, |_| format!("has read {key}: {value}"));
                 if !act.slots[me].has_selected {
                     act.tally.hits += 1;
                 }
-                act.compare(me, begin, &key, &value);
+                act.compare(me, begin, &key, &value, may_be_near);
             }
         }
-        Done::Read(Err(error)) => {
+        Done::Read(Err(error), _) => {
             act.note(me, |_| format!("could not read: {error:?}"));
             act.is_wrong(format!("actor {me} could not read: {error:?}"));
         }
-        Done::Written(result) => {
+        Done::Written(mut result) => {
+            if act.mutation == Some(Mutation::DeniesCommits) && result.is_ok() {
+                result = Err(Error::other("it has happened all the same"));
+            }
             act.tally.writes += 1;
             act.note(me, |_| format!("has written: {result:?}"));
             match result {
                 Ok(claims) => {
                     act.tally.commits += 1;
+                    if let Some(state) = act.slots[me].committed_as {
+                        let process = act.process_of(me);
+                        for key in act.history.changed_in(state, act.cast.keys()) {
+                            act.lines.raise(process, key, state);
+                        }
+                    }
                     if !act.history.any_since(begin, |state| claims.iter().all(|claim| claim.holds(state))) {
                         act.is_wrong(format!("actor {me} was told of a write that never was: {claims:?}"));
                     }
                 }
-                Err(Error::CommitUnknown(_)) if !act.plan.proxied && !act.has_ended_sessions => {
+                // It may have happened, or may yet.
+                Err(Error::CommitUnknown(_)) if act.plan.proxied || act.has_ended_sessions => {}
+                Err(Error::CommitUnknown(_)) => {
                     act.is_wrong(format!("actor {me} was told of an unknown COMMIT, and nothing was wrong with it"));
                 }
                 Err(Error::Database(diesel::result::Error::DatabaseError(_, info)))
@@ -152,7 +166,12 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
                 {
                     act.is_wrong(format!("actor {me} had to wait for a lock that nobody foresaw: {}", info.message()));
                 }
-                Err(_) => {}
+                // Every other error says that it has not happened, and won't.
+                Err(_) => {
+                    let amounts = std::mem::take(&mut act.slots[me].amounts);
+                    act.tally.denied += u64::from(!amounts.is_empty());
+                    act.never.extend(amounts);
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use diesel::pg::Pg;
-use larder::{Larder, failpoints::Point};
+use larder::{Larder, failpoints::Point, store::Clock as _};
 
 use crate::{
     act::{Act, LANE, Late, N_PROCESSES, N_SLOTS, Place},
@@ -41,13 +41,18 @@ pub struct Show {
     pub tools: Tools,
     /// The handle of each process that is in use, for its courier.
     pub handles: Vec<Larder<Pg>>,
+    /// Through which each process writes: the same, unless it is to be wrong.
+    pub writers: Vec<Larder<Pg>>,
 }
 
 impl Stage {
     /// A stage on which nothing is played yet.
     #[must_use]
     pub fn new(act: Act, tools: Tools) -> Self {
-        Self { show: Mutex::new(Show { act, tools, handles: Vec::new() }), wakes: Default::default() }
+        Self {
+            show: Mutex::new(Show { act, tools, handles: Vec::new(), writers: Vec::new() }),
+            wakes: Default::default(),
+        }
     }
 
     /// The show, for whoever has the turn.
@@ -123,8 +128,9 @@ impl Stage {
     /// An actor comes to a place, and goes on when it is its turn; or never, if its process is killed there.
     pub fn step(&self, me: usize, place: Place) {
         let mut show = self.show();
-        if place == Place::Point(Point::BeforeRead) && std::mem::take(&mut show.act.slots[me].has_lease) {
-            // The call reads a second time, so what it has loaded first is on its way.
+        let has_sent = [Point::BeforeNear, Point::BeforeRead, Point::Waiting, Point::Polling].map(Place::Point);
+        if has_sent.contains(&place) && std::mem::take(&mut show.act.slots[me].has_lease) {
+            // The call reads a second time, or waits for others, so what it has loaded first is on its way.
             show = self.expect_fill(me, show);
         }
         show.come_to(me, place);
@@ -151,7 +157,11 @@ impl Stage {
         let mut show = self.show();
         show.act.note(me, |_| format!("begins {deed:?}"));
         let n_txs = show.act.n_txs;
+        let (floors, began) = (show.act.lines.floors(show.act.process_of(me)), show.tools.time.now());
         let slot = &mut show.act.slots[me];
+        slot.asked.clear();
+        slot.amounts.clear();
+        (slot.floors, slot.began, slot.committed_as) = (floors, began, None);
         (slot.is_busy, slot.has_selected, slot.has_lease) = (true, false, false);
         if matches!(deed, Deed::Write(_)) {
             slot.tx = Some(n_txs);
@@ -223,13 +233,19 @@ impl Stage {
 impl Show {
     /// Takes down where an actor is.
     fn come_to(&mut self, me: usize, place: Place) {
+        let steps = self.act.tally.steps;
         let slot = &mut self.act.slots[me];
+        slot.place = Some(place);
         match place {
             Place::Point(point) => {
                 *self.act.tally.points.entry(point).or_default() += 1;
                 match point {
                     Point::BeforeSelect => slot.has_selected = true,
                     Point::AfterCommit => self.after_commit(me),
+                    Point::Waiting => {
+                        slot.waits_since = Some(steps);
+                        self.act.tally.waits += 1;
+                    }
                     _ => {}
                 }
             }
@@ -268,7 +284,10 @@ impl Show {
             }
         }
         self.end_transaction(me);
+        let before = self.act.history.at();
         self.look();
+        let now = self.act.history.at();
+        self.act.slots[me].committed_as = (now > before).then_some(now);
     }
 
     /// The transaction of an actor has ended, unless its COMMIT is under way.

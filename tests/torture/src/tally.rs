@@ -35,11 +35,15 @@ pub enum Fault {
     RestartAsIs,
     /// Redis starts again with an older snapshot.
     RestartOlder,
+    /// The line is lost on which a process is told of writes, with all that was on its way.
+    LineLost,
+    /// So much time passes that nothing near may be served without new proof.
+    TimePasses,
 }
 
 impl Fault {
     /// All that an ordinary schedule may have.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Killed,
         Self::Lost,
         Self::NoAnswer,
@@ -53,6 +57,8 @@ impl Fault {
         Self::RestartEmpty,
         Self::RestartAsIs,
         Self::RestartOlder,
+        Self::LineLost,
+        Self::TimePasses,
     ];
 
     /// Whether it happens between two steps, and not to a step.
@@ -89,6 +95,8 @@ impl fmt::Display for Fault {
             Self::RestartEmpty => "redis restarted, empty",
             Self::RestartAsIs => "redis restarted, with its data",
             Self::RestartOlder => "redis restarted, with older data",
+            Self::LineLost => "line lost",
+            Self::TimePasses => "time passed",
         })
     }
 }
@@ -104,10 +112,20 @@ pub struct Tally {
     pub reads: u64,
     /// Of those, reads of a call that needed no SELECT.
     pub hits: u64,
+    /// Of those, such as the store was not asked for.
+    pub near: u64,
+    /// Of those, such as the database did not have any more when the read began.
+    pub old: u64,
+    /// Announcements that processes have heard.
+    pub told: u64,
+    /// Times that a reader waited for somebody else's load.
+    pub waits: u64,
     /// Transactions that came to their end.
     pub writes: u64,
     /// Of those, such as were committed.
     pub commits: u64,
+    /// Transactions that gave amounts and were said not to have happened.
+    pub denied: u64,
     /// Values that the cells held when somebody looked, each compared with the database.
     pub cells: u64,
     /// How often each place was reached.
@@ -127,8 +145,13 @@ impl Tally {
         self.steps += other.steps;
         self.reads += other.reads;
         self.hits += other.hits;
+        self.near += other.near;
+        self.old += other.old;
+        self.told += other.told;
+        self.waits += other.waits;
         self.writes += other.writes;
         self.commits += other.commits;
+        self.denied += other.denied;
         self.cells += other.cells;
         add(&mut self.points, &other.points);
         add(&mut self.operations, &other.operations);
@@ -176,10 +199,10 @@ pub fn name(operation: Operation) -> &'static str {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { schedules, steps, reads, hits, writes, commits, cells, .. } = self;
+        let Self { schedules, steps, reads, hits, near, old, told, waits, writes, commits, denied, cells, .. } = self;
         writeln!(
             f,
-            "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits), {writes} transactions ({commits} committed), {cells} cells compared"
+            "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed, {denied} denied), {cells} cells compared"
         )?;
         let list = |f: &mut fmt::Formatter<'_>, title, items: Vec<String>| writeln!(f, "{title}: {}", items.join(", "));
         list(f, "faults", self.faults.iter().map(|(fault, n)| format!("{fault} {n}")).collect())?;

@@ -16,6 +16,7 @@ use tests::{OwnRedis, eventually};
 
 use crate::{
     cells::Cells,
+    line::{Ear, Time},
     proxy::Proxy,
     rows::{Key, Value},
 };
@@ -49,6 +50,10 @@ pub struct Tools {
     pub stores: Vec<Arc<dyn Store>>,
     /// Before the database, one a process.
     pub proxies: Vec<Proxy>,
+    /// What the near caches go by.
+    pub time: Time,
+    /// Hears what is published.
+    pub ear: Ear,
     /// What the quarantines go by.
     pub clock: ManualClock,
     /// Reads what the cells serve.

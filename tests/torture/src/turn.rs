@@ -31,6 +31,9 @@ impl Show {
                         locks::needed(statement, &self.act.slots[next].holds, &self.act.cast, self.act.history.now());
                     self.act.slots[next].holds.extend(locks);
                 }
+                if self.act.slots[next].waits_since.take().is_none() {
+                    self.act.last_progress = self.act.tally.steps;
+                }
                 return next;
             }
             if self.act.slots.iter().all(|slot| !slot.is_ready) {
@@ -67,6 +70,10 @@ impl Show {
         let act = &self.act;
         let one = &act.slots[slot];
         if !one.is_ready {
+            return false;
+        }
+        // Nobody else has done anything since that it could wait for.
+        if one.waits_since.is_some_and(|since| act.last_progress < since) {
             return false;
         }
         let Some(statement) = one.wants else { return true };

@@ -17,10 +17,12 @@ use larder::{
 use crate::{
     act::{Late, Marked},
     late::{Call, Filling},
+    line::Switchboard,
     mutant::{Mutation, Repeater},
     plan::N_ACTORS,
     stage::{Show, Stage},
     tally::Fault,
+    tools::key_of,
 };
 
 thread_local! {
@@ -38,6 +40,7 @@ pub struct Wire {
     process: usize,
     stage: Arc<OnceLock<Weak<Stage>>>,
     store: Arc<dyn Store>,
+    switchboard: Arc<Switchboard>,
     mutation: Option<Mutation>,
     repeater: Repeater,
 }
@@ -48,9 +51,10 @@ impl Wire {
         process: usize,
         stage: Arc<OnceLock<Weak<Stage>>>,
         store: Arc<dyn Store>,
+        switchboard: Arc<Switchboard>,
         mutation: Option<Mutation>,
     ) -> Self {
-        Self { process, stage, store, mutation, repeater: Repeater::default() }
+        Self { process, stage, store, switchboard, mutation, repeater: Repeater::default() }
     }
 
     fn stage(&self) -> Option<Arc<Stage>> {
@@ -69,6 +73,11 @@ impl Wire {
         let way = {
             let mut show = stage.show();
             show.act.keys.extend(keys.iter().cloned());
+            if call.is_none() {
+                let slot = &mut show.act.slots[me];
+                slot.last_read = keys.to_vec();
+                slot.asked.extend(keys.iter().filter_map(key_of));
+            }
             self.way(&mut show, me, call)
         };
         let outcome = match way {
@@ -304,8 +313,8 @@ impl Store for Wire {
         self.store.inspect(keys)
     }
 
-    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
-        self.store.listen(listener, wanted)
+    fn listen(&self, listener: Arc<dyn Listener>, _: Listening) -> Option<Subscription> {
+        Some(self.switchboard.plug(self.process, listener))
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {

@@ -79,6 +79,10 @@ fn every_read_gives_what_the_database_was_while_it_lasted() {
     let late = ["lease", "fill", "begin", "finish", "COMMIT", "settle after an unknown COMMIT"];
     assert_eq!(tally.late.keys().copied().collect::<BTreeSet<_>>(), late.into());
     assert!(tally.hits * 5 > tally.reads, "caches that are hardly read prove little");
+    assert!(tally.near * 10 > tally.reads, "a near cache that is hardly read proves little");
+    assert!(tally.old > 50, "nor does one that is never behind");
+    assert!(tally.waits > 1_000, "nor do loads that nobody waits for");
+    assert!(tally.denied > 100, "nor do failures that could not have been lies");
     assert!(tally.commits * 2 > tally.writes, "writes that hardly ever happen prove little");
     assert!(tally.cells > tally.schedules, "cells that serve nothing prove little");
 }
@@ -144,4 +148,10 @@ caught! {
     a_second_begin_under_the_same_nonce_is_caught: RepeatsNonce,
     a_release_after_an_unknown_commit_is_caught: ReleasesAfterUnknownCommit,
     a_lease_without_quarantine_is_caught: NoQuarantine,
+    serving_what_is_near_without_proof_is_caught: ServesNearUnproven,
+    keeping_what_is_near_when_the_line_is_lost_is_caught: KeepsNearWhenLost,
+    keeping_near_what_was_written_meanwhile_is_caught: KeepsNearUnclaimed,
+    a_process_that_does_not_drop_its_own_writes_is_caught: DropsNoOwnWrites,
+    a_write_that_happens_and_says_that_it_does_not_is_caught: DeniesCommits,
+    a_savepoint_that_is_not_rolled_back_is_caught: KeepsWhatIsUndone,
 }

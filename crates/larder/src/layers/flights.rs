@@ -4,13 +4,16 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     hash::BuildHasher,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use quick_cache::DefaultHashBuilder;
 
-use crate::store::{CellKey, Nonce};
+use crate::{
+    failpoints::{Point, is_hooked, reach},
+    store::{CellKey, Nonce},
+};
 
 /// Who loads what, and what was loaded and is not stored yet.
 ///
@@ -125,7 +128,14 @@ impl Flights {
                 Known::Loaded(value) => return Some(value),
                 Known::UnderWay => {}
             }
-            let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            let mut left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            if is_hooked() {
+                drop(flights);
+                reach(Point::Waiting);
+                flights = part.lock();
+                // It may have come while the hook ran, and nobody tells of it again.
+                left = left.min(Duration::from_millis(1));
+            }
             flights = part.changed.wait_timeout(flights, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -170,10 +180,11 @@ pub(super) struct Asking<'f> {
 }
 
 impl<'f> Asking<'f> {
-    /// The answers, in the order of the keys: the loads that are begun by them.
+    /// The answers, in the order of the keys: the loads that are begun by them. What has no answer was refused.
     pub(super) fn answered(mut self, granted: impl IntoIterator<Item = Option<Nonce>>) -> Crew<'f> {
         let mut own = Vec::new();
-        for (key, token) in std::mem::take(&mut self.keys).into_iter().zip(granted) {
+        let answers = granted.into_iter().chain(std::iter::repeat(None));
+        for (key, token) in std::mem::take(&mut self.keys).into_iter().zip(answers) {
             self.flights.answered(key, token);
             own.extend(token.map(|token| (key.clone(), token)));
         }
@@ -201,7 +212,7 @@ impl Drop for Crew<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{thread, time::Duration};
+    use std::thread;
 
     use super::*;
     use crate::store::Layout;
@@ -254,6 +265,13 @@ mod tests {
         assert_eq!(flights.known(&key, Nonce::fresh()), Known::UnderWay);
         drop(second);
         assert_eq!(flights.known(&key, Nonce::fresh()), Known::Nothing);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_lease_that_failed() {
+        let (flights, key) = (Flights::default(), key());
+        drop(flights.ask(&[&key]).answered([]));
+        assert_eq!(flights.known(&key, Nonce::fresh()), Known::Nothing, "a lease of another process, say");
     }
 
     #[test]

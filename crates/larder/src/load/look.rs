@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     backend::Backend,
     entity::{Entity, Pattern},
+    failpoints::{Point, reach},
     layers::{Found, Layers},
     near::{Kept, Leave, Near, NearCache},
     payload::{self, Rows},
@@ -27,6 +28,9 @@ impl<'s> Sight<'s> {
         let consistency = access.consistency::<E>(near.map(|near| &**near));
         let near = near.filter(|_| E::NEAR != Near::Off);
         let leave = near.filter(|_| consistency == Consistency::Near).and_then(|near| near.leave(E::NEAR));
+        if leave.is_some() {
+            reach(Point::BeforeNear);
+        }
         Self { near, leave, asks_store: consistency != Consistency::Database }
     }
 

@@ -48,12 +48,17 @@ impl Merge {
             Event::Ended => {
                 self.streams.remove(&thread);
             }
-            Event::Wrote { began, .. } | Event::Read { began, .. } | Event::ReadFailed { began } => {
+            Event::Wrote { began, .. } | Event::Read { began, .. } | Event::ReadFailed { began, .. } => {
                 stream.began = began
             }
-            Event::Announced(_) => {}
+            Event::Announced(_) | Event::Quiet => {}
         }
         Some((thread, record))
+    }
+
+    /// Whether none of these threads is still there.
+    pub(super) fn is_last_of(&self, is_meant: impl Fn(u64) -> bool) -> bool {
+        !self.streams.keys().any(|thread| is_meant(*thread))
     }
 
     /// No record that is still to come is of an operation that began before this.
@@ -65,9 +70,10 @@ impl Merge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Layer;
 
     fn read(began: Moment, at: Moment) -> Record {
-        Record { thread: 0, at, event: Event::ReadFailed { began } }
+        Record { thread: 0, at, event: Event::ReadFailed { began, from: Layer::Shared } }
     }
 
     fn given(merge: &mut Merge) -> Vec<(u64, Moment)> {

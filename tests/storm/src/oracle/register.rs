@@ -1,7 +1,8 @@
 //! One row as a register whose writes the database has put in order.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
+use super::floors::Floors;
 use crate::{
     clock::{Moment, between},
     record::{Attempt, Place, Version},
@@ -13,7 +14,7 @@ const MEMORY: Moment = 60_000_000_000;
 /// What a read or a write of a register was that it may not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// Older than what a read or write that had returned before had seen: by at least that time.
+    /// Older than it may be: out of date for at least that time when the read began.
     Stale(Duration),
     /// No version that anybody wrote, or one of an attempt that was rolled back.
     Uncommitted,
@@ -24,8 +25,8 @@ pub(super) enum Wrong {
 /// The versions of a row that a read may return, and since when older ones may not.
 #[derive(Debug)]
 pub(super) struct Register {
-    /// From a moment on, no operation that begins may see less than that number. Both rise.
-    floors: VecDeque<(Moment, u64)>,
+    /// What no operation may see less than, unless it may be old.
+    floors: Floors,
     /// What was announced and may still be seen.
     states: Vec<State>,
 }
@@ -63,7 +64,7 @@ impl Register {
             fate: Fate::Committed,
             at_most: first.number,
         };
-        Self { floors: VecDeque::from([(0, first.number)]), states: vec![state] }
+        Self { floors: Floors::from_start(first.number), states: vec![state] }
     }
 
     pub(super) fn announced(&mut self, writer: u64, attempt: &Attempt) {
@@ -88,7 +89,7 @@ impl Register {
                 state.at_most = state.at_most.min(version.number.saturating_sub(1));
             }
         }
-        self.raise(at, version.number);
+        self.floors.raise(at, version.number);
         if taken || version.number <= floor { Err(Wrong::Lost) } else { Ok(()) }
     }
 
@@ -107,9 +108,9 @@ impl Register {
         }
     }
 
-    /// A read has returned the row.
-    pub(super) fn found(&mut self, began: Moment, at: Moment, version: &Version) -> Result<(), Wrong> {
-        if version.number < self.floor(began) {
+    /// A read that may see nothing below `least` has returned the row.
+    pub(super) fn found(&mut self, least: u64, began: Moment, at: Moment, version: &Version) -> Result<(), Wrong> {
+        if version.number < least {
             return Err(Wrong::Stale(self.age(began, version.number)));
         }
         let is_it = |state: &State, number| state.stamp == version.stamp && state.number == number;
@@ -122,55 +123,57 @@ impl Register {
         state.at_most = version.number;
         state.place = Some(version.place);
         state.is_seen = true;
-        self.raise(at, version.number);
+        self.floors.raise(at, version.number);
         Ok(())
     }
 
-    /// A read has looked where only rows are for which `is_there` holds, and has not found this one.
-    pub(super) fn missing(&mut self, began: Moment, at: Moment, is_there: impl Fn(Place) -> bool) -> Result<(), Wrong> {
-        let floor = self.floor(began);
-        let explains = |state: &State| state.at_most >= floor && state.place.is_some_and(|place| !is_there(place));
-        let mut lowest = None;
-        for state in self.states.iter().filter(|state| explains(state)) {
-            // Of one whose number is not known it is only known that it is not below the floor.
-            let number = state.number.unwrap_or(floor);
-            lowest = Some(lowest.map_or(number, |lowest: u64| lowest.min(number)));
-        }
-        match lowest {
+    /// A read that may see nothing below `least` has looked where only rows are for which `is_there` holds, and has not found this one:
+    /// the least number of those that may explain it.
+    pub(super) fn missing(
+        &mut self,
+        least: u64,
+        began: Moment,
+        at: Moment,
+        is_there: impl Fn(Place) -> bool,
+    ) -> Result<u64, Wrong> {
+        match self.explains(least, is_there) {
             Some(lowest) => {
-                self.raise(at, lowest);
-                Ok(())
+                self.floors.raise(at, lowest);
+                Ok(lowest)
             }
             // Since when it has been there can't be said: the last version that may not be seen any more is a lower bound.
-            None => Err(Wrong::Stale(self.age(began, floor.saturating_sub(1)))),
+            None => Err(Wrong::Stale(self.age(began, least.saturating_sub(1)))),
         }
+    }
+
+    /// The least number, from `least` on, of what may have been elsewhere.
+    pub(super) fn explains(&self, least: u64, is_there: impl Fn(Place) -> bool) -> Option<u64> {
+        let explains = |state: &&State| state.at_most >= least && state.place.is_some_and(|place| !is_there(place));
+        // Of one whose number is not known it is only known that it is not below that.
+        self.states.iter().filter(explains).map(|state| state.number.unwrap_or(least)).min()
+    }
+
+    /// Where the row was before it became that version, if that is known.
+    pub(super) fn place_before(&self, number: u64) -> Option<Place> {
+        let before = self.states.iter().filter(|state| state.number.is_some_and(|other| other < number));
+        before.max_by_key(|state| state.number).and_then(|state| state.place)
     }
 
     /// Forgets what no operation that begins at or after `watermark` may see.
     pub(super) fn forget(&mut self, watermark: Moment) {
         let floor = self.floor(watermark);
         self.states.retain(|state| state.at_most >= floor);
-        while self.floors.len() > 1 && self.floors[1].0 < watermark.saturating_sub(MEMORY) {
-            self.floors.pop_front();
-        }
+        self.floors.forget(watermark.saturating_sub(MEMORY));
     }
 
     /// The least that an operation may see that began then.
     pub(super) fn floor(&self, began: Moment) -> u64 {
-        let n_before = self.floors.partition_point(|(at, _)| *at < began);
-        self.floors.get(n_before.saturating_sub(1)).map_or(0, |(_, number)| *number)
-    }
-
-    fn raise(&mut self, at: Moment, number: u64) {
-        if self.floors.back().is_none_or(|(_, highest)| *highest < number) {
-            self.floors.push_back((at, number));
-        }
+        self.floors.at(began)
     }
 
     /// For how long `number` had not been the newest any more at a moment.
-    fn age(&self, moment: Moment, number: u64) -> Duration {
-        let n_until = self.floors.partition_point(|(_, floor)| *floor <= number);
-        self.floors.get(n_until).map_or(Duration::ZERO, |(since, _)| between(*since, moment))
+    pub(super) fn age(&self, moment: Moment, number: u64) -> Duration {
+        self.floors.since(number).map_or(Duration::ZERO, |since| between(since, moment))
     }
 
     /// How much is remembered.

@@ -7,16 +7,27 @@ const ORDER: Key = Key::Order(0);
 const OTHER: Key = Key::Order(1);
 const USER: Key = Key::User(0);
 
-/// Two threads, 1 and 2, on one user and two orders of user 5; everything begins at version 0.
+/// A thread of another process.
+const OTHERS: u64 = 1 << THREAD_BITS;
+
+/// Three threads, 1 and 2 of one process and one of another, on one user and two orders of user 5; everything begins at version 0.
 struct Story(Oracle);
 
 impl Story {
     fn new() -> Self {
+        Self::near(None)
+    }
+
+    /// Rows are kept near, and may be so old there.
+    fn near(near: Option<Duration>) -> Self {
         let place = |key| if key == USER { Place::At(0) } else { Place::At(5) };
         let first = [ORDER, OTHER, USER].map(|key| Version { key, number: 0, stamp: 0, place: place(key) });
-        let mut oracle = Oracle::new(&first);
+        let mut oracle = Oracle::new(&first, near);
         oracle.start(1, 0);
         oracle.start(2, 0);
+        if near.is_some() {
+            oracle.start(OTHERS, 0);
+        }
         Self(oracle)
     }
 
@@ -47,12 +58,21 @@ impl Story {
     }
 
     fn ask(&mut self, began: Moment, at: Moment, asked: Asked, found: Vec<Version>) {
-        self.tell(2, at, Event::Read { began, asked, found, is_hit: true });
+        self.ask_from(2, Layer::Shared, (began, at), asked, found);
     }
 
-    /// Ends both threads, and judges.
+    fn ask_from(&mut self, thread: u64, from: Layer, (began, at): (Moment, Moment), asked: Asked, found: Vec<Version>) {
+        self.tell(thread, at, Event::Read { began, asked, found, from, to: from });
+    }
+
+    /// Thread `thread` reads the order near.
+    fn read_near(&mut self, thread: u64, began: Moment, at: Moment, number: u64) {
+        self.ask_from(thread, Layer::Near, (began, at), Asked::Rows(vec![ORDER]), vec![version(number)]);
+    }
+
+    /// Ends all threads, and judges.
     fn judged(mut self) -> Tally {
-        for thread in [1, 2] {
+        for thread in [1, 2, OTHERS] {
             self.tell(thread, 1_000_000, Event::Ended);
         }
         self.0.judge();
@@ -287,6 +307,8 @@ fn a_long_history_takes_little_memory() {
     }
     let size: usize = story.0.registers.values().map(Register::size).sum();
     assert!(size < 10_000, "{size}");
+    let size: usize = story.0.sessions.values().map(Session::size).sum();
+    assert!(size < 10_000, "{size}");
     assert_eq!(mistakes(&story.judged()), [0; 3]);
 }
 
@@ -295,12 +317,127 @@ fn counts_and_the_longest_pause_are_kept() {
     let mut story = Story::new();
     story.write(10, 20, 1);
     story.read(10, 25, 1);
-    story.tell(2, 125, Event::ReadFailed { began: 25 });
+    story.tell(2, 125, Event::ReadFailed { began: 25, from: Layer::Shared });
     story.read(125, 225, 1);
     story.announce(1, 30, 7, None, None);
     story.end(1, 30, 40, Outcome::Unknown);
     let tally = story.judged();
-    let counts = [tally.n_reads, tally.n_hits, tally.n_writes, tally.n_failed, tally.n_unknown, tally.n_operations()];
+    let counts =
+        [tally.n_reads, tally.n_hits, tally.n_writes, tally.n_failed_reads, tally.n_unknown, tally.n_operations()];
     assert_eq!(counts, [2, 2, 1, 1, 1, 5]);
     assert_eq!(tally.longest_gap, between(25, 225), "an error is no progress");
+}
+
+/// Stale, missed and backward.
+fn near_mistakes(tally: &Tally) -> [u64; 3] {
+    assert_eq!([tally.n_uncommitted, tally.n_lost], [0; 2], "{:?}", tally.mistakes);
+    [tally.n_stale, tally.n_missed, tally.n_backward]
+}
+
+const OLD: Option<Duration> = Some(Duration::from_nanos(100));
+
+#[test]
+fn a_near_read_may_be_as_old_as_the_horizon_and_a_shared_one_not() {
+    // The write has returned at 20.
+    for (began, from, expected) in
+        [(120, Layer::Near, 0), (121, Layer::Near, 1), (20, Layer::Shared, 0), (21, Layer::Shared, 1)]
+    {
+        let mut story = Story::near(OLD);
+        story.write(10, 20, 1);
+        story.ask_from(OTHERS, from, (began, 200), Asked::Rows(vec![ORDER]), vec![version(0)]);
+        let tally = story.judged();
+        assert_eq!(near_mistakes(&tally), [expected, 0, 0], "{from:?} at {began}");
+        if from == Layer::Near && expected == 0 {
+            assert_eq!((tally.n_old, tally.oldest), (1, between(20, began)));
+        }
+    }
+}
+
+#[test]
+fn a_process_sees_its_own_writes_near() {
+    // Thread 1 has written, and returned at 20; thread 2 is of the same process.
+    for (began, thread, expected) in [(20, 2, 0), (21, 2, 1), (21, OTHERS, 0)] {
+        let mut story = Story::near(OLD);
+        story.write(10, 20, 1);
+        story.read_near(thread, began, 30, 0);
+        assert_eq!(near_mistakes(&story.judged()), [0, expected, 0], "thread {thread} at {began}");
+    }
+}
+
+#[test]
+fn a_process_sees_its_own_writes_in_the_lists_that_they_change_and_in_no_others() {
+    let other = Version { key: OTHER, ..version(0) };
+    let list_at = |user: u16, found: Vec<Version>| {
+        let mut story = Story::near(OLD);
+        // The other process moves the order from user 5 to 6, and this one from 6 to 7.
+        story.announce(OTHERS, 10, stamp(1), None, Some(Place::At(6)));
+        story.end(OTHERS, 10, 20, Outcome::Done(vec![moved(1, 6)]));
+        story.announce(1, 21, stamp(2), None, Some(Place::At(7)));
+        story.end(1, 21, 30, Outcome::Done(vec![moved(2, 7)]));
+        story.ask_from(2, Layer::Near, (40, 50), Asked::List(user), found);
+        near_mistakes(&story.judged())
+    };
+    assert_eq!(list_at(5, vec![version(0), other]), [0, 0, 0], "that it left this list is not known yet");
+    assert_eq!(list_at(6, vec![moved(1, 6)]), [0, 1, 0], "it has taken it away itself");
+    assert_eq!(list_at(6, vec![]), [0, 0, 0]);
+    assert_eq!(list_at(7, vec![]), [0, 1, 0], "it has put it there itself");
+    assert_eq!(list_at(7, vec![moved(2, 7)]), [0, 0, 0]);
+}
+
+#[test]
+fn what_is_read_near_never_goes_back_within_a_process_and_a_cell() {
+    for (thread, from, expected) in [(2, Layer::Near, 1), (2, Layer::Shared, 1), (OTHERS, Layer::Near, 0)] {
+        let mut story = Story::near(OLD);
+        // The write is under way all the time.
+        story.announce(OTHERS, 10, stamp(1), None, None);
+        story.ask_from(thread, from, (11, 15), Asked::Rows(vec![ORDER]), vec![version(1)]);
+        story.read_near(1, 16, 20, 0);
+        assert_eq!(near_mistakes(&story.judged()), [0, 0, expected], "after {thread}, {from:?}");
+    }
+    // A transaction leaves the process's copies alone, and a list is not a row.
+    for (from, asked) in [(Layer::Database, Asked::Rows(vec![ORDER])), (Layer::Near, Asked::List(5))] {
+        let mut story = Story::near(OLD);
+        story.announce(OTHERS, 10, stamp(1), None, None);
+        let found =
+            [version(1)].into_iter().chain((from == Layer::Near).then_some(Version { key: OTHER, ..version(0) }));
+        story.ask_from(2, from, (11, 15), asked, found.collect());
+        story.read_near(1, 16, 20, 0);
+        assert_eq!(near_mistakes(&story.judged()), [0, 0, 0], "{from:?}");
+    }
+}
+
+#[test]
+fn a_row_that_a_near_list_lacks_is_judged_like_one_that_it_has() {
+    let other = Version { key: OTHER, ..version(0) };
+    // The order comes to user 6 by another process, at 20.
+    for (began, thread, expected) in [(120, 2, [0, 0, 0]), (121, 2, [1, 0, 0]), (40, 1, [0, 0, 1])] {
+        let mut story = Story::near(OLD);
+        story.announce(OTHERS, 5, stamp(1), None, Some(Place::At(6)));
+        story.end(OTHERS, 5, 20, Outcome::Done(vec![moved(1, 6)]));
+        if thread == 1 {
+            story.ask_from(1, Layer::Near, (25, 30), Asked::List(6), vec![moved(1, 6)]);
+        }
+        story.ask_from(thread, Layer::Near, (began, 200), Asked::List(6), vec![]);
+        let tally = story.judged();
+        assert_eq!(near_mistakes(&tally), expected, "at {began}");
+        assert_eq!(tally.n_old, u64::from(expected[0] == 0));
+    }
+    let mut story = Story::near(OLD);
+    story.ask_from(1, Layer::Near, (5, 10), Asked::List(5), vec![version(0), other]);
+    assert_eq!(near_mistakes(&story.judged()), [0; 3]);
+}
+
+#[test]
+fn reads_when_nobody_writes_any_more_are_counted() {
+    let mut story = Story::new();
+    story.read(1, 2, 0);
+    story.tell(2, 3, Event::Quiet);
+    story.read(4, 5, 0);
+    let found = vec![version(0)];
+    story.tell(
+        2,
+        7,
+        Event::Read { began: 6, asked: Asked::Rows(vec![ORDER]), found, from: Layer::Shared, to: Layer::Database },
+    );
+    assert_eq!(story.judged().n_quiet, (2, 1));
 }

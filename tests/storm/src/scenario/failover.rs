@@ -6,14 +6,14 @@ use redis::Client;
 use servers::Redis;
 use tests::Proxy;
 
-use super::{Bound, Scenario, Setting, Storm, redis::command};
+use super::{Bound, Failing, Scenario, Setting, Storm, redis::command};
 use crate::{Result, arena::redis_options, pace::wait_until};
 
 pub(super) const FAILOVER: Scenario = Scenario {
     name: "redis-failover",
     breaks: "Redis is killed, and a replica takes over that had heard nothing of it for a while; some workers are killed with it",
     bound: Bound::Never,
-    may_fail: true,
+    failing: Failing::Writes,
     setting: Setting::PROXIED,
     every: 1_200..2_400,
     faults: &[fail_over],
@@ -52,7 +52,7 @@ impl Replica {
 }
 
 /// Lets a replica follow, lag and take over; the one that was killed is the next replica.
-pub(super) fn fail_over(storm: &mut Storm) -> Result<()> {
+pub(super) fn fail_over(storm: &mut Storm) -> Result<bool> {
     let mut replica = match storm.replica.take() {
         Some(mut replica) => {
             replica.server.restart()?;
@@ -74,5 +74,6 @@ pub(super) fn fail_over(storm: &mut Storm) -> Result<()> {
     proxies.redis.cut(|| true);
     std::mem::swap(&mut storm.arena.redis, &mut replica.server);
     storm.replica = Some(replica);
-    storm.perhaps_kill_a_worker()
+    storm.perhaps_kill_a_worker()?;
+    Ok(true)
 }

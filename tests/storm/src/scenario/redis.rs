@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Connection;
 
-use super::{Bound, Scenario, Setting, Storm};
+use super::{Bound, Failing, Scenario, Setting, Storm};
 use crate::{Result, site::HOLD};
 
 /// Long enough that the quarantine after it is over, or no cell would ever be filled.
@@ -14,7 +14,7 @@ pub(super) const KILLED: Scenario = Scenario {
     name: "redis-killed",
     breaks: "Redis is killed while a COMMIT is under way, and comes back empty; some workers are killed with it",
     bound: Bound::Never,
-    may_fail: true,
+    failing: Failing::Writes,
     setting: Setting::PROXIED,
     every: EVERY,
     faults: &[kill],
@@ -38,7 +38,7 @@ pub(super) const FROZEN: Scenario = Scenario {
     name: "redis-frozen",
     breaks: "Redis stands still, some time for longer than markers are held",
     bound: Bound::Never,
-    may_fail: true,
+    failing: Failing::Writes,
     setting: Setting::PLAIN,
     every: 100..700,
     faults: &[freeze],
@@ -50,7 +50,7 @@ pub(super) const FLUSHED: Scenario = Scenario {
     name: "redis-flushed",
     breaks: "FLUSHALL while a COMMIT is under way, which takes its markers along; some answers to COMMIT are lost",
     bound: Bound::Within(HOLD.saturating_add(Duration::from_millis(500))),
-    may_fail: true,
+    failing: Failing::Writes,
     setting: Setting::PROXIED,
     every: 50..1_500,
     faults: &[flush],
@@ -60,7 +60,7 @@ pub(super) const SCRIPTS_FLUSHED: Scenario = Scenario {
     name: "redis-scripts",
     breaks: "SCRIPT FLUSH",
     bound: Bound::Never,
-    may_fail: false,
+    failing: Failing::Seldom,
     setting: Setting::PLAIN,
     every: 5..60,
     faults: &[flush_scripts],
@@ -70,7 +70,7 @@ pub(super) const CLIENTS_KILLED: Scenario = Scenario {
     name: "redis-clients",
     breaks: "CLIENT KILL of every connection",
     bound: Bound::Never,
-    may_fail: true,
+    failing: Failing::Writes,
     setting: Setting::PLAIN,
     every: 50..700,
     faults: &[kill_clients],
@@ -81,13 +81,13 @@ pub(super) const FULL: Scenario = Scenario {
     breaks: "Redis is full of what others write, and evicts by allkeys-lru",
     // A marker may be evicted, though it is among the keys used last.
     bound: Bound::Within(HOLD),
-    may_fail: true,
+    failing: Failing::Writes,
     setting: Setting { redis: &[("maxmemory", "4mb"), ("maxmemory-policy", "allkeys-lru")], ..Setting::PLAIN },
     every: 1..20,
     faults: &[fill],
 };
 
-pub(super) fn kill(storm: &mut Storm) -> Result<()> {
+pub(super) fn kill(storm: &mut Storm) -> Result<bool> {
     storm.stretch_commit();
     storm.arena.redis.kill()?;
     if storm.dice.bool() {
@@ -95,46 +95,53 @@ pub(super) fn kill(storm: &mut Storm) -> Result<()> {
     }
     storm.arena.redis.restart()?;
     // One that is started now meets no other server than this one, and may not trust it all the same.
-    storm.perhaps_kill_a_worker()
+    storm.perhaps_kill_a_worker()?;
+    Ok(true)
 }
 
-pub(super) fn save_and_kill(storm: &mut Storm) -> Result<()> {
+pub(super) fn save_and_kill(storm: &mut Storm) -> Result<bool> {
     command(&mut storm.arena.redis_connection()?, &["SAVE"])?;
     storm.wait(0..1_000);
     kill(storm)
 }
 
-pub(super) fn freeze(storm: &mut Storm) -> Result<()> {
+pub(super) fn freeze(storm: &mut Storm) -> Result<bool> {
     storm.arena.redis.pause()?;
     storm.wait(50..2_000);
-    Ok(storm.arena.redis.resume()?)
+    storm.arena.redis.resume()?;
+    Ok(true)
 }
 
-fn flush(storm: &mut Storm) -> Result<()> {
+fn flush(storm: &mut Storm) -> Result<bool> {
     if storm.dice.u8(..4) == 0 {
         storm.proxies()?.postgres.lose_the_answer_to_commit();
     }
     storm.stretch_commit();
-    command(&mut storm.arena.redis_connection()?, &["FLUSHALL"])
+    command(&mut storm.arena.redis_connection()?, &["FLUSHALL"])?;
+    Ok(true)
 }
 
-pub(super) fn flush_scripts(storm: &mut Storm) -> Result<()> {
-    command(&mut storm.arena.redis_connection()?, &["SCRIPT", "FLUSH"])
+pub(super) fn flush_scripts(storm: &mut Storm) -> Result<bool> {
+    command(&mut storm.arena.redis_connection()?, &["SCRIPT", "FLUSH"])?;
+    Ok(true)
 }
 
-pub(super) fn kill_clients(storm: &mut Storm) -> Result<()> {
-    command(&mut storm.arena.redis_connection()?, &["CLIENT", "KILL", "TYPE", "normal"])
+pub(super) fn kill_clients(storm: &mut Storm) -> Result<bool> {
+    let kill = ["KILL", "TYPE", "normal"];
+    let n_killed: u64 = redis::cmd("CLIENT").arg(&kill).query(&mut storm.arena.redis_connection()?)?;
+    Ok(n_killed > 0)
 }
 
 /// Writes as much as there is room for, so that about everything is evicted that is not used all the time.
-fn fill(storm: &mut Storm) -> Result<()> {
+fn fill(storm: &mut Storm) -> Result<bool> {
     let mut connection = storm.arena.redis_connection()?;
     let mut pipeline = redis::pipe();
     for _ in 0..256 {
         let length = storm.dice.usize(1_000..8_000);
         pipeline.set(format!("other:{}", storm.dice.u64(..)), vec![b'x'; length]).ignore();
     }
-    Ok(pipeline.query(&mut connection)?)
+    pipeline.query::<()>(&mut connection)?;
+    Ok(true)
 }
 
 pub(super) fn command(connection: &mut Connection, words: &[&str]) -> Result<()> {

@@ -7,12 +7,19 @@ use std::{
 use super::nobody_listens;
 use crate::{
     clock::{Moment, now},
-    record::{self, Asked, Attempt, Event, Outcome, Record, Version},
+    record::{self, Asked, Attempt, Event, Layer, Outcome, Record, Version},
 };
 
 /// Records of reads wait for others until they are so many bytes, or so old.
 const FULL: usize = 8 * 1024;
 const OLD: Moment = 20_000_000;
+
+/// From where on a read was allowed to look, and how far it had to go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layers {
+    pub(super) from: Layer,
+    pub(super) to: Layer,
+}
 
 /// Writes down what one thread does.
 pub(super) struct Recorder {
@@ -42,14 +49,20 @@ impl Recorder {
     }
 
     /// Tells what a read has found.
-    pub(super) fn read(&mut self, began: Moment, asked: Asked, found: Vec<Version>, is_hit: bool) {
-        self.note(Event::Read { began, asked, found, is_hit });
+    pub(super) fn read(&mut self, began: Moment, asked: Asked, found: Vec<Version>, layers: Layers) {
+        let Layers { from, to } = layers;
+        self.note(Event::Read { began, asked, found, from, to });
         self.flush_if_due();
     }
 
-    pub(super) fn read_failed(&mut self, began: Moment) {
-        self.note(Event::ReadFailed { began });
+    pub(super) fn read_failed(&mut self, began: Moment, from: Layer) {
+        self.note(Event::ReadFailed { began, from });
         self.flush_if_due();
+    }
+
+    /// Tells that nobody writes any more.
+    pub(super) fn quiet(&mut self) {
+        self.note(Event::Quiet);
     }
 
     fn note(&mut self, event: Event) {

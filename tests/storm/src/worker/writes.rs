@@ -44,7 +44,7 @@ impl Hand<'_> {
     fn change_order(&mut self) {
         let (order, stamp) = (self.order(), self.stamp());
         self.tell_direct(Attempt { key: Key::Order(order), stamp, number: None, place: None }, |hand| {
-            let row = Order::repository(hand.larder).update(order_id(order), next_order(stamp))?;
+            let row = Order::repository(hand.writer).update(order_id(order), next_order(stamp))?;
             Ok(vec![version_of_order(&row)])
         });
     }
@@ -52,7 +52,7 @@ impl Hand<'_> {
     fn change_user(&mut self) {
         let (user, stamp) = (self.user(), self.stamp());
         self.tell_direct(Attempt { key: Key::User(user), stamp, number: None, place: None }, |hand| {
-            let row = User::repository(hand.larder).update(user_id(user), next_user(stamp))?;
+            let row = User::repository(hand.writer).update(user_id(user), next_user(stamp))?;
             Ok(vec![version_of_user(&row)])
         });
     }
@@ -62,7 +62,7 @@ impl Hand<'_> {
         let place = Some(Place::At(which));
         self.tell_direct(Attempt { key: Key::User(user), stamp, number: None, place }, |hand| {
             let changes = (next_user(stamp), users::email.eq(address(user, which)));
-            let row = User::repository(hand.larder).update(user_id(user), changes)?;
+            let row = User::repository(hand.writer).update(user_id(user), changes)?;
             Ok(vec![version_of_user(&row)])
         });
     }
@@ -71,7 +71,7 @@ impl Hand<'_> {
         let order = self.order();
         let attempt = Attempt { key: Key::Order(order), stamp: 0, number: None, place: Some(Place::Gone) };
         self.tell_direct(attempt, |hand| {
-            let row = Order::repository(hand.larder).delete(order_id(order))?;
+            let row = Order::repository(hand.writer).delete(order_id(order))?;
             Ok(row
                 .iter()
                 .map(version_of_order)
@@ -154,7 +154,7 @@ impl Hand<'_> {
     fn roll_back(&mut self) {
         let (order, user) = (self.order(), self.user());
         let began = now();
-        let undone = self.larder.transaction(|tx| {
+        let undone = self.writer.transaction(|tx| {
             Order::repository(tx).update(order_id(order), orders::total_amount.eq(amount(NEVER)))?;
             User::repository(tx).update(user_id(user), users::email.eq(never_address(user)))?;
             Err::<Vec<Version>, _>(Error::other(UNDONE))
@@ -175,7 +175,7 @@ impl Hand<'_> {
     fn tell_transaction(&mut self, work: impl FnOnce(&Tx<Pg>) -> Result<Vec<Version>, Error>) {
         let began = now();
         let recorder = &mut self.recorder;
-        let result = self.larder.transaction(|tx| {
+        let result = self.writer.transaction(|tx| {
             let versions = work(tx)?;
             recorder.announce(versions.iter().map(attempt_of).collect());
             Ok(versions)
