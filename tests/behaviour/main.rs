@@ -9,6 +9,7 @@ mod coherence;
 mod connections;
 mod deferrable;
 mod faults;
+mod figures;
 mod interleavings;
 mod lists;
 mod near;

@@ -233,6 +233,9 @@ impl HandleEvent for Events {
                 let why = error.map(|error| format!(", since {error}")).unwrap_or_default();
                 format!("stale: {n_keys} of {table}{why}")
             }
+            Event::Repeated { call, n_calls, .. } => format!("repeated: {call} {n_calls}"),
+            // On a busy machine anything may be slow.
+            Event::Slow { .. } => return,
             Event::Mismatch { mismatch } => format!("mismatch: {} {}", mismatch.key, mismatch.difference),
             _ => "something else".to_owned(),
         };

@@ -30,6 +30,10 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     /// Diesel's connection to it.
     type Connection: LoadConnection<Backend = Self> + R2D2Connection + Send + 'static;
 
+    /// What OpenTelemetry calls it: `db.system.name`.
+    #[doc(hidden)]
+    const SYSTEM: &'static str;
+
     /// Whether something may watch the tables for what others write.
     #[doc(hidden)]
     const IS_WATCHED: bool;

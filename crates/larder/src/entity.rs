@@ -192,6 +192,10 @@ pub trait Pattern: 'static {
     /// The layout of its cells. That of a list knows its order: what was the head of the list in another order is not its head.
     const LAYOUT: Layout = layout_of(<Self::Entity as Entity>::LAYOUT, Self::UNIQUE, Self::ORDER);
 
+    /// What its finders are called after: `email` of `find_by_email`.
+    #[doc(hidden)]
+    const NAME: &'static str;
+
     /// The row's key, unless one of the columns is NULL.
     fn key_of(row: &Self::Entity) -> Option<Self::Key>;
 

@@ -1,6 +1,6 @@
 //! What happens beside a call's result.
 
-use std::time::Duration;
+use std::{panic::Location, time::Duration};
 
 use crate::{
     error::Error,
@@ -75,6 +75,33 @@ pub enum Event<'a> {
         /// Why the load failed: `None` if it only took too long, or is still under way.
         error: Option<&'a Error>,
     },
+    /// A call took longer than [`Builder::report_slow`](crate::Builder::report_slow) says. Told once a minute of each line and model.
+    Slow {
+        /// The model's table.
+        model: &'static str,
+        /// What was done: the columns by which rows were looked up, or a statement's first word.
+        call: &'a str,
+        /// How many keys there were; zero for a statement.
+        n_keys: usize,
+        /// How long it took.
+        took: Duration,
+        /// The line that has called the repository, if it is known.
+        site: Option<&'static Location<'static>>,
+    },
+    /// A finder was called singly again and again, where one call would do: see [`repeats`](crate::repeats). Told once a minute of
+    /// each line and finder.
+    Repeated {
+        /// The model's table.
+        model: &'static str,
+        /// The finder.
+        call: &'a str,
+        /// What to call in its place.
+        instead: &'a str,
+        /// How often it was called so far.
+        n_calls: u32,
+        /// The line.
+        site: &'static Location<'static>,
+    },
     /// [`Larder::verify`](crate::Larder::verify) has found a value that was served and was not what the database had.
     Mismatch {
         /// Where, and what is wrong.
@@ -122,6 +149,13 @@ pub(crate) fn trace(event: Event<'_>) {
         Event::GaveStale { table, n_keys, age, error } => {
             let error = error.map(tracing::field::display);
             tracing::warn!(table, n_keys, ?age, error, "a read was given old values");
+        }
+        Event::Slow { model, call, n_keys, took, site } => {
+            let site = site.map(tracing::field::display);
+            tracing::warn!(model, call, n_keys, ?took, site, "a call was slow");
+        }
+        Event::Repeated { model, call, instead, n_calls, site } => {
+            tracing::warn!(model, call, n_calls, %site, "called again and again: use {instead}");
         }
         Event::Mismatch { mismatch } => {
             let Mismatch { model, pattern, difference, at_most_age, .. } = mismatch;

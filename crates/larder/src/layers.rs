@@ -31,6 +31,8 @@ pub(crate) use self::{
 use crate::{
     event::{self, Event, HandleEvent},
     failpoints::{Point, reach},
+    figures::{Bypass, OfModel},
+    lookout::Lookout,
     near::{NearCache, NearOptions, Slots},
     store::{
         BATCH, Breaker, BreakerOptions, BreakerStats, Cell, CellKey, Ending, Lease, Nonce, Position, Recall, Store,
@@ -62,6 +64,7 @@ pub(crate) struct Layers {
     slots: Arc<Slots>,
     times: Times,
     events: Arc<dyn HandleEvent>,
+    lookout: Arc<Lookout>,
     courier: Courier,
     flights: Arc<Flights>,
     repair: Repair,
@@ -82,7 +85,7 @@ pub(crate) enum Found {
     /// Load it, and fill the cell if a lease is to be had.
     Miss(Vacancy),
     /// Load it, and leave the cell alone.
-    Bypass,
+    Bypass(Bypass),
 }
 
 impl Layers {
@@ -93,12 +96,13 @@ impl Layers {
         fill_in_background: bool,
         near: Option<NearOptions>,
         breaker: BreakerOptions,
+        lookout: Arc<Lookout>,
     ) -> Self {
         let breaker = (breaker.is_on && store.may_be_away())
             .then(|| Arc::new(Breaker::new(Arc::clone(&store), breaker, Arc::clone(&events))));
         let store = breaker.clone().map_or(store, |breaker| breaker);
         let near = near.and_then(|options| {
-            let near = NearCache::new(options, store.as_ref());
+            let near = NearCache::new(options, store.as_ref(), &lookout);
             if near.is_none() {
                 tracing::warn!("the store can't tell of changes: nothing is kept near");
             }
@@ -106,22 +110,13 @@ impl Layers {
         });
         let slots = near.as_ref().map_or_else(|| Arc::new(Slots::new(1 << 10)), |near| Arc::clone(near.slots()));
         let flights = Arc::new(Flights::default());
-        let courier = Courier::new(Arc::clone(&store), Arc::clone(&flights), Arc::clone(&events), fill_in_background);
+        let desk =
+            courier::Desk::new(Arc::clone(&store), Arc::clone(&events), Arc::clone(&flights), Arc::clone(&lookout));
+        let courier = Courier::new(desk, fill_in_background);
         let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
         let unsettled = Unsettled::new(Arc::clone(&store), Arc::clone(&events));
-        Self {
-            store,
-            breaker,
-            near,
-            slots,
-            times,
-            events,
-            courier,
-            flights,
-            repair,
-            unsettled,
-            jitter: AtomicU32::new(0),
-        }
+        let jitter = AtomicU32::new(0);
+        Self { store, breaker, near, slots, times, events, lookout, courier, flights, repair, unsettled, jitter }
     }
 
     /// Looks keys up, in their order. One round trip a batch.
@@ -130,8 +125,8 @@ impl Layers {
         let asked: Vec<_> =
             keys.iter().zip(&hidden).filter(|(_, hidden)| !**hidden).map(|(key, _)| key.clone()).collect();
         let mut found = if asked.is_empty() { Vec::new() } else { self.look_up(&asked) }.into_iter();
-        let bypass = |hidden| if hidden { Some(Found::Bypass) } else { found.next() };
-        hidden.into_iter().map(bypass).map(|found| found.unwrap_or(Found::Bypass)).collect()
+        let bypass = |hidden| if hidden { None } else { found.next() };
+        hidden.into_iter().map(bypass).map(|found| found.unwrap_or(Found::Bypass(Bypass::Unsettled))).collect()
     }
 
     fn look_up(&self, keys: &[CellKey]) -> Vec<Found> {
@@ -144,11 +139,11 @@ impl Layers {
             }
             Ok(_) => {
                 self.failed("read", &StoreError::refused("the store gave another number of cells than was asked for"));
-                keys.iter().map(|_| Found::Bypass).collect()
+                keys.iter().map(|_| Found::Bypass(Bypass::Failed)).collect()
             }
             Err(error) => {
                 self.failed("read", &error);
-                keys.iter().map(|_| Found::Bypass).collect()
+                keys.iter().map(|_| Found::Bypass(Bypass::Failed)).collect()
             }
         }
     }
@@ -191,7 +186,7 @@ impl Layers {
                 Known::UnderWay => Found::UnderWay(token),
                 Known::Nothing => Found::Elsewhere,
             },
-            Cell::InDoubt => Found::Bypass,
+            Cell::InDoubt => Found::Bypass(Bypass::InDoubt),
         }
     }
 
@@ -208,10 +203,11 @@ impl Layers {
         lease: Lease,
         value: Bytes,
         own: Option<Duration>,
+        of_model: OfModel,
         delivered: Option<OnDelivery>,
     ) -> Parcel {
         let ttl = self.ttl(own, crate::payload::is_absent(&value));
-        Parcel { key: key.clone(), lease, value, ttl, delivered }
+        Parcel { key: key.clone(), lease, value, ttl, of_model, delivered }
     }
 
     /// Stores what was loaded under leases, at once or in the background.
@@ -264,6 +260,7 @@ impl Layers {
         let begun = self.store.begin(nonce, keys, self.times.hold, recall);
         reach(Point::AfterBegin);
         self.drop_near(keys);
+        self.lookout.figures.sent(keys);
         match begun {
             Ok(place) => Ok(Begun { nonce, sent, place }),
             Err(error) => {

@@ -25,7 +25,7 @@
 //! # Features
 //!
 //! `postgres` and `sqlite`: the back ends. `uuid`, `chrono`, `bigdecimal`, `serde_json`: column types. `conformance`: the suite for stores.
-//! `failpoints`: places where tests can stop a thread. On by default: `postgres`, `uuid`, `chrono`, `bigdecimal`.
+//! `metrics`: [`Larder::publish_metrics`](Larder). `failpoints`: places where tests can stop a thread. On by default: `postgres`, `uuid`, `chrono`, `bigdecimal`.
 
 #![cfg_attr(
     not(any(feature = "postgres", feature = "sqlite")),
@@ -41,15 +41,18 @@ mod effect;
 mod entity;
 mod error;
 mod event;
+pub mod explain;
 #[cfg(feature = "failpoints")]
 pub mod failpoints;
 #[cfg(not(feature = "failpoints"))]
 mod failpoints;
+mod figures;
 mod generated;
 mod handle;
 mod key;
 mod layers;
 mod load;
+mod lookout;
 mod memo;
 #[cfg_attr(
     not(feature = "postgres"),
@@ -61,15 +64,19 @@ mod near;
 pub mod outbox;
 mod patience;
 mod payload;
+#[cfg(feature = "metrics")]
+mod publish;
 pub mod relation;
 #[cfg(feature = "postgres")]
 pub mod relay;
+pub mod repeats;
 mod repository;
 mod row;
 mod scope;
 mod session;
 pub mod shape;
 mod statement;
+pub mod stats;
 pub mod store;
 mod token;
 mod transaction;
@@ -86,6 +93,7 @@ pub use self::{
     entity::{Entity, Pattern, Table},
     error::{Error, PoolError, Result},
     event::{Event, HandleEvent, NoEvents},
+    explain::Explanation,
     handle::{Builder, Larder, TransactionOptions},
     key::{Key, KeyField, KeyPart},
     memo::Memo,
@@ -97,6 +105,7 @@ pub use self::{
     scope::Scope,
     session::{Consistency, Session},
     shape::{Load, Shape},
+    stats::Stats,
     store::{BreakerOptions, BreakerState, BreakerStats, MemoryStore},
     token::{InvalidToken, Token},
     transaction::Tx,
@@ -115,6 +124,7 @@ pub mod __private {
         effect::Cells,
         entity::{Entity, ListedBy, Pattern, PatternOn, Related, Table},
         error::Result,
+        explain::Explanation,
         generated::{
             Both, Embedded, Fills, If, Keeps, Taken, Tied, fields, is_counted, is_entity, is_key_field, is_key_part,
             layout, read, table_name, tied, viewed, viewed_with, whole, whole_one,

@@ -1,6 +1,7 @@
 //! Rows by keys: from the near cache, from the cells, and what they lack from the database.
 
 mod count;
+mod explain;
 mod in_time;
 mod lacking;
 mod loaders;
@@ -17,7 +18,8 @@ use self::{
     look::Sight,
 };
 use crate::{
-    backend::Backend, entity::PatternOn, error::Result, near::Kept, payload::Rows, session::Access, shape::Head,
+    backend::Backend, entity::PatternOn, error::Result, lookout::Call, near::Kept, payload::Rows, session::Access,
+    shape::Head,
 };
 
 /// All of a list.
@@ -26,6 +28,8 @@ pub(crate) const ALL: usize = usize::MAX;
 /// The row of a key of a unique pattern.
 ///
 /// Costs what [`rows_by`] costs, and a near hit no memory of its own.
+// The caller's own copy of `access` is then never written to memory, from where a hit would wait for it.
+#[inline(always)]
 pub(crate) fn row_by<DB, P, H>(access: Access<'_, DB>, key: P::Key) -> Result<Option<H>>
 where
     DB: Backend,
@@ -34,16 +38,33 @@ where
 {
     let sight = Sight::of::<P::Entity>(access);
     match sight.look::<P>(&key) {
-        Some(Kept::Row(row)) => return Ok(Some(H::take(row))),
+        Some(Kept::Row(row)) => {
+            access.figures::<P::Entity>().near_hits.add(1);
+            return Ok(Some(H::take(row)));
+        }
         Some(kept) => {
             if let Some(rows) = kept.first(1) {
+                access.figures::<P::Entity>().near_hits.add(1);
                 return Ok(rows.first().map(H::share));
             }
         }
         None => {}
     }
+    row_lacking::<DB, P, H>(access, &sight, key)
+}
+
+/// The row of a key that is not near. Apart from [`row_by`], so that a hit has no room to make for all this.
+#[cold]
+#[inline(never)]
+fn row_lacking<DB, P, H>(access: Access<'_, DB>, sight: &Sight<'_>, key: P::Key) -> Result<Option<H>>
+where
+    DB: Backend,
+    P: PatternOn<DB>,
+    H: Head<DB, Entity = P::Entity>,
+{
+    let _call = Call::of::<P>(access.lookout(), 1, 1, access.site());
     let mut groups = vec![Rows::new()];
-    load_lacking::<DB, P, H>(access, &sight, &[key], &[Lacking { at: 0, was_refused: false }], 1, &mut groups)?;
+    load_lacking::<DB, P, H>(access, sight, &[key], &[Lacking { at: 0, was_refused: false }], 1, &mut groups)?;
     Ok(groups.pop().and_then(|rows| rows.into_iter().next()))
 }
 
@@ -60,13 +81,18 @@ where
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
+    if access.explaining().is_some() {
+        return None;
+    }
     let sight = Sight::of::<P::Entity>(access);
     let (mut heads, mut counts) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
+    let mut n_keys = 0;
     for key in keys {
         let Some(key) = key else {
             counts.push(0);
             continue;
         };
+        n_keys += 1;
         match sight.look::<P>(key)? {
             Kept::Row(row) if limit > 0 => {
                 heads.push(H::take(row));
@@ -79,6 +105,7 @@ where
             }
         }
     }
+    access.figures::<P::Entity>().near_hits.add(n_keys);
     Some((heads, counts))
 }
 
@@ -96,6 +123,9 @@ where
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
+    if let Some(plan) = access.explaining() {
+        return Ok(explain::rows_by::<DB, P, H>(access, plan, keys, limit));
+    }
     let mut groups: Vec<Rows<H>> = Vec::with_capacity(keys.len());
     let sight = Sight::of::<P::Entity>(access);
     let mut lacking = Vec::new();
@@ -108,7 +138,9 @@ where
             lacking.push(Lacking { at, was_refused: false });
         }
     }
+    access.figures::<P::Entity>().near_hits.add((keys.len() - lacking.len()) as u64);
     if !lacking.is_empty() {
+        let _call = Call::of::<P>(access.lookout(), keys.len(), lacking.len(), access.site());
         load_lacking::<DB, P, H>(access, &sight, keys, &lacking, limit, &mut groups)?;
     }
     Ok(groups)

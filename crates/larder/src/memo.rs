@@ -87,11 +87,12 @@ impl<'l, DB: Backend> Memo<'l, DB> {
     where
         T: Send + Sync + 'static,
     {
-        let memos = self.larder.memos();
+        let (memos, figures) = (self.larder.memos(), &self.larder.lookout().figures.memos);
         let key = Key { value: TypeId::of::<T>(), name: self.name.into() };
         loop {
             let last = memos.kept.get(&key);
             if let Some(value) = last.as_ref().and_then(|kept| kept.good::<T>(&memos.slots, self.ttl)) {
+                figures.hits.one();
                 return Ok(value);
             }
             let flight = match memos
@@ -108,14 +109,17 @@ impl<'l, DB: Backend> Memo<'l, DB> {
             // Somebody may have been done in between.
             let last = memos.kept.get(&key);
             if let Some(value) = last.as_ref().and_then(|kept| kept.good::<T>(&memos.slots, self.ttl)) {
+                figures.hits.one();
                 return Ok(value);
             }
             let value = match compute() {
                 Ok(value) => Arc::new(value),
                 Err(error) => {
+                    figures.failed.one();
                     let stale = last.and_then(|kept| kept.no_older_than::<T>(self.ttl.saturating_add(self.stale_for)));
                     return match stale.filter(|_| !self.stale_for.is_zero()) {
                         Some(value) => {
+                            figures.stale.one();
                             tracing::warn!(name = self.name, "an old value was given, since computing it failed");
                             Ok(value)
                         }
@@ -123,6 +127,7 @@ impl<'l, DB: Backend> Memo<'l, DB> {
                     };
                 }
             };
+            figures.computed.one();
             if let Some(stamps) = seen.iter().map(|seen| memos.slots.stamp(*seen)).collect() {
                 let kept = Kept { value: Arc::clone(&value) as Arc<dyn Any + Send + Sync>, at: Instant::now(), stamps };
                 memos.kept.insert(key, kept);

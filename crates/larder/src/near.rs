@@ -27,7 +27,9 @@ pub(crate) use self::{
 };
 use crate::{
     entity::{Entity, Pattern},
+    lookout::Lookout,
     payload::Rows,
+    stats::NearStats,
     store::{Announcement, CellKey, Clock, Listener, Listening, Position, Recall, Store, Subscription},
     writes::Writes,
 };
@@ -149,6 +151,7 @@ struct Desk {
     slots: Arc<Slots>,
     proof: Proof,
     clocks: Clocks,
+    lookout: Arc<Lookout>,
 }
 
 /// The leave to look at copies, at this moment.
@@ -159,13 +162,14 @@ pub(crate) struct Leave {
 
 impl NearCache {
     /// A near cache in front of `store`: `None` if that can't tell of changes.
-    pub(crate) fn new(options: NearOptions, store: &dyn Store) -> Option<Arc<Self>> {
+    pub(crate) fn new(options: NearOptions, store: &dyn Store, lookout: &Arc<Lookout>) -> Option<Arc<Self>> {
         let NearOptions { bytes, horizon, ttl, clock } = options;
         let clocks = clock.map_or_else(Clocks::system, Clocks::Given);
         // A slot for each kilobyte: some copies share one, which costs them a miss now and then.
         let n_slots = usize::try_from(bytes >> 10).unwrap_or(usize::MAX).clamp(1 << 10, 1 << 20);
         let horizon_ticks = clocks.ticks_of(horizon);
-        let desk = Arc::new(Desk { slots: Arc::new(Slots::new(n_slots)), proof: Proof::none(), clocks });
+        let (slots, lookout) = (Arc::new(Slots::new(n_slots)), Arc::clone(lookout));
+        let desk = Arc::new(Desk { slots, proof: Proof::none(), clocks, lookout });
         let near = Arc::new(Self {
             parts: Parts::new(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
             desk: Arc::clone(&desk),
@@ -193,6 +197,16 @@ impl NearCache {
     /// held up in between. Reads a clock, and costs about as much.
     #[inline]
     pub(crate) fn leave(&self, near: Near) -> Option<Leave> {
+        let leave = self.may_leave(near);
+        if leave.is_none() && near.is_strict() {
+            self.take_strict();
+        }
+        leave
+    }
+
+    /// The same for somebody who only looks: writers are not told that strict rows are read here.
+    #[inline]
+    pub(crate) fn may_leave(&self, near: Near) -> Option<Leave> {
         let Desk { proof, clocks, .. } = &*self.desk;
         let now = clocks.ticks();
         let may = match near {
@@ -200,9 +214,6 @@ impl NearCache {
             Near::Bounded => proof.is_younger_than(self.horizon, now),
             Near::Strict | Near::Outwaited => proof.is_strict(clocks),
         };
-        if !may && near.is_strict() {
-            self.take_strict();
-        }
         may.then_some(Leave { now })
     }
 
@@ -249,7 +260,7 @@ impl NearCache {
         is_whole: bool,
         ttl: Duration,
     ) -> bool {
-        let Desk { slots, proof, clocks } = &*self.desk;
+        let Desk { slots, proof, clocks, lookout } = &*self.desk;
         let ttl = P::Entity::NEAR_TTL.unwrap_or(self.ttl).min(ttl);
         let (hash, kept_at) = (self.hash::<P>(&key), clocks.ticks());
         let until = kept_at.saturating_add(clocks.ticks_of(ttl));
@@ -268,6 +279,10 @@ impl NearCache {
             }
             stamp.is_some()
         };
+        let (figures, of_model) = (&lookout.figures, lookout.figures.of::<P::Entity>());
+        let counter = if is_kept { &of_model.copies_kept } else { &of_model.copies_refused };
+        counter.one();
+        figures.near_evictions.add(evicted.iter().filter(|(of, _)| *of != hash).count() as u64);
         drop(evicted);
         part.kept_one_more();
         if !is_kept {
@@ -285,6 +300,24 @@ impl NearCache {
         let _turn = self.turns.wait_for(seen);
         let has_copy = part.copies.peek(&self.hash::<P>(key)).is_some_and(|entry| slots.is_good(entry.stamp));
         slots.advance(seen, has_copy)
+    }
+
+    /// How full it is, and how old its proof.
+    pub(crate) fn stats(&self) -> NearStats {
+        let Desk { slots, proof, clocks, .. } = &*self.desk;
+        // The counters of drops are a part of what the options allow.
+        let n_own_bytes = slots.n_bytes() as u64;
+        let parts = self.parts.iter();
+        let sums = parts.fold((0, 0, 0), |(bytes, capacity, copies), part| {
+            (bytes + part.used_bytes(), capacity + part.n_bytes(), copies + part.copies.len() as u64)
+        });
+        NearStats {
+            bytes: sums.0 + n_own_bytes,
+            capacity_bytes: sums.1 + n_own_bytes,
+            copies: sums.2,
+            proof_age: proof.age(clocks),
+            ..NearStats::default()
+        }
     }
 
     /// Whether everything that was announced up to `place` has been told.
@@ -314,6 +347,7 @@ impl Listener for Desk {
     }
 
     fn dropped(&self, announcement: &Announcement<'_>) {
+        self.lookout.figures.received(announcement.keys.iter().copied());
         self.slots.kill_cells(announcement.keys.iter().copied());
         if let Some(place) = announcement.place {
             self.proof.reach(place);
@@ -321,11 +355,15 @@ impl Listener for Desk {
     }
 
     fn proven(&self, sent: Duration, strict_for: Option<Duration>) {
+        if sent != Duration::MAX {
+            self.lookout.figures.line.add(self.clocks.time().saturating_sub(sent));
+        }
         self.proof.renew(&self.clocks, sent, strict_for);
     }
 
     fn lost(&self) {
         self.proof.take_back();
         self.slots.kill_all();
+        self.lookout.figures.near_flushes.one();
     }
 }

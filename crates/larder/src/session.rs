@@ -3,7 +3,10 @@
 mod source;
 mod terms;
 
-use std::time::{Duration, Instant};
+use std::{
+    panic::Location,
+    time::{Duration, Instant},
+};
 
 use diesel::result::QueryResult;
 
@@ -14,13 +17,17 @@ pub(crate) use self::{
 
 use crate::{
     backend::{Backend, throw_away_if_lost},
-    entity::Entity,
+    entity::{Entity, Pattern},
     error::Result,
+    explain::Plan,
     failpoints::{Point, reach},
+    figures::{Bypass, ModelFigures},
     handle::{Larder, TransactionOptions},
     layers::Layers,
+    lookout::{Lookout, Sent, Site},
     near::{Near, NearCache},
     patience::Patience,
+    repeats::{self, Verb},
     row::FromRow,
     statement::Statement,
     transaction::Tx,
@@ -101,6 +108,10 @@ pub struct Access<'s, DB: Backend> {
     terms: Option<&'s Terms>,
     /// When the call has begun, if it will not be waited for as long as it takes.
     since: Option<Instant>,
+    /// The line that has called the repository.
+    site: Option<Site>,
+    /// What is only to be explained, and not to be done.
+    explaining: Option<&'s Plan>,
 }
 
 pub(crate) enum Target<'s, DB: Backend> {
@@ -126,20 +137,105 @@ impl<DB: Backend> Copy for Access<'_, DB> {}
 
 impl<'s, DB: Backend> Access<'s, DB> {
     pub(crate) fn handle(larder: &'s Larder<DB>) -> Self {
-        Self { target: Target::Handle(larder), reading: None, terms: None, since: None }
+        Self::on(Target::Handle(larder))
     }
 
     pub(crate) fn transaction(tx: &'s Tx<DB>) -> Self {
-        Self { target: Target::Transaction(tx), reading: None, terms: None, since: None }
+        Self::on(Target::Transaction(tx))
     }
 
     pub(crate) fn scope(larder: &'s Larder<DB>, reading: Option<Consistency>, terms: &'s Terms) -> Self {
-        Self { target: Target::Handle(larder), reading, terms: Some(terms), since: None }
+        Self { reading, terms: Some(terms), ..Self::on(Target::Handle(larder)) }
+    }
+
+    fn on(target: Target<'s, DB>) -> Self {
+        Self { target, reading: None, terms: None, since: None, site: None, explaining: None }
     }
 
     /// The same, reading from there.
     pub(crate) fn reading(self, reading: Consistency) -> Self {
         Self { reading: Some(reading), ..self }
+    }
+
+    /// The same, called from the line that has called the caller.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn here(self) -> Self {
+        self.at(Some(Location::caller()))
+    }
+
+    /// The same, called from that line.
+    pub(crate) fn at(self, site: Option<Site>) -> Self {
+        Self { site, ..self }
+    }
+
+    /// The same for a single call of a finder, which is taken note of.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn single<P: Pattern>(self, verb: Verb) -> Self {
+        let site = Location::caller();
+        repeats::note::<P>(self.lookout(), verb, site);
+        self.at(Some(site))
+    }
+
+    /// The same, of which everything is taken down in a plan, and nothing is done.
+    pub(crate) fn explained<'p>(self, plan: &'p Plan) -> Access<'p, DB>
+    where
+        's: 'p,
+    {
+        Access { explaining: Some(plan), ..self }
+    }
+
+    /// The plan to take everything down in, if nothing is to be done.
+    #[inline]
+    pub(crate) fn explaining(self) -> Option<&'s Plan> {
+        self.explaining
+    }
+
+    /// Runs `work`, which goes on from rows to those of their relations.
+    pub(crate) fn go_on<T>(self, work: impl FnOnce() -> T) -> T {
+        match self.explaining {
+            Some(plan) => plan.deeper(work),
+            None => work(),
+        }
+    }
+
+    /// The line that has called the repository, if it is known.
+    pub(crate) fn site(self) -> Option<Site> {
+        self.site
+    }
+
+    /// What watches over the handle or the transaction.
+    #[inline]
+    pub(crate) fn lookout(self) -> &'s Lookout {
+        match self.target {
+            Target::Handle(larder) => larder.lookout(),
+            Target::Transaction(tx) => tx.lookout(),
+        }
+    }
+
+    /// What is counted of a model.
+    #[inline]
+    pub(crate) fn figures<E: Entity>(self) -> &'s ModelFigures {
+        self.lookout().figures.of::<E>()
+    }
+
+    /// Why nothing but the database is asked, where the store is not.
+    pub(crate) fn bypass(self) -> Bypass {
+        match self.target {
+            Target::Handle(larder) if larder.layers().is_some() => Bypass::Failed,
+            Target::Handle(_) => Bypass::NoStore,
+            Target::Transaction(_) => Bypass::Transaction,
+        }
+    }
+
+    /// Runs a SELECT of rows of `E`.
+    pub(crate) fn select<E: Entity, T: FromRow<DB> + 'static>(
+        self,
+        sent: Sent,
+        statement: Statement<'_, DB>,
+    ) -> Result<Vec<T>> {
+        self.lookout().send::<DB, E, T>(sent, self.site, statement, |statement| self.load(statement))
     }
 
     /// Where rows of `E` are read from, with this near cache. To be asked **before** anything is looked for in it.
@@ -163,7 +259,7 @@ impl<'s, DB: Backend> Access<'s, DB> {
         let may_be_stale = may_be_stale && E::NEAR == Near::Bounded && self.asked::<E>() == Consistency::Near;
         let after = |time: Option<Duration>| self.since.zip(time).and_then(|(since, time)| since.checked_add(time));
         let stale_for = stale_for.filter(|_| may_be_stale);
-        Some(Wait { larder, soft: after(soft), hard: after(hard), stale_for, client: terms.client() })
+        Some(Wait { larder, soft: after(soft), hard: after(hard), stale_for, client: terms.client(), site: self.site })
     }
 
     /// When the call has to end.
@@ -206,8 +302,9 @@ impl<'s, DB: Backend> Access<'s, DB> {
         }
     }
 
-    /// Runs a write: in the transaction, or in one of its own.
-    pub(crate) fn write<T>(self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
+    /// Runs a write of rows of `E`: in the transaction, or in one of its own.
+    pub(crate) fn write<E: Entity, T>(self, call: &'static str, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
+        let _watch = self.lookout().watch::<E>(call, self.site);
         match self.target {
             Target::Handle(larder) => match self.terms.and_then(Terms::client) {
                 Some(client) => {
@@ -228,4 +325,5 @@ pub(crate) struct Wait<'s, DB: Backend> {
     /// How old it may be.
     pub(crate) stale_for: Option<Duration>,
     pub(crate) client: Option<&'s Client>,
+    pub(crate) site: Option<Site>,
 }

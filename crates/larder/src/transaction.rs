@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     num::NonZeroU32,
     panic::{self, AssertUnwindSafe},
+    sync::Arc,
 };
 
 use diesel::{
@@ -15,10 +16,13 @@ use diesel::{
 use crate::{
     backend::{self, Backend, Manager},
     effect::Effects,
+    entity::Entity,
     error::{Error, Result},
     failpoints::{Point, reach},
     handle::{Larder, TransactionOptions},
     layers::{Layers, Noted},
+    lookout::{Lookout, Sent},
+    repeats,
     row::FromRow,
     session::Access,
     statement::Statement,
@@ -43,6 +47,7 @@ pub struct Tx<DB: Backend> {
     /// What was changed: the transaction's own frame, and one for each open savepoint.
     frames: RefCell<Vec<Effects>>,
     tells_caches: bool,
+    lookout: Arc<Lookout>,
 }
 
 impl<DB: Backend> std::fmt::Debug for Tx<DB> {
@@ -105,8 +110,14 @@ impl<DB: Backend> Tx<DB> {
     }
 
     /// Runs a statement that changes rows and returns them.
-    pub(crate) fn returning<T: FromRow<DB> + 'static>(&self, statement: Statement<'_, DB>) -> Result<Vec<T>> {
-        let rows = Access::transaction(self).load(statement);
+    pub(crate) fn returning<E: Entity, T: FromRow<DB> + 'static>(
+        &self,
+        operation: &'static str,
+        statement: Statement<'_, DB>,
+    ) -> Result<Vec<T>> {
+        // What the caller wants to write, and by which condition, may have values in its text.
+        let sent = Sent { operation, is_own: false, is_call: false };
+        let rows = Access::transaction(self).select::<E, _>(sent, statement);
         // The rows are changed, and which they are can't be read.
         if matches!(rows, Err(Error::Database(diesel::result::Error::DeserializationError(_)))) {
             self.doom();
@@ -117,6 +128,12 @@ impl<DB: Backend> Tx<DB> {
     pub(crate) fn with_connection<T>(&self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
         let mut connection = self.connection.try_borrow_mut().map_err(|_| Error::ConnectionInUse)?;
         Ok(work(&mut connection)?)
+    }
+
+    /// What watches over the handle.
+    #[inline]
+    pub(crate) fn lookout(&self) -> &Lookout {
+        &self.lookout
     }
 
     /// Whether a store hears of what the transaction changes.
@@ -139,12 +156,23 @@ impl<DB: Backend> Tx<DB> {
         token: &mut Token,
         work: impl FnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
+        let _scope = repeats::scope_of_transaction(larder.lookout());
+        larder.lookout().transaction(|| Self::run_within(larder, options, token, work))
+    }
+
+    fn run_within<T>(
+        larder: &Larder<DB>,
+        options: TransactionOptions,
+        token: &mut Token,
+        work: impl FnOnce(&Self) -> Result<T>,
+    ) -> Result<T> {
         let mut connection = larder.connection()?;
         DB::begin(&mut connection, options.isolation, larder.commit_within())?;
         let tx = Self {
             connection: RefCell::new(connection),
             frames: RefCell::new(vec![Effects::default()]),
             tells_caches: larder.layers().is_some(),
+            lookout: Arc::clone(larder.lookout()),
         };
         match panic::catch_unwind(AssertUnwindSafe(|| work(&tx))) {
             Ok(Ok(value)) => tx.commit(larder, options, token).map(|()| value),

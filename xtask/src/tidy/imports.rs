@@ -31,6 +31,7 @@ const ROOMS: &[Room] = &[
             "diesel",
             "getrandom",
             "larder-derive",
+            "metrics",
             "postcard",
             "quanta",
             "quick_cache",

@@ -106,6 +106,11 @@ impl<'m, 'a> Finder<'m, 'a> {
         let (one, many) = (self.called("find", ""), self.called("find", "_many"));
         let (arguments, key, (params, given, keys)) = (self.arguments(), self.key(), self.many());
         let output = quote!(<S as __larder::Shape<#backend>>::Output);
+        let explain = self.called("explain", "");
+        let docs_explain = docs([
+            format!("What `{many}` would do with these {columns}, without doing it."),
+            "Costs one round trip for each level whose keys are not all near, and no statement.".to_owned(),
+        ]);
         let docs = docs([
             format!("The `{entity}` with this {columns}, or `None`."),
             COST_OF_ONE.to_owned(),
@@ -117,16 +122,23 @@ impl<'m, 'a> Finder<'m, 'a> {
         );
         quote! {
             #docs
+            #[track_caller]
             #vis fn #one(&self, #arguments) -> __larder::Result<::core::option::Option<#output>> {
                 self.inner.find_by::<#pattern>(#key)
             }
 
             #docs_many
+            #[track_caller]
             #vis fn #many<#params>(
                 &self,
                 keys: &[#given],
             ) -> __larder::Result<::std::vec::Vec<::core::option::Option<#output>>> {
                 self.inner.find_by_many::<#pattern>(#keys)
+            }
+
+            #docs_explain
+            #vis fn #explain<#params>(&self, keys: &[#given]) -> __larder::Explanation {
+                self.inner.explain_by::<#pattern>(#keys)
             }
         }
     }
@@ -161,6 +173,7 @@ impl<'m, 'a> Finder<'m, 'a> {
             }
 
             #docs_many
+            #[track_caller]
             #vis fn #many<#params>(
                 &self,
                 keys: &[#given],
@@ -169,6 +182,7 @@ impl<'m, 'a> Finder<'m, 'a> {
             }
 
             #docs_count
+            #[track_caller]
             #vis fn #count(&self, #arguments) -> __larder::Result<i64> {
                 self.inner.count_by::<#pattern>(#key)
             }

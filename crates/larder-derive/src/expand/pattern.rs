@@ -45,6 +45,7 @@ fn definition(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
         }
     });
     let names: Vec<_> = fields.iter().map(|field| field.ident).collect();
+    let name = Pattern::name(&names);
     let doc = format!(" Rows of `{entity}` by {}.", crate::names::listed(&names, "and"));
 
     quote! {
@@ -58,6 +59,7 @@ fn definition(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
             type Key = #key;
             const COLUMNS: &'static [&'static str] =
                 &[#(<#columns as __larder::diesel::Column>::NAME),*];
+            const NAME: &'static str = #name;
             const UNIQUE: bool = #unique;
             const WRITE_THROUGH: bool = #write_through;
             const ORDER: __larder::Ordering = &[#(#order),*];

@@ -23,6 +23,7 @@ use crate::{
 impl Backend for Pg {
     type Connection = PgConnection;
 
+    const SYSTEM: &'static str = "postgresql";
     const IS_WATCHED: bool = true;
     const MAX_BINDS: usize = 65_535;
     const PLACEHOLDER: char = '$';

@@ -22,6 +22,7 @@ use crate::{
 impl Backend for Sqlite {
     type Connection = SqliteConnection;
 
+    const SYSTEM: &'static str = "sqlite";
     const IS_WATCHED: bool = false;
     const MAX_BINDS: usize = 32_766;
     const PLACEHOLDER: char = '?';

@@ -15,6 +15,8 @@ use super::{flights::Flights, tell};
 use crate::{
     event::{Event, HandleEvent},
     failpoints::{Point, reach},
+    figures::OfModel,
+    lookout::Lookout,
     store::{CellKey, Fill, Lease, Store},
 };
 
@@ -32,6 +34,7 @@ pub(crate) struct Parcel {
     pub(crate) lease: Lease,
     pub(crate) value: Bytes,
     pub(crate) ttl: Duration,
+    pub(crate) of_model: OfModel,
     pub(crate) delivered: Option<OnDelivery>,
 }
 
@@ -44,10 +47,11 @@ pub(super) struct Courier {
 }
 
 /// What caller and courier share.
-struct Desk {
+pub(super) struct Desk {
     store: Arc<dyn Store>,
     events: Arc<dyn HandleEvent>,
     flights: Arc<Flights>,
+    lookout: Arc<Lookout>,
     shelf: Mutex<Shelf>,
     /// Told of each delivery.
     delivered: Condvar,
@@ -63,13 +67,7 @@ struct Shelf {
 }
 
 impl Courier {
-    pub(super) fn new(
-        store: Arc<dyn Store>,
-        flights: Arc<Flights>,
-        events: Arc<dyn HandleEvent>,
-        in_background: bool,
-    ) -> Self {
-        let desk = Desk { store, events, flights, shelf: Mutex::default(), delivered: Condvar::new() };
+    pub(super) fn new(desk: Desk, in_background: bool) -> Self {
         Self { desk: Arc::new(desk), queue: OnceLock::new(), in_background }
     }
 
@@ -113,6 +111,15 @@ impl Courier {
 }
 
 impl Desk {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        events: Arc<dyn HandleEvent>,
+        flights: Arc<Flights>,
+        lookout: Arc<Lookout>,
+    ) -> Self {
+        Self { store, events, flights, lookout, shelf: Mutex::default(), delivered: Condvar::new() }
+    }
+
     /// Starts the thread, which ends when nobody can send any more and everything is delivered.
     fn open(desk: &Arc<Self>) -> Option<SyncSender<Vec<Parcel>>> {
         let (sender, parcels) = mpsc::sync_channel(QUEUE);
@@ -143,6 +150,12 @@ impl Desk {
         }
         for (at, parcel) in parcels.into_iter().enumerate() {
             let is_stored = filled.as_ref().is_ok_and(|filled| filled.get(at).copied().unwrap_or(false));
+            let figures = (parcel.of_model)(&self.lookout.figures);
+            match &filled {
+                Ok(_) if is_stored => figures.fills_stored.one(),
+                Ok(_) => figures.fills_refused.one(),
+                Err(_) => figures.fills_failed.one(),
+            }
             if !is_stored && filled.is_ok() {
                 tell(self.events.as_ref(), Event::FillRefused { key: &parcel.key });
             }

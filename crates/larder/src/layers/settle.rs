@@ -83,6 +83,7 @@ impl Layers {
 
     /// A relay has settled rows of the outbox.
     pub(crate) fn relayed(&self, n_cells: usize, lag: Duration) {
+        self.lookout.figures.relay_lag.add(lag);
         self.tell(Event::Relayed { n_cells, lag });
     }
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, marker::PhantomData};
 use diesel::{deserialize, row::Row};
 
 use super::{
+    explain,
     in_time::in_time,
     look::Sight,
     select::{chunk_of, push_from},
@@ -13,7 +14,9 @@ use crate::{
     backend::Backend,
     entity::PatternOn,
     error::Result,
+    figures::Bypass,
     layers::Found,
+    lookout::{Call, Sent},
     payload,
     row::{Count, FromRow, RowReader, SelectList},
     session::Access,
@@ -33,10 +36,16 @@ where
     P: PatternOn<DB>,
 {
     let mut counts = vec![0; keys.len()];
+    if let Some(plan) = access.explaining() {
+        explain::count_by::<DB, P>(access, plan, keys, filter);
+        return Ok(counts);
+    }
     let mut missing: Vec<usize> = (0..keys.len()).collect();
-    let sight = Sight::of::<P::Entity>(access);
+    let (sight, figures) = (Sight::of::<P::Entity>(access), access.figures::<P::Entity>());
     let mut seen = Vec::new();
-    if let (Some(layers), None) = (access.layers(), filter()) {
+    let is_of_cells = filter().is_none();
+    let mut call = None;
+    if let Some(layers) = access.layers().filter(|_| is_of_cells) {
         missing.retain(|at| {
             let count = sight.look::<P>(&keys[*at]).and_then(|kept| i64::try_from(kept.count()?).ok());
             count.is_none_or(|count| {
@@ -44,6 +53,8 @@ where
                 false
             })
         });
+        figures.near_hits.add((keys.len() - missing.len()) as u64);
+        call = (!missing.is_empty()).then(|| Call::of::<P>(access.lookout(), keys.len(), missing.len(), access.site()));
         let cells = payload::cell_keys::<P>(missing.iter().map(|at| &keys[*at]));
         if let Some(near) = sight.near() {
             seen = cells.iter().zip(&missing).map(|(cell, at)| (*at, near.see(cell))).collect();
@@ -51,18 +62,35 @@ where
         let asked = std::mem::take(&mut missing);
         let mut corrupt = Vec::new();
         for (n, found) in sight.ask(layers, &cells).into_iter().enumerate() {
-            match found {
+            let is_loaded = matches!(found, Found::Loaded(_));
+            let (counter, is_lacking) = match found {
                 Found::Hit(bytes) | Found::Loaded(bytes) => match payload::count::<P>(&bytes) {
-                    Ok(Some(count)) => counts[asked[n]] = count,
-                    Ok(None) => missing.push(asked[n]),
-                    Err(_) => corrupt.push(n),
+                    Ok(Some(count)) => {
+                        counts[asked[n]] = count;
+                        (if is_loaded { &figures.flight_hits } else { &figures.shared_hits }, false)
+                    }
+                    Ok(None) => (figures.bypassed(Bypass::TooShort), true),
+                    Err(_) => {
+                        corrupt.push(n);
+                        (&figures.misses, true)
+                    }
                 },
-                Found::Miss(_) | Found::Bypass | Found::UnderWay(_) | Found::Elsewhere => missing.push(asked[n]),
+                Found::Miss(_) => (&figures.misses, true),
+                Found::Bypass(why) => (figures.bypassed(why), true),
+                Found::UnderWay(_) | Found::Elsewhere => (figures.bypassed(Bypass::Elsewhere), true),
+            };
+            counter.one();
+            if is_lacking {
+                missing.push(asked[n]);
             }
         }
+        figures.corrupt.add(corrupt.len() as u64);
         layers.discard(&corrupt.iter().map(|n| &cells[*n]).collect::<Vec<_>>());
-        missing.extend(corrupt.into_iter().map(|n| asked[n]));
+    } else if is_of_cells {
+        figures.bypassed(access.bypass()).add(keys.len() as u64);
     }
+    // What no cell can answer is a call of its own.
+    let _watch = call.is_none().then(|| access.lookout().watch::<P::Entity>("count", access.site()));
     if !missing.is_empty() {
         let wanted: Vec<P::Key> = missing.iter().map(|at| keys[*at].clone()).collect();
         let counted = match access.wait::<P::Entity>().filter(|_| filter().is_none()) {
@@ -99,22 +127,12 @@ where
     P: PatternOn<DB>,
 {
     let mut counts = vec![0; keys.len()];
-    let chunk = chunk_of::<DB, P>(filter().map_or(Ok(0), |filter| DB::n_binds(&filter))?);
+    let condition = filter();
+    let sent = Sent { operation: "SELECT", is_own: condition.is_none(), is_call: false };
+    let chunk = chunk_of::<DB, P>(condition.map_or(Ok(0), |filter| DB::n_binds(&filter))?);
     for (first, keys) in keys.chunks(chunk).enumerate().map(|(at, keys)| (at * chunk, keys)) {
-        let mut list = SelectList::new();
-        P::select(&mut list);
-        let mut statement = Statement::new();
-        statement.sql("SELECT ").separated(", ", list.items, |statement, item| {
-            statement.fragment(item);
-        });
-        statement.sql(", COUNT(*)");
-        push_from::<DB, P>(keys.to_vec(), filter(), &mut statement);
-        let mut list = SelectList::new();
-        P::select(&mut list);
-        statement.sql(" GROUP BY ").separated(", ", list.items, |statement, item| {
-            statement.fragment(item);
-        });
-        let rows: Vec<Counted<P::Key, P>> = access.load(statement)?;
+        let statement = count_statement::<DB, P>(keys.to_vec(), filter());
+        let rows: Vec<Counted<P::Key, P>> = access.select::<P::Entity, _>(sent, statement)?;
         let places: HashMap<&P::Key, usize> = keys.iter().enumerate().map(|(at, key)| (key, first + at)).collect();
         for row in rows {
             if let Some(at) = row.key.and_then(|key| places.get(&key).copied()) {
@@ -123,6 +141,29 @@ where
         }
     }
     Ok(counts)
+}
+
+/// Counts the rows of each key.
+pub(super) fn count_statement<'q, DB, P>(keys: Vec<P::Key>, filter: Option<Fragment<'q, DB>>) -> Statement<'q, DB>
+where
+    DB: Backend,
+    P: PatternOn<DB>,
+{
+    let columns = || {
+        let mut list = SelectList::new();
+        P::select(&mut list);
+        list.items
+    };
+    let mut statement = Statement::new();
+    statement.sql("SELECT ").separated(", ", columns(), |statement, item| {
+        statement.fragment(item);
+    });
+    statement.sql(", COUNT(*)");
+    push_from::<DB, P>(keys, filter, &mut statement);
+    statement.sql(" GROUP BY ").separated(", ", columns(), |statement, item| {
+        statement.fragment(item);
+    });
+    statement
 }
 
 struct Counted<K, P> {

@@ -1,17 +1,22 @@
 //! What is not near: from the cells, from others who load it, or from the database.
 
-use std::{borrow::Cow, sync::Arc, thread, time::Duration};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::{
-    ALL, in_time,
+    in_time,
     look::{Looked, Sight, look},
-    select::{Loaded, Refined, select_by},
+    select::{Loaded, refined, select_by},
 };
 use crate::{
     backend::Backend,
     entity::{Entity, Pattern, PatternOn},
     error::Result,
     failpoints::{Point, waits},
+    figures::{Bypass, Counter, Figures, ModelFigures},
     layers::{Crew, Found, Layers, OnDelivery},
     near::{NearCache, Seen},
     payload::{self, Rows},
@@ -52,7 +57,7 @@ enum Why {
     /// It is vacant.
     Vacant(Vacancy),
     /// It must be left alone.
-    PassedBy,
+    PassedBy(Bypass),
     /// This process loads it.
     UnderWay(Nonce),
     /// Another process loads it.
@@ -108,10 +113,11 @@ where
     // Of a store that is not asked nobody needs the cells' keys, unless there are copies of them to keep right.
     let layers = access.layers().filter(|layers| sight.near().is_some() || !layers.is_store_spared());
     let Some(layers) = layers else {
+        let why = if sight.asks_store() || access.layers().is_none() { access.bypass() } else { Bypass::Asked };
         let nowhere = |lacking: &Lacking| Missing {
             at: lacking.at,
             cell: None,
-            why: Why::PassedBy,
+            why: Why::PassedBy(why),
             lease: None,
             seen: None,
             lacking: *lacking,
@@ -119,7 +125,8 @@ where
         return Asked { cells: Vec::new(), missing: lacking.iter().map(nowhere).collect() };
     };
     let cells = payload::cell_keys::<P>(lacking.iter().map(|lacking| &keys[lacking.at]));
-    let missing = read_cells::<DB, P, H>((layers, sight), keys, &cells, lacking, limit, groups);
+    let figures = access.figures::<P::Entity>();
+    let missing = read_cells::<DB, P, H>((layers, sight, figures), keys, &cells, lacking, limit, groups);
     Asked { cells, missing }
 }
 
@@ -137,18 +144,20 @@ where
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
+    let figures = access.figures::<P::Entity>();
     let (mut n_rounds, mut polls) = (1, POLLS.iter());
     loop {
         let Asked { cells, mut missing } = asked;
         // What is loaded for its own sake must be sent before anybody else is waited for, who may wait for it.
         let layers = access.layers();
-        let crew = layers.filter(|_| H::WHOLE).and_then(|layers| take_leases(layers, &cells, &mut missing));
+        let crew = layers.filter(|_| H::WHOLE).and_then(|layers| take_leases(layers, figures, &cells, &mut missing));
         let may_wait = n_rounds < ROUNDS && polls.len() > 0;
         let (own, others): (Vec<_>, Vec<_>) = missing.into_iter().partition(|missing| !may_wait || missing.is_own());
         load_missing::<DB, P, H>(access, sight, keys, (&cells, &own), limit, groups)?;
         drop(crew);
 
         let mut lacking = Vec::new();
+        let waiting = (!others.is_empty()).then(Instant::now);
         let is_elsewhere = others.iter().any(|missing| matches!(missing.why, Why::Elsewhere));
         for missing in others {
             let loaded = match (missing.why, missing.cell, layers) {
@@ -156,20 +165,24 @@ where
                 _ => None,
             };
             match loaded.map(|value| look::<P>(Found::Loaded(value), limit, false)) {
-                Some(Looked::Rows(rows)) => groups[missing.at] = rows.into_iter().map(H::narrow).collect(),
+                Some(Looked::Rows(rows)) => {
+                    figures.flight_hits.one();
+                    groups[missing.at] = rows.into_iter().map(H::narrow).collect();
+                }
                 _ => lacking.push(Lacking { was_refused: matches!(missing.why, Why::Refused), ..missing.lacking }),
             }
         }
-        if lacking.is_empty() {
-            return Ok(());
-        }
-        if is_elsewhere {
+        if is_elsewhere && !lacking.is_empty() {
             let wait = |time| {
                 if !waits(Point::Polling) {
                     thread::sleep(time);
                 }
             };
             polls.next().copied().into_iter().for_each(wait);
+        }
+        waiting.into_iter().for_each(|begun| figures.lease_waits.add(begun.elapsed()));
+        if lacking.is_empty() {
+            return Ok(());
         }
         n_rounds += 1;
         asked = ask::<DB, P, H>(access, sight, keys, &lacking, limit, groups);
@@ -196,9 +209,18 @@ impl Missing {
         }
     }
 
+    /// What it counts as when it is loaded.
+    fn counter<'f>(&self, figures: &'f ModelFigures) -> &'f Counter {
+        match self.why {
+            Why::Vacant(_) => &figures.misses,
+            Why::PassedBy(why) => figures.bypassed(why),
+            Why::UnderWay(_) | Why::Elsewhere | Why::Refused => figures.bypassed(Bypass::Elsewhere),
+        }
+    }
+
     /// Whether it is to be loaded here and now.
     fn is_own(&self) -> bool {
-        self.lease.is_some() || matches!(self.why, Why::Vacant(_) | Why::PassedBy)
+        self.lease.is_some() || matches!(self.why, Why::Vacant(_) | Why::PassedBy(_))
     }
 }
 
@@ -220,10 +242,9 @@ where
         return Ok(());
     }
     let wanted: Vec<P::Key> = missing.iter().map(|missing| keys[missing.at].clone()).collect();
-    // A single list is read as far as its cell would hold it; of several at once, all is wanted anyway.
-    let ask = if limit == ALL { ALL } else { limit.max(if H::WHOLE { P::HEAD.saturating_add(1) } else { 0 }) };
-    let refined = || Refined { filter: None, order: Cow::Borrowed(P::ORDER), limit: if P::UNIQUE { ALL } else { ask } };
-    let mut loaded = select_by::<DB, P, H>(access, &wanted, refined)?;
+    let figures = access.figures::<P::Entity>();
+    missing.iter().for_each(|missing| missing.counter(figures).one());
+    let mut loaded = select_by::<DB, P, H>(access, &wanted, || refined::<DB, P, H>(limit))?;
 
     let mut parcels = Vec::new();
     for (missing, rows) in missing.iter().zip(&mut loaded) {
@@ -243,7 +264,8 @@ where
                     (heads, Some(keep_if_stored::<P>(seen, &keys[missing.at], rows, ttl)))
                 }
             };
-            parcels.push(layers.parcel(&cells[cell], lease, value, P::Entity::TTL, delivered));
+            let of_model = Figures::of::<P::Entity>;
+            parcels.push(layers.parcel(&cells[cell], lease, value, P::Entity::TTL, of_model, delivered));
             groups[missing.at] = heads;
         } else {
             groups[missing.at] = rows.into_iter().take(limit).map(Loaded::narrow).collect();
@@ -257,7 +279,7 @@ where
 
 /// Asks the store for cells. What they hold goes into `groups`; what they lack comes back.
 fn read_cells<DB, P, H>(
-    (layers, sight): (&Layers, &Sight<'_>),
+    (layers, sight, figures): (&Layers, &Sight<'_>, &ModelFigures),
     keys: &[P::Key],
     cells: &[CellKey],
     lacking: &[Lacking],
@@ -276,25 +298,32 @@ where
     for (n, found) in sight.ask(layers, cells).into_iter().enumerate() {
         let (lacking, seen) = (lacking[n], seen[n]);
         let at = lacking.at;
+        let is_loaded = matches!(found, Found::Loaded(_));
         let lacks = |why| Missing { at, cell: Some(n), why, lease: None, seen, lacking };
         match look::<P>(found, limit, seen.is_some()) {
-            Looked::Rows(rows) => groups[at] = rows.into_iter().map(H::narrow).collect(),
+            Looked::Rows(rows) => {
+                let counter = if is_loaded { &figures.flight_hits } else { &figures.shared_hits };
+                counter.one();
+                groups[at] = rows.into_iter().map(H::narrow).collect();
+            }
             Looked::ToKeep { rows, is_whole } => {
+                figures.shared_hits.one();
                 groups[at] = rows.iter().take(limit).map(H::share).collect();
                 if let Some((near, seen)) = sight.near().zip(seen) {
                     let ttl = layers.longest_ttl(P::Entity::TTL, rows.is_empty() && P::UNIQUE);
                     near.keep::<P>(seen, keys[at].clone(), rows, is_whole, ttl);
                 }
             }
-            Looked::Lacking(Some(vacancy)) => missing.push(lacks(Why::Vacant(vacancy))),
-            Looked::Lacking(None) => missing.push(lacks(Why::PassedBy)),
+            Looked::Lacking(vacancy) => missing.push(lacks(Why::Vacant(vacancy))),
+            Looked::PassedBy(why) => missing.push(lacks(Why::PassedBy(why))),
             Looked::UnderWay(token) => missing.push(lacks(Why::UnderWay(token))),
             Looked::Elsewhere => missing.push(lacks(Why::Elsewhere)),
-            Looked::Corrupt => corrupt.push(lacks(Why::PassedBy)),
+            Looked::Corrupt => corrupt.push(lacks(Why::PassedBy(Bypass::Failed))),
         }
     }
     let vacancy = layers.discard(&corrupt.iter().filter_map(|missing| Some(&cells[missing.cell?])).collect::<Vec<_>>());
-    let why = vacancy.map_or(Why::PassedBy, Why::Vacant);
+    figures.corrupt.add(corrupt.len() as u64);
+    let why = vacancy.map_or(Why::PassedBy(Bypass::Failed), Why::Vacant);
     missing.extend(corrupt.into_iter().map(|missing| Missing { why, ..missing }));
     missing
 }
@@ -317,7 +346,12 @@ fn keep_if_stored<P: Pattern>(
 }
 
 /// Takes leases on what is vacant. Where another was quicker, he is waited for.
-fn take_leases<'l>(layers: &'l Layers, cells: &'l [CellKey], missing: &mut [Missing]) -> Option<Crew<'l>> {
+fn take_leases<'l>(
+    layers: &'l Layers,
+    figures: &ModelFigures,
+    cells: &'l [CellKey],
+    missing: &mut [Missing],
+) -> Option<Crew<'l>> {
     let vacant: Vec<_> =
         missing.iter().filter_map(Missing::vacancy).map(|(cell, vacancy)| (&cells[cell], vacancy)).collect();
     if vacant.is_empty() {
@@ -328,7 +362,10 @@ fn take_leases<'l>(layers: &'l Layers, cells: &'l [CellKey], missing: &mut [Miss
     let mut leases = leases.ok()?.into_iter();
     for missing in missing.iter_mut().filter(|missing| missing.vacancy().is_some()) {
         missing.lease = leases.next().flatten();
-        if missing.lease.is_none() {
+        if missing.lease.is_some() {
+            figures.leases_granted.one();
+        } else {
+            figures.leases_refused.one();
             missing.why = Why::Refused;
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     backend::Backend,
     entity::{Entity, Pattern},
     failpoints::{Point, reach},
+    figures::Bypass,
     layers::{Found, Layers},
     near::{Kept, Leave, Near, NearCache},
     payload::{self, Rows},
@@ -31,6 +32,15 @@ impl<'s> Sight<'s> {
         if leave.is_some() {
             reach(Point::BeforeNear);
         }
+        Self { near, leave, asks_store: consistency != Consistency::Database }
+    }
+
+    /// As far as a read of rows of `E` would see, of whom nobody is to take note.
+    pub(super) fn only_looking<E: Entity>(access: Access<'s, impl Backend>) -> Self {
+        let near = access.layers().and_then(Layers::near);
+        let consistency = access.consistency::<E>(near.map(|near| &**near));
+        let near = near.filter(|_| E::NEAR != Near::Off);
+        let leave = near.filter(|_| consistency == Consistency::Near).and_then(|near| near.may_leave(E::NEAR));
         Self { near, leave, asks_store: consistency != Consistency::Database }
     }
 
@@ -60,7 +70,7 @@ impl<'s> Sight<'s> {
         if self.asks_store && !cells.is_empty() {
             layers.read(cells)
         } else {
-            cells.iter().map(|_| Found::Bypass).collect()
+            cells.iter().map(|_| Found::Bypass(Bypass::Asked)).collect()
         }
     }
 }
@@ -71,8 +81,10 @@ pub(super) enum Looked<E> {
     Rows(Rows<E>),
     /// All rows that it holds, to be kept near.
     ToKeep { rows: Rows<Arc<E>>, is_whole: bool },
-    /// To be loaded, and filled in where the cell is vacant.
-    Lacking(Option<Vacancy>),
+    /// To be loaded, and filled in.
+    Lacking(Vacancy),
+    /// To be loaded, and left alone.
+    PassedBy(Bypass),
     /// This process loads it under that lease.
     UnderWay(Nonce),
     /// Somebody else loads it.
@@ -86,8 +98,8 @@ pub(super) fn look<P: Pattern>(found: Found, limit: usize, to_keep: bool) -> Loo
     let bytes = match found {
         Found::Hit(bytes) => bytes,
         Found::Loaded(bytes) => return decoded::<P>(&bytes, limit),
-        Found::Miss(vacancy) => return Looked::Lacking(Some(vacancy)),
-        Found::Bypass => return Looked::Lacking(None),
+        Found::Miss(vacancy) => return Looked::Lacking(vacancy),
+        Found::Bypass(why) => return Looked::PassedBy(why),
         Found::UnderWay(token) => return Looked::UnderWay(token),
         Found::Elsewhere => return Looked::Elsewhere,
     };
@@ -95,7 +107,7 @@ pub(super) fn look<P: Pattern>(found: Found, limit: usize, to_keep: bool) -> Loo
         return decoded::<P>(&bytes, limit);
     }
     match payload::contents::<P>(&bytes) {
-        Ok(contents) if !contents.is_whole && contents.rows.len() < limit => Looked::Lacking(None),
+        Ok(contents) if !contents.is_whole && contents.rows.len() < limit => Looked::PassedBy(Bypass::TooShort),
         Ok(contents) => {
             Looked::ToKeep { rows: contents.rows.into_iter().map(Arc::new).collect(), is_whole: contents.is_whole }
         }
@@ -106,7 +118,7 @@ pub(super) fn look<P: Pattern>(found: Found, limit: usize, to_keep: bool) -> Loo
 fn decoded<P: Pattern>(bytes: &[u8], limit: usize) -> Looked<P::Entity> {
     match payload::decode::<P>(bytes, limit) {
         Ok(Some(rows)) => Looked::Rows(rows),
-        Ok(None) => Looked::Lacking(None),
+        Ok(None) => Looked::PassedBy(Bypass::TooShort),
         Err(_) => Looked::Corrupt,
     }
 }

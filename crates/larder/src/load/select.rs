@@ -9,11 +9,12 @@ use diesel::{
     row::Row,
 };
 
-use super::ALL;
+use super::{ALL, explain};
 use crate::{
     backend::Backend,
     entity::{Pattern, PatternOn, Table},
     error::Result,
+    lookout::Sent,
     payload::Rows,
     relation::Term,
     row::{FromRow, RowReader, SelectList},
@@ -32,6 +33,20 @@ pub(crate) struct Refined<'q, DB: Backend> {
 /// The rows of several keys, as the database gave them.
 pub(crate) type Groups<P, H> = Vec<Rows<Loaded<<P as Pattern>::Entity, H>>>;
 
+/// What is read of rows that cells hold, of which at most `limit` a key are wanted.
+///
+/// A single list is read as far as its cell would hold it; of several at once, all is wanted anyway.
+pub(super) fn refined<'q, DB, P, H>(limit: usize) -> Refined<'q, DB>
+where
+    DB: Backend,
+    P: PatternOn<DB>,
+    H: Head<DB, Entity = P::Entity>,
+{
+    let cell = if H::WHOLE { P::HEAD.saturating_add(1) } else { 0 };
+    let limit = if limit == ALL || P::UNIQUE { ALL } else { limit.max(cell) };
+    Refined { filter: None, order: Cow::Borrowed(P::ORDER), limit }
+}
+
 /// Rows for each of `keys` straight from the database. One statement for as many keys as it can bind.
 pub(crate) fn select_by<'q, DB, P, H>(
     access: Access<'_, DB>,
@@ -45,10 +60,16 @@ where
 {
     let mut groups: Groups<P, H> = Vec::with_capacity(keys.len());
     groups.resize_with(keys.len(), Rows::new);
-    let chunk = chunk_of::<DB, P>(refined().filter.map_or(Ok(0), |filter| DB::n_binds(&filter))?);
+    if let Some(plan) = access.explaining() {
+        explain::refined_by::<DB, P, H>(plan, keys, refined);
+        return Ok(groups);
+    }
+    let filter = refined().filter;
+    let sent = Sent { operation: "SELECT", is_own: filter.is_none(), is_call: false };
+    let chunk = chunk_of::<DB, P>(filter.map_or(Ok(0), |filter| DB::n_binds(&filter))?);
     for (first, keys) in keys.chunks(chunk).enumerate().map(|(at, keys)| (at * chunk, keys)) {
         let statement = select_statement::<DB, P, H>(keys.to_vec(), refined());
-        let rows: Vec<Keyed<P, H>> = access.load(statement)?;
+        let rows: Vec<Keyed<P, H>> = access.select::<P::Entity, _>(sent, statement)?;
         if let [_] = keys {
             groups[first].extend(rows.into_iter().map(|keyed| keyed.row));
             continue;
@@ -71,7 +92,7 @@ pub(crate) fn chunk_of<DB: Backend, P: PatternOn<DB>>(n_others: usize) -> usize 
     (DB::MAX_BINDS.saturating_sub(RESERVED_BINDS + n_others) / P::N_COLUMNS).max(1)
 }
 
-fn select_statement<'q, DB, P, H>(keys: Vec<P::Key>, refined: Refined<'q, DB>) -> Statement<'q, DB>
+pub(super) fn select_statement<'q, DB, P, H>(keys: Vec<P::Key>, refined: Refined<'q, DB>) -> Statement<'q, DB>
 where
     DB: Backend,
     P: PatternOn<DB>,

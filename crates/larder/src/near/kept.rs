@@ -130,10 +130,11 @@ impl Weighter<u64, Entry> for Bytes {
 pub(super) struct HandOut;
 
 impl Lifecycle<u64, Entry> for HandOut {
-    type RequestState = Vec<Entry>;
+    /// With their hashes: what is put in the place of another of the same hash takes that out too.
+    type RequestState = Vec<(u64, Entry)>;
 
-    fn on_evict(&self, evicted: &mut Vec<Entry>, _key: u64, entry: Entry) {
-        evicted.push(entry);
+    fn on_evict(&self, evicted: &mut Vec<(u64, Entry)>, hash: u64, entry: Entry) {
+        evicted.push((hash, entry));
     }
 }
 

@@ -50,6 +50,12 @@ impl Parts {
         }
     }
 
+    /// All of them, the one for all models first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Part> {
+        let own = std::iter::successors(self.own.get(), |own| own.next.get());
+        std::iter::once(&self.common).chain(own.map(|own| &own.part))
+    }
+
     fn own(&self, model: TypeId, n_bytes: u64) -> &Part {
         let mut place = &self.own;
         loop {
@@ -81,6 +87,17 @@ impl Part {
         self.n_bytes.store(own - given, Ordering::Relaxed);
         self.fit();
         given
+    }
+
+    /// What it may hold, and its map.
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.n_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What its copies and its map take.
+    pub(super) fn used_bytes(&self) -> u64 {
+        let used = self.copies.memory_used();
+        self.copies.weight() + (used.entries + used.map) as u64
     }
 
     /// One more copy was kept.

@@ -79,6 +79,18 @@ impl Proof {
         }
     }
 
+    /// How old it is: `None` if there is none.
+    pub(super) fn age(&self, clocks: &Clocks) -> Option<Duration> {
+        match self.sent.load(Ordering::Acquire) {
+            NEVER => None,
+            ALWAYS => Some(Duration::ZERO),
+            sent => {
+                let second = clocks.ticks_of(Duration::from_secs(1)).max(1);
+                Some(Duration::from_secs_f64(clocks.ticks().saturating_sub(sent) as f64 / second as f64))
+            }
+        }
+    }
+
     /// Whether copies of strict models may be served.
     pub(super) fn is_strict(&self, clocks: &Clocks) -> bool {
         match self.strict_until.load(Ordering::Acquire) {

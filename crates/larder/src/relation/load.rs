@@ -40,6 +40,7 @@ where
         let groups: Vec<Rows<S::Head>> = if is_plain {
             load::rows_by::<DB, L::To, S::Head>(access, keys, limit)?
         } else {
+            let _watch = access.lookout().watch::<<L::To as Pattern>::Entity>("list", access.site());
             let order = || self.order.clone().map_or(Cow::Borrowed(L::To::ORDER), Cow::Owned);
             let refined = || Refined { filter: self.filter.fragment(), order: order(), limit };
             let loaded = load::select_by::<DB, L::To, S::Head>(access, keys, refined)?;
@@ -66,8 +67,11 @@ where
         DB: Backend,
         S: ShapeOf<DB, <L::To as Pattern>::Entity>,
     {
-        let mut rows = self.shape.assemble(access, heads)?.into_iter();
-        counts.into_iter().map(|n| L::Arity::take(&mut rows, n, table_of::<L>())).collect()
+        let mut rows = access.go_on(|| self.shape.assemble(access, heads))?.into_iter();
+        let parted: Result<Vec<_>> =
+            counts.into_iter().map(|n| L::Arity::take(&mut rows, n, table_of::<L>())).collect();
+        // What is only explained lacks rows, and goes on.
+        if access.explaining().is_some() { Ok(parted.unwrap_or_default()) } else { parted }
     }
 }
 

@@ -3,10 +3,14 @@ use crate::{
     backend::Backend,
     entity::{Entity, Pattern, PatternOn, Table},
     error::{Error, Result},
+    explain::{Explanation, Plan},
     key::Key,
     load,
+    lookout::Sent,
     relation::Distinct,
+    repeats::Verb,
     row::SelectList,
+    session::Access,
     shape::{Head, Presence, Shape},
     statement::Statement,
 };
@@ -27,6 +31,7 @@ where
     /// # Errors
     /// [`Error::Database`] if the statement fails, [`Error::Pool`] if there is no connection for it. A failing store is no
     /// error: the row comes from the database.
+    #[track_caller]
     pub fn find(&self, key: impl Into<KeyOf<S, DB>>) -> Result<Option<S::Output>> {
         self.find_by::<PrimaryOf<S, DB>>(key.into())
     }
@@ -35,6 +40,7 @@ where
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is none, and those of [`Repository::find`].
+    #[track_caller]
     pub fn get(&self, key: impl Into<KeyOf<S, DB>>) -> Result<S::Output> {
         self.find(key)?.ok_or(Error::NotFound { table: S::Entity::NAME })
     }
@@ -47,6 +53,7 @@ where
     ///
     /// # Errors
     /// Those of [`Repository::find`].
+    #[track_caller]
     pub fn find_many(&self, keys: &[KeyOf<S, DB>]) -> Result<Vec<Option<S::Output>>> {
         self.find_by_many::<PrimaryOf<S, DB>>(keys.iter().cloned())
     }
@@ -57,13 +64,19 @@ where
     ///
     /// # Errors
     /// Those of [`Repository::find`].
+    #[track_caller]
     pub fn exists(&self, key: impl Into<KeyOf<S, DB>>) -> Result<bool> {
-        let found = load::rows_by::<DB, PrimaryOf<S, DB>, Presence<S::Entity>>(
-            self.source.access(),
-            &[canonical::<DB, _>(key.into())],
-            1,
-        )?;
+        let access = self.source.access().single::<PrimaryOf<S, DB>>(Verb::Exists);
+        let found =
+            load::rows_by::<DB, PrimaryOf<S, DB>, Presence<S::Entity>>(access, &[canonical::<DB, _>(key.into())], 1)?;
         Ok(found.first().is_some_and(|rows| !rows.is_empty()))
+    }
+
+    /// What [`find_many`](Self::find_many) would do with these primary keys, without doing it.
+    ///
+    /// Costs one round trip for each level whose keys are not all near, and no statement.
+    pub fn explain(&self, keys: &[KeyOf<S, DB>]) -> Explanation {
+        self.explain_by::<PrimaryOf<S, DB>>(keys.iter().cloned())
     }
 
     /// Rows by any query of Diesel's on the table, which comes boxed and may be filtered, ordered and limited.
@@ -73,6 +86,7 @@ where
     ///
     /// # Errors
     /// Those of [`Repository::find`].
+    #[track_caller]
     pub fn query<'q>(
         &self,
         refine: impl FnOnce(<S::Entity as Table<DB>>::Query<'q>) -> <S::Entity as Table<DB>>::Query<'q>,
@@ -86,18 +100,20 @@ where
         }
         let mut statement = Statement::new();
         statement.fragment(S::Entity::select(query, list));
-        let access = self.source.access();
-        let loaded: Vec<load::Loaded<S::Entity, S::Head>> = access.load(statement)?;
+        let sent = Sent { operation: "SELECT", is_own: false, is_call: true };
+        let access = self.source.access().here();
+        let loaded: Vec<load::Loaded<S::Entity, S::Head>> = access.select::<S::Entity, _>(sent, statement)?;
         self.shape.assemble(access, loaded.into_iter().map(load::Loaded::narrow).collect())
     }
 
     /// The row of a unique pattern.
     #[doc(hidden)]
+    #[track_caller]
     pub fn find_by<P>(&self, key: P::Key) -> Result<Option<S::Output>>
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let access = self.source.access();
+        let access = self.source.access().single::<P>(Verb::Find);
         match load::row_by::<DB, P, S::Head>(access, canonical::<DB, _>(key))? {
             Some(head) => self.shape.assemble_one(access, head),
             None => Ok(None),
@@ -106,11 +122,12 @@ where
 
     /// The rows of a unique pattern, in the order of `keys`.
     #[doc(hidden)]
+    #[track_caller]
     pub fn find_by_many<P>(&self, keys: impl IntoIterator<Item = P::Key>) -> Result<Vec<Option<S::Output>>>
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let (mut rows, counts) = self.load_many::<P>(keys, 1)?;
+        let (mut rows, counts) = self.load_many::<P>(self.source.access().here(), keys, 1)?;
         Ok(counts.into_iter().map(|n| if n == 0 { None } else { rows.next() }).collect())
     }
 
@@ -126,27 +143,46 @@ where
 
     /// The rows of several lists, in the order of `keys`.
     #[doc(hidden)]
+    #[track_caller]
     pub fn list_by_many<P>(&self, keys: impl IntoIterator<Item = P::Key>) -> Result<Vec<Vec<S::Output>>>
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let (mut rows, counts) = self.load_many::<P>(keys, load::ALL)?;
+        let (mut rows, counts) = self.load_many::<P>(self.source.access().here(), keys, load::ALL)?;
         Ok(counts.into_iter().map(|n| rows.by_ref().take(n).collect()).collect())
     }
 
     /// The number of rows in a list.
     #[doc(hidden)]
+    #[track_caller]
     pub fn count_by<P>(&self, key: P::Key) -> Result<i64>
     where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
-        let counts = load::count_by::<DB, P>(self.source.access(), &[canonical::<DB, _>(key)], || None)?;
+        let counts =
+            load::count_by::<DB, P>(self.source.access().single::<P>(Verb::Count), &[canonical::<DB, _>(key)], || {
+                None
+            })?;
         Ok(counts.first().copied().unwrap_or_default())
+    }
+
+    /// What finding by these keys would do.
+    #[doc(hidden)]
+    pub fn explain_by<P>(&self, keys: impl IntoIterator<Item = P::Key>) -> Explanation
+    where
+        P: PatternOn<DB> + Pattern<Entity = S::Entity>,
+    {
+        let plan = Plan::default();
+        let limit = if P::UNIQUE { 1 } else { load::ALL };
+        // Whatever fails, does so for want of rows, after it was taken down.
+        let _ = self.load_many::<P>(self.source.access().explained(&plan), keys, limit);
+        plan.explained()
     }
 
     /// All rows of all keys one after the other, and how many each key has.
     fn load_many<P>(
         &self,
+        access: Access<'_, DB>,
         keys: impl IntoIterator<Item = P::Key>,
         limit: usize,
     ) -> Result<(std::vec::IntoIter<S::Output>, Vec<usize>)>
@@ -154,14 +190,13 @@ where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
         let keys: Vec<P::Key> = keys.into_iter().map(canonical::<DB, _>).collect();
-        let access = self.source.access();
         if let Some((heads, counts)) = load::rows_near::<DB, P, S::Head>(access, keys.iter().map(Some), limit) {
             return Ok((self.shape.assemble(access, heads)?.into_iter(), counts));
         }
         let distinct = Distinct::of::<DB>(keys.into_iter().map(Some));
         let groups = load::rows_by::<DB, P, S::Head>(access, &distinct.keys, limit)?;
         let (heads, counts) = distinct.spread(groups);
-        Ok((self.shape.assemble(access, heads)?.into_iter(), counts))
+        Ok((access.go_on(|| self.shape.assemble(access, heads))?.into_iter(), counts))
     }
 }
 

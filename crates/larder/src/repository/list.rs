@@ -4,9 +4,11 @@ use crate::{
     backend::Backend,
     entity::{Pattern, PatternOn, Table},
     error::Result,
+    explain::{Explanation, Plan},
     load::{self, Refined},
     relation::{IntoOrder, Term},
-    session::Source,
+    repeats::Verb,
+    session::{Access, Source},
     shape::Shape,
 };
 
@@ -54,23 +56,41 @@ where
     /// # Errors
     /// [`Error::Database`](crate::Error::Database) if the statement fails, [`Error::Pool`](crate::Error::Pool) if there is no
     /// connection for it.
+    #[track_caller]
     pub fn load(self) -> Result<Vec<S::Output>> {
-        let (keys, access) = ([self.key], self.source.access());
-        let heads = match self.order.filter(|order| order != P::ORDER) {
+        let access = self.source.access().single::<P>(Verb::List);
+        self.load_by(access)
+    }
+
+    /// What [`load`](Self::load) would do, without doing it.
+    ///
+    /// Costs one round trip for each level whose keys are not all near, and no statement.
+    pub fn explain(self) -> Explanation {
+        let plan = Plan::default();
+        // Whatever fails, does so for want of rows, after it was taken down.
+        let _ = self.load_by(self.source.access().explained(&plan));
+        plan.explained()
+    }
+
+    fn load_by(&self, access: Access<'_, DB>) -> Result<Vec<S::Output>> {
+        let keys = [self.key.clone()];
+        let heads = match self.order.as_deref().filter(|order| *order != P::ORDER) {
             None => load::rows_by::<DB, P, S::Head>(access, &keys, self.limit)?.pop().unwrap_or_default().into_vec(),
             Some(order) => {
-                let refined = || Refined { filter: None, order: Cow::Borrowed(&order[..]), limit: self.limit };
+                let _watch = access.lookout().watch::<S::Entity>("list", access.site());
+                let refined = || Refined { filter: None, order: Cow::Borrowed(order), limit: self.limit };
                 let loaded = load::select_by::<DB, P, S::Head>(access, &keys, refined)?.pop().unwrap_or_default();
                 loaded.into_iter().map(load::Loaded::narrow).collect()
             }
         };
-        self.shape.assemble(access, heads)
+        access.go_on(|| self.shape.assemble(access, heads))
     }
 
     /// Loads the first row.
     ///
     /// # Errors
     /// As [`List::load`].
+    #[track_caller]
     pub fn first(self) -> Result<Option<S::Output>> {
         Ok(self.limit(1).load()?.pop())
     }

@@ -43,13 +43,18 @@ where
     ///
     /// # Errors
     /// [`Error::Database`] if a constraint says no, and those of [`Larder::transaction`](crate::Larder::transaction).
+    #[track_caller]
     pub fn insert<R>(&self, record: R) -> Result<E>
     where
         R: Insertable<E::Table>,
         R::Values: QueryFragment<DB>,
     {
         let values = record.values();
-        let rows = self.source.access().write(|tx| insert_values::<DB, E>(tx, Box::new(&values), OnConflict::Fail))?;
+        let rows = self
+            .source
+            .access()
+            .here()
+            .write::<E, _>("insert", |tx| insert_values::<DB, E>(tx, Box::new(&values), OnConflict::Fail))?;
         rows.into_iter().next().ok_or(Error::Database(diesel::result::Error::NotFound))
     }
 
@@ -60,6 +65,7 @@ where
     ///
     /// # Errors
     /// As [`Repository::insert`].
+    #[track_caller]
     pub fn insert_many<R>(&self, records: R) -> Result<Vec<E>>
     where
         R: Records<DB, E::Table>,
@@ -73,6 +79,7 @@ where
     ///
     /// # Errors
     /// As [`Repository::insert`]; also a unique key other than the primary one that a row shares with another.
+    #[track_caller]
     pub fn insert_missing<R>(&self, records: R) -> Result<Vec<E>>
     where
         R: Records<DB, E::Table>,
@@ -80,6 +87,7 @@ where
         self.insert_all(&records, OnConflict::Keep)
     }
 
+    #[track_caller]
     fn insert_all<R>(&self, records: &R, conflict: OnConflict) -> Result<Vec<E>>
     where
         R: Records<DB, E::Table>,
@@ -98,7 +106,7 @@ where
         match self.source.access().target() {
             // Of several statements some may have been done when one fails, and the transaction go on.
             Target::Transaction(tx) if DB::INSERTS_ROW_BY_ROW && records.n_rows() > 1 => tx.savepoint(insert),
-            _ => self.source.access().write(insert),
+            _ => self.source.access().here().write::<E, _>("insert", insert),
         }
     }
 
@@ -109,6 +117,7 @@ where
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no such row; otherwise as [`Repository::insert`].
+    #[track_caller]
     pub fn update<C>(&self, key: impl Into<E::Key>, changes: C) -> Result<E>
     where
         C: AsChangeset<Target = E::Table>,
@@ -117,10 +126,11 @@ where
         let (key, changes) = (key.into(), changes.as_changeset());
         let found = if changes_nothing::<DB>(&changes)? {
             let keys = std::slice::from_ref(&key);
-            let mut groups = load::rows_by::<DB, E::ByKey, crate::shape::Whole<E>>(self.source.access(), keys, 1)?;
+            let mut groups =
+                load::rows_by::<DB, E::ByKey, crate::shape::Whole<E>>(self.source.access().here(), keys, 1)?;
             groups.pop().and_then(|mut rows| rows.pop()).map(|row| row.0)
         } else {
-            self.source.access().write(|tx| update_key(tx, &key, &changes))?
+            self.source.access().here().write::<E, _>("update", |tx| update_key(tx, &key, &changes))?
         };
         found.ok_or(Error::NotFound { table: E::NAME })
     }
@@ -133,6 +143,7 @@ where
     ///
     /// # Errors
     /// As [`Repository::insert`].
+    #[track_caller]
     pub fn update_where<P, C>(&self, condition: P, changes: C) -> Result<Vec<E>>
     where
         P: Expression<SqlType: BoolOrNullableBool> + NonAggregate + AppearsOnTable<E::Table> + QueryFragment<DB>,
@@ -143,7 +154,7 @@ where
         if changes_nothing::<DB>(&changes)? {
             return Ok(Vec::new());
         }
-        self.source.access().write(|tx| {
+        self.source.access().here().write::<E, _>("update", |tx| {
             update_rows::<DB, E>(tx, &changes, |statement| {
                 statement.fragment(Box::new(&condition));
             })
@@ -157,6 +168,7 @@ where
     ///
     /// # Errors
     /// As [`Repository::insert`]; also a unique key other than the primary one that `record` shares with another row.
+    #[track_caller]
     pub fn upsert<R, C>(&self, key: impl Into<E::Key>, record: R, changes: C) -> Result<E>
     where
         R: Insertable<E::Table>,
@@ -166,7 +178,7 @@ where
     {
         let (key, values, changes) = (key.into(), record.values(), changes.as_changeset());
         let unchanged = changes_nothing::<DB>(&changes)?;
-        self.source.access().write(|tx| {
+        self.source.access().here().write::<E, _>("upsert", |tx| {
             for _ in 0..UPSERT_TRIES {
                 let updated = if unchanged { lock_key(tx, &key)? } else { update_key(tx, &key, &changes)? };
                 if let Some(row) = updated {
@@ -188,12 +200,13 @@ where
     ///
     /// # Errors
     /// As [`Repository::insert`].
+    #[track_caller]
     pub fn delete(&self, key: impl Into<E::Key>) -> Result<Option<E>> {
         let key = key.into();
-        let rows = self
-            .source
-            .access()
-            .write(|tx| delete_rows::<DB, E>(tx, |statement| match_key::<DB, E>(&key, statement)))?;
+        let rows =
+            self.source.access().here().write::<E, _>("delete", |tx| {
+                delete_rows::<DB, E>(tx, |statement| match_key::<DB, E>(&key, statement))
+            })?;
         Ok(rows.into_iter().next())
     }
 
@@ -204,11 +217,12 @@ where
     ///
     /// # Errors
     /// As [`Repository::insert`].
+    #[track_caller]
     pub fn delete_where<P>(&self, condition: P) -> Result<Vec<E>>
     where
         P: Expression<SqlType: BoolOrNullableBool> + NonAggregate + AppearsOnTable<E::Table> + QueryFragment<DB>,
     {
-        self.source.access().write(|tx| {
+        self.source.access().here().write::<E, _>("delete", |tx| {
             delete_rows::<DB, E>(tx, |statement| {
                 statement.fragment(Box::new(&condition));
             })

@@ -12,6 +12,8 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use self::circuit::{Call, Circuit, Outcome};
 pub use self::options::BreakerOptions;
 use super::{
@@ -21,7 +23,8 @@ use super::{
 use crate::event::HandleEvent;
 
 /// What a breaker lets through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum BreakerState {
     /// Everything.
     Closed,
@@ -32,7 +35,7 @@ pub enum BreakerState {
 }
 
 /// What a breaker has done so far. [`Larder::breaker`](crate::Larder::breaker) gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BreakerStats {
     /// What it lets through now.

@@ -8,6 +8,7 @@ use crate::{
     entity::{PatternOn, Table},
     error::Result,
     load,
+    lookout::Sent,
     row::{SelectList, WholeRow},
     session::Access,
     statement::Statement,
@@ -69,8 +70,9 @@ impl<DB: Backend> Tx<DB> {
         if let Some(lock) = DB::lock_table(load::table::<DB, E>()) {
             self.with_connection(|connection| DB::execute(connection, lock))?;
         }
-        let rows: Vec<E> =
-            Access::transaction(self).load(select_rows::<DB, E>())?.into_iter().map(|WholeRow(row)| row).collect();
+        let sent = Sent { operation: "SELECT", is_own: true, is_call: false };
+        let rows = Access::transaction(self).select::<E, _>(sent, select_rows::<DB, E>())?;
+        let rows: Vec<E> = rows.into_iter().map(|WholeRow(row)| row).collect();
         self.register(|effects| {
             for row in &rows {
                 effects.touched(row);
@@ -114,7 +116,7 @@ pub(crate) fn lock_rows<'q, DB: Backend, E: Table<DB>>(
     statement.sql(" WHERE ");
     condition(&mut statement);
     statement.sql(lock);
-    let rows: Vec<WholeRow<E>> = tx.returning(statement)?;
+    let rows: Vec<WholeRow<E>> = tx.returning::<E, _>("SELECT", statement)?;
     Ok(rows.into_iter().map(|WholeRow(row)| row).collect())
 }
 

@@ -5,11 +5,17 @@
 mod bulk;
 mod codecs;
 mod database;
+mod explain;
 mod finders;
 mod memo;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod models;
 mod near;
 mod relations;
+mod repeats;
+mod spans;
+mod stats;
 mod transactions;
 mod verify;
 mod writes;

@@ -46,13 +46,22 @@ fn push_set<'q, DB: Backend, E: Table<DB>>(changes: Fragment<'q, DB>, statement:
     statement.sql("UPDATE ").fragment(load::table::<DB, E>()).sql(" SET ").fragment(changes);
 }
 
-fn load_rows<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, statement: Statement<'_, DB>) -> Result<Vec<E>> {
-    let rows: Vec<WholeRow<E>> = tx.returning(statement)?;
+fn load_rows<DB: Backend, E: Table<DB>>(
+    tx: &Tx<DB>,
+    operation: &'static str,
+    statement: Statement<'_, DB>,
+) -> Result<Vec<E>> {
+    let rows: Vec<WholeRow<E>> = tx.returning::<E, _>(operation, statement)?;
     Ok(rows.into_iter().map(|WholeRow(row)| row).collect())
 }
 
 /// Takes down what a statement has changed, and gives the new rows.
 fn register<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, changes: &Changes<E>) {
+    // What a row was, and what it is, may stand apart.
+    let (n_old, n_new) = changes.iter().fold((0, 0), |(n_old, n_new), (old, new)| {
+        (n_old + u64::from(old.is_some()), n_new + u64::from(new.is_some()))
+    });
+    tx.lookout().figures.of::<E>().rows_written.add(n_old.max(n_new));
     tx.register(|effects| {
         for (old, new) in changes {
             effects.changed(old.as_ref(), new.as_ref());
@@ -84,7 +93,7 @@ pub(super) fn insert_values<DB: Backend, E: Table<DB>>(
     }
     statement.sql(" RETURNING ");
     push_columns::<DB, E>(&mut statement);
-    let rows = load_rows::<DB, E>(tx, statement)?;
+    let rows = load_rows::<DB, E>(tx, "INSERT", statement)?;
     let changes: Changes<E> = rows.into_iter().map(|row| (None, Some(row))).collect();
     register(tx, &changes);
     Ok(changes.into_iter().filter_map(|(_, new)| new).collect())
@@ -113,7 +122,8 @@ pub(super) fn update_rows<'q, DB: Backend, E: Table<DB>>(
         let chunk = load::chunk_of::<DB, E::ByKey>(DB::n_binds(changes)?);
         return all_or_none(tx, old.len() > chunk, |tx| update_locked(tx, changes, old, chunk));
     }
-    let rows: Vec<OldAndNew<E>> = tx.returning(update_returning_old::<DB, E>(tx, Box::new(changes), condition))?;
+    let statement = update_returning_old::<DB, E>(tx, Box::new(changes), condition);
+    let rows: Vec<OldAndNew<E>> = tx.returning::<E, _>("UPDATE", statement)?;
     let changes: Changes<E> = rows.into_iter().map(|OldAndNew(old, new)| (Some(old), Some(new))).collect();
     register(tx, &changes);
     Ok(changes.into_iter().filter_map(|(_, new)| new).collect())
@@ -144,7 +154,7 @@ fn update_locked<DB: Backend, E: Table<DB>>(
         E::ByKey::matching(some.to_vec(), &mut statement);
         statement.sql(" RETURNING ");
         push_columns::<DB, E>(&mut statement);
-        let rows = load_rows::<DB, E>(tx, statement)?;
+        let rows = load_rows::<DB, E>(tx, "UPDATE", statement)?;
         if some.len() < keys.len() {
             keep_their_keys(some, &rows)?;
         }
@@ -240,7 +250,8 @@ fn delete_matching<'q, DB: Backend, E: Table<DB>>(
     condition(&mut statement);
     statement.sql(" RETURNING ");
     push_columns::<DB, E>(&mut statement);
-    let changes: Changes<E> = load_rows::<DB, E>(tx, statement)?.into_iter().map(|row| (Some(row), None)).collect();
+    let rows = load_rows::<DB, E>(tx, "DELETE", statement)?;
+    let changes: Changes<E> = rows.into_iter().map(|row| (Some(row), None)).collect();
     register(tx, &changes);
     Ok(changes.into_iter().filter_map(|(old, _)| old).collect())
 }
