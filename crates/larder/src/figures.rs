@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 pub(crate) use self::{
     counter::Counter,
-    histogram::{Histogram, Level},
+    histogram::Histogram,
     model::{Bypass, ModelFigures},
     store::Timed,
 };

@@ -136,7 +136,7 @@ fn subscribers_are_disturbed_and_others_are_not() {
     let channel = format!("test-proxy-{:016x}", fastrand::u64(..));
     let (mut other, mut publisher) = (connect(&proxy), Client::open(redis_url()).unwrap().get_connection().unwrap());
     let subscribers = proxy.subscribers(&channel);
-    let mut subscribe = || {
+    let subscribe = || {
         let mut connection = connect(&proxy);
         connection.as_pubsub().subscribe(&channel).unwrap();
         connection

@@ -86,7 +86,8 @@ fn bucket_of(nanoseconds: u64) -> usize {
     let Some(doublings) = nanoseconds.checked_ilog2().and_then(|bits| bits.checked_sub(SHORTEST_BITS)) else {
         return 0;
     };
-    let part = (nanoseconds >> (doublings + SHORTEST_BITS - PARTS_BITS)) as usize & (PARTS - 1);
+    let part = nanoseconds >> (doublings + SHORTEST_BITS - PARTS_BITS) & (PARTS as u64 - 1);
+    let part = usize::try_from(part).expect("there are a few parts");
     (1 + doublings as usize * PARTS + part).min(BUCKETS - 1)
 }
 

@@ -85,7 +85,7 @@ fn number_of(model: TypeId) -> usize {
 
     let mut number = Number::default();
     model.hash(&mut number);
-    (number.0 % SLOTS as u64) as usize
+    usize::try_from(number.0 % SLOTS as u64).expect("there are a few hundred slots")
 }
 
 #[cfg(test)]

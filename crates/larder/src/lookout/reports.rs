@@ -13,7 +13,10 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// When each thing was reported last. There are as many as the program has lines that call repositories.
 #[derive(Default)]
-pub(super) struct Reports(Mutex<HashMap<(Option<Location<'static>>, Box<str>), Instant>>);
+pub(super) struct Reports(Mutex<HashMap<Line, Instant>>);
+
+/// A line of the program, and what there is to report of it.
+type Line = (Option<Location<'static>>, Box<str>);
 
 impl Reports {
     /// Whether this may be reported of that line, which then is done.

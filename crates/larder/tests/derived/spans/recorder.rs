@@ -34,7 +34,9 @@ impl Span {
 
 /// Remembers every span of larder's, in the order in which they began.
 #[derive(Clone, Default)]
-pub(super) struct Recorder(Arc<Mutex<Vec<(Span, Vec<&'static str>)>>>);
+pub(super) struct Recorder(Arc<Mutex<Vec<Recorded>>>);
+
+type Recorded = (Span, Vec<&'static str>);
 
 thread_local! {
     static ENTERED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
