@@ -10,6 +10,8 @@ mod store;
 
 use smallvec::SmallVec;
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::histogram::Level;
 pub(crate) use self::{
     counter::Counter,
     histogram::Histogram,
