@@ -14,6 +14,8 @@ use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
 
 pub use self::builder::Builder;
 use self::connections::Connections;
+#[cfg(doc)]
+use crate::error::Error;
 use crate::{
     backend::{Backend, Isolation},
     error::Result,

@@ -5,6 +5,7 @@ mod flights;
 mod maintenance;
 mod repair;
 mod settle;
+mod sparing;
 mod unsettled;
 
 use std::{
@@ -35,8 +36,8 @@ use crate::{
     lookout::Lookout,
     near::{NearCache, NearOptions, Slots},
     store::{
-        BATCH, Breaker, BreakerOptions, BreakerStats, Cell, CellKey, Ending, Lease, Nonce, Position, Recall, Store,
-        StoreError, Vacancy,
+        BATCH, Breaker, BreakerOptions, Cell, CellKey, Ending, Lease, Nonce, Position, Recall, Store, StoreError,
+        Vacancy,
     },
 };
 
@@ -235,20 +236,6 @@ impl Layers {
                 None
             }
         }
-    }
-
-    /// Whether a read must not ask the store. To be asked once a read.
-    pub(crate) fn is_store_spared(&self) -> bool {
-        self.breaker.as_ref().is_some_and(|breaker| breaker.is_sparing())
-    }
-
-    /// Whether the store is not there, as far as is known from asking it just before.
-    pub(crate) fn is_store_silent(&self) -> bool {
-        self.breaker.as_ref().is_some_and(|breaker| breaker.is_silent())
-    }
-
-    pub(crate) fn breaker(&self) -> Option<BreakerStats> {
-        self.breaker.as_ref().map(|breaker| breaker.stats())
     }
 
     /// Marks what a transaction is about to commit.

@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use diesel::r2d2::{ConnectionManager, Pool};
 
 use super::{Connections, Inner, Larder};
+#[cfg(doc)]
+use crate::Tx;
 use crate::{
     backend::Backend,
     event::{HandleEvent, NoEvents},

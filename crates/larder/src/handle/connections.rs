@@ -43,6 +43,7 @@ impl<DB: Backend> Connections<DB> {
         Self { pool, wait, is_away: AtomicBool::new(false), cause: Mutex::new(None) }
     }
 
+    #[cfg(feature = "postgres")]
     pub(super) fn pool(&self) -> &Pool<ConnectionManager<DB::Connection>> {
         &self.pool
     }
