@@ -107,7 +107,7 @@ pub fn run(scenario: &Scenario, plan: &Plan) -> Result<Report> {
         bound: scenario.bound,
         n_faults,
         n_struck,
-        is_near: scenario.setting.cache.may_be_old().is_some(),
+        is_near: scenario.setting.cache.keeps_near(),
         time,
         tally,
         cells,

@@ -5,6 +5,7 @@ mod near;
 mod network;
 mod postgres;
 mod redis;
+mod strict;
 mod workers;
 
 use std::{ops::Range, time::Duration};
@@ -123,6 +124,16 @@ pub static ALL: &[Scenario] = &[
     near::UNFLUSHED,
     near::UNCLAIMED,
     near::WRITES_ELSEWHERE,
+    strict::CALM,
+    strict::KILLED,
+    strict::STOPPED,
+    strict::CUT,
+    strict::LATE,
+    strict::LOST,
+    strict::REDIS_KILLED,
+    strict::MIXED,
+    strict::UNPROVEN,
+    strict::UNRECALLED,
 ];
 
 /// Whatever takes no marker away that Redis does not know it has lost: a marker that is evicted, together with a writer that is killed,

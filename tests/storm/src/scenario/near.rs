@@ -147,7 +147,7 @@ pub(super) const WRITES_ELSEWHERE: Scenario = Scenario {
 /// In the name of each channel on which a process is told of writes, and of no other channel.
 const CHANGED: &str = "#changed";
 
-fn stop(storm: &mut Storm) -> Result<bool> {
+pub(super) fn stop(storm: &mut Storm) -> Result<bool> {
     let worker = storm.worker();
     storm.crew.freeze(worker, true)?;
     // Longer than what is near may be served, and sometimes so long that the server has hung up.
@@ -156,30 +156,30 @@ fn stop(storm: &mut Storm) -> Result<bool> {
     Ok(true)
 }
 
-fn cut(storm: &mut Storm) -> Result<bool> {
+pub(super) fn cut(storm: &mut Storm) -> Result<bool> {
     let mut dice = storm.dice.fork();
     Ok(storm.proxies()?.redis.subscribers(CHANGED).cut(|| dice.bool()) > 0)
 }
 
-fn half_close(storm: &mut Storm) -> Result<bool> {
+pub(super) fn half_close(storm: &mut Storm) -> Result<bool> {
     let mut dice = storm.dice.fork();
     let side = if dice.bool() { Side::Client } else { Side::Server };
     Ok(storm.proxies()?.redis.subscribers(CHANGED).half_close(side, || dice.bool()) > 0)
 }
 
-fn delay(storm: &mut Storm) -> Result<bool> {
+pub(super) fn delay(storm: &mut Storm) -> Result<bool> {
     let by = Duration::from_millis(storm.dice.u64(20..450));
     storm.proxies()?.redis.subscribers(CHANGED).delay(by);
     storm.wait(300..1_500);
     Ok(storm.proxies()?.redis.subscribers(CHANGED).hurry() > 0)
 }
 
-fn deafen(storm: &mut Storm) -> Result<bool> {
+pub(super) fn deafen(storm: &mut Storm) -> Result<bool> {
     let mut dice = storm.dice.fork();
     Ok(storm.proxies()?.redis.subscribers(CHANGED).deafen(|| dice.bool()) > 0)
 }
 
-fn kill_lines(storm: &mut Storm) -> Result<bool> {
+pub(super) fn kill_lines(storm: &mut Storm) -> Result<bool> {
     let killed =
         ::redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).query::<u64>(&mut storm.arena.redis_connection()?);
     Ok(killed? > 0)
