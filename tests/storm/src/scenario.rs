@@ -74,13 +74,15 @@ pub(crate) struct Setting {
     pub(crate) is_proxied: bool,
     /// Whether Redis keeps an append-only file.
     pub(crate) appends: bool,
+    /// Of a hundred reads, so many must be answered near at least.
+    pub(crate) near_share: u64,
     /// Further settings of Redis.
     pub(crate) redis: &'static [(&'static str, &'static str)],
 }
 
 impl Setting {
     /// Nothing between workers and servers, and a Redis that forgets what it had when it is killed.
-    const PLAIN: Self = Self { cache: Cache::Larder, is_proxied: false, appends: false, redis: &[] };
+    const PLAIN: Self = Self { cache: Cache::Larder, is_proxied: false, appends: false, near_share: 0, redis: &[] };
     const PROXIED: Self = Self { is_proxied: true, ..Self::PLAIN };
 }
 

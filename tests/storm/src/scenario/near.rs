@@ -11,7 +11,7 @@ use crate::{
     site::{Cache, HOLD, HORIZON},
 };
 
-const NEAR: Setting = Setting { cache: Cache::Near(Flaw::None), ..Setting::PLAIN };
+const NEAR: Setting = Setting { cache: Cache::Near(Flaw::None), near_share: 10, ..Setting::PLAIN };
 const PROXIED: Setting = Setting { is_proxied: true, ..NEAR };
 
 pub(super) const CALM: Scenario = Scenario {
@@ -90,7 +90,8 @@ pub(super) const OVERFLOWN: Scenario = Scenario {
 pub(super) const REDIS_KILLED: Scenario = Scenario {
     name: "near-redis-killed",
     breaks: "as redis-killed, and rows are kept near",
-    setting: PROXIED,
+    // For a second after each start of Redis nothing is.
+    setting: Setting { near_share: 2, ..PROXIED },
     ..redis::KILLED
 };
 
@@ -106,7 +107,7 @@ pub(super) const MIXED: Scenario = Scenario {
     name: "near-mixed",
     breaks: "all of these but FLUSHALL, one after the other; some workers are killed",
     failing: Failing::Writes,
-    setting: PROXIED,
+    setting: Setting { near_share: 2, ..PROXIED },
     every: 300..1_200,
     faults: &[stop, cut, half_close, delay, deafen, kill_lines, workers::kill, redis::kill, redis::freeze],
     ..CALM

@@ -3,7 +3,7 @@
 use super::{Bound, Failing, Scenario, Setting, near, redis, workers};
 use crate::{flawed::Flaw, site::Cache};
 
-const STRICT: Setting = Setting { cache: Cache::Strict(Flaw::None), ..Setting::PLAIN };
+const STRICT: Setting = Setting { cache: Cache::Strict(Flaw::None), near_share: 10, ..Setting::PLAIN };
 const PROXIED: Setting = Setting { is_proxied: true, ..STRICT };
 
 pub(super) const CALM: Scenario = Scenario {
@@ -67,7 +67,7 @@ pub(super) const LOST: Scenario = Scenario {
 pub(super) const REDIS_KILLED: Scenario = Scenario {
     name: "strict-redis-killed",
     breaks: "as redis-killed, and rows of strict models are kept near",
-    setting: PROXIED,
+    setting: Setting { near_share: 2, ..PROXIED },
     ..redis::KILLED
 };
 
@@ -75,7 +75,7 @@ pub(super) const MIXED: Scenario = Scenario {
     name: "strict-mixed",
     breaks: "all of these, one after the other",
     failing: Failing::Writes,
-    setting: PROXIED,
+    setting: Setting { near_share: 2, ..PROXIED },
     every: 300..1_500,
     faults: &[
         workers::kill,
@@ -101,8 +101,8 @@ pub(super) const UNPROVEN: Scenario = Scenario {
 
 pub(super) const UNRECALLED: Scenario = Scenario {
     name: "strict-unrecalled",
-    breaks: "nothing; a control: writers wait for nobody",
+    breaks: "as strict-late; a control: writers wait for nobody",
     bound: Bound::Stale,
-    setting: Setting { cache: Cache::Strict(Flaw::Unrecalled), ..STRICT },
-    ..CALM
+    setting: Setting { cache: Cache::Strict(Flaw::Unrecalled), ..PROXIED },
+    ..LATE
 };

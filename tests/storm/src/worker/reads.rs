@@ -120,7 +120,7 @@ impl Hand<'_> {
         match work(self, reading) {
             Ok(answers) => {
                 let to = match (n_statements() - n_statements_before, n_looks() - n_looks_before) {
-                    (0, 0) => Layer::Near,
+                    (0, 0) if self.is_near => Layer::Near,
                     (0, _) => Layer::Shared,
                     _ => Layer::Database,
                 };
