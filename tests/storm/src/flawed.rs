@@ -25,17 +25,21 @@ pub(crate) enum Flaw {
     Unflushed,
     /// It keeps what the store has answered although it was told of a write meanwhile.
     Unclaimed,
+    /// Its writes of strict models are announced, and wait for nobody.
+    Unrecalled,
     /// It does not drop its own process's writes, and waits to be told of them as of any other.
     WritesElsewhere,
 }
 
 impl Flaw {
-    pub(crate) const ALL: [(Self, &str); 5] = [
-        (Self::None, "near"),
-        (Self::Unproven, "near-unproven"),
-        (Self::Unflushed, "near-unflushed"),
-        (Self::Unclaimed, "near-unclaimed"),
-        (Self::WritesElsewhere, "near-writes-elsewhere"),
+    /// All of them, and how the word for a cache that has them ends.
+    pub(crate) const ALL: [(Self, &str); 6] = [
+        (Self::None, ""),
+        (Self::Unproven, "-unproven"),
+        (Self::Unflushed, "-unflushed"),
+        (Self::Unclaimed, "-unclaimed"),
+        (Self::Unrecalled, "-unrecalled"),
+        (Self::WritesElsewhere, "-writes-elsewhere"),
     ];
 }
 
@@ -150,6 +154,7 @@ impl<S: Store> Store for Flawed<S> {
         hold: Duration,
         recall: Recall,
     ) -> Result<Option<Position>, StoreError> {
+        let recall = if self.flaw == Flaw::Unrecalled { Recall::Announced } else { recall };
         self.store.begin(nonce, keys, hold, recall)
     }
 

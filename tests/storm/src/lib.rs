@@ -16,6 +16,7 @@ mod record;
 pub mod run;
 pub mod scenario;
 mod site;
+mod strict;
 mod verify;
 pub mod worker;
 mod world;

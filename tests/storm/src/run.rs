@@ -21,9 +21,6 @@ use crate::{
     worker::Work,
 };
 
-/// Where rows are kept near, so many of a hundred reads have to be answered there at least.
-const NEAR_SHARE: u64 = 10;
-
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a run lasts, and how much there is of everything.
@@ -107,7 +104,7 @@ pub fn run(scenario: &Scenario, plan: &Plan) -> Result<Report> {
         bound: scenario.bound,
         n_faults,
         n_struck,
-        is_near: scenario.setting.cache.may_be_old().is_some(),
+        is_near: scenario.setting.cache.keeps_near(),
         time,
         tally,
         cells,
@@ -161,7 +158,7 @@ impl Report {
         expect(n_uncommitted == 0, "something was read that was never committed");
         expect(n_lost == 0, "the database has lost an acknowledged write");
         expect(n_hits > 0, "no read was answered by a cache");
-        expect(!self.is_near || n_near * 100 >= n_reads * NEAR_SHARE, "too few reads were answered near");
+        expect(n_near * 100 >= n_reads * scenario.setting.near_share, "too few reads were answered near");
         expect(self.n_faults > 0 || scenario.faults.is_empty(), "nothing was broken");
         expect(self.n_struck > 0 || scenario.faults.is_empty(), "what was broken has hit nobody");
         let is_seldom = n_failed * 100 <= self.n_operations();
@@ -179,12 +176,9 @@ impl Report {
         if !is_control {
             expect(n_missed == 0, "a process has missed its own write");
             expect(n_backward == 0, "a process has read something older than before");
-            // What is asked of no cache says nothing of caches.
-            expect(
-                n_quiet.1 * 2 >= n_quiet.0 && n_quiet.1 > 0,
-                "the workers' caches served too little when all was quiet",
-            );
-            expect(self.cells.n_hits > 0, "no cache served anything when all was quiet");
+            // What no cache answers says nothing of caches. Workers may still give a new server its time to settle.
+            expect(n_quiet.1 > 0, "the workers' caches served nothing when all was quiet");
+            expect(self.cells.n_hits * 2 >= self.cells.n_cells, "too few cells served anything when all was quiet");
             expect(self.cells.n_stale == 0, "a cache serves something stale when all is quiet");
         }
         complaints

@@ -5,6 +5,7 @@ mod near;
 mod network;
 mod postgres;
 mod redis;
+mod strict;
 mod workers;
 
 use std::{ops::Range, time::Duration};
@@ -73,13 +74,15 @@ pub(crate) struct Setting {
     pub(crate) is_proxied: bool,
     /// Whether Redis keeps an append-only file.
     pub(crate) appends: bool,
+    /// Of a hundred reads, so many must be answered near at least.
+    pub(crate) near_share: u64,
     /// Further settings of Redis.
     pub(crate) redis: &'static [(&'static str, &'static str)],
 }
 
 impl Setting {
     /// Nothing between workers and servers, and a Redis that forgets what it had when it is killed.
-    const PLAIN: Self = Self { cache: Cache::Larder, is_proxied: false, appends: false, redis: &[] };
+    const PLAIN: Self = Self { cache: Cache::Larder, is_proxied: false, appends: false, near_share: 0, redis: &[] };
     const PROXIED: Self = Self { is_proxied: true, ..Self::PLAIN };
 }
 
@@ -123,6 +126,16 @@ pub static ALL: &[Scenario] = &[
     near::UNFLUSHED,
     near::UNCLAIMED,
     near::WRITES_ELSEWHERE,
+    strict::CALM,
+    strict::KILLED,
+    strict::STOPPED,
+    strict::CUT,
+    strict::LATE,
+    strict::LOST,
+    strict::REDIS_KILLED,
+    strict::MIXED,
+    strict::UNPROVEN,
+    strict::UNRECALLED,
 ];
 
 /// Whatever takes no marker away that Redis does not know it has lost: a marker that is evicted, together with a writer that is killed,

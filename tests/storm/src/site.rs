@@ -29,6 +29,9 @@ pub(crate) const HOLD: Duration = Duration::from_secs(1);
 
 /// How old what is served near may be.
 pub(crate) const HORIZON: Duration = Duration::from_millis(250);
+/// How long copies of strict models may be served without news. A write waits for somebody who is silent for a tenth of a second more,
+/// which must be over well before it has to be committed.
+const STRICT_HORIZON: Duration = Duration::from_millis(60);
 /// What the clocks of the near cache and of the oracle may differ by in that time: a processor's counter is right to much less.
 pub(crate) const CLOCK_ERROR: Duration = Duration::from_millis(1);
 
@@ -46,6 +49,8 @@ pub(crate) enum Cache {
     Larder,
     /// The same, with a near cache in each process.
     Near(Flaw),
+    /// The same, of models of which nothing old may be served near either.
+    Strict(Flaw),
     /// What people write by hand, for comparison.
     Naive,
 }
@@ -66,8 +71,10 @@ impl Site {
             Larder::builder(pool).writes(Writes::Strict).commit_within(COMMIT_WITHIN).commit_takes(COMMIT_TAKES);
         Ok(match self.cache {
             Cache::Larder => builder.shared(self.store()?).build(),
-            Cache::Near(Flaw::None) => builder.shared(self.store()?).near(near()).build(),
-            Cache::Near(flaw) => builder.shared(Flawed::new(self.store()?, flaw)).near(near()).build(),
+            Cache::Near(Flaw::None) | Cache::Strict(Flaw::None) => builder.shared(self.store()?).near(near()).build(),
+            Cache::Near(flaw) | Cache::Strict(flaw) => {
+                builder.shared(Flawed::new(self.store()?, flaw)).near(near()).build()
+            }
             Cache::Naive => builder.shared(DeleteAfterCommit::connect(&self.redis_url)?).build(),
         })
     }
@@ -79,6 +86,7 @@ impl Site {
             .quarantine(HOLD)
             .io_timeout(Duration::from_millis(200))
             .connect_timeout(Duration::from_millis(300))
+            .strict_horizon(STRICT_HORIZON)
             .build()?;
         Ok(Watched::new(store, |operation, _| {
             if operation == Operation::Read {
@@ -99,14 +107,19 @@ impl Cache {
         matches!(self, Self::Near(_)).then_some(HORIZON + CLOCK_ERROR)
     }
 
+    /// Whether rows are kept in the memory of each process.
+    pub(crate) fn keeps_near(self) -> bool {
+        matches!(self, Self::Near(_) | Self::Strict(_))
+    }
+
     /// Its name among the arguments of a worker.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> String {
+        let end = |flaw| Flaw::ALL.into_iter().find(|(other, _)| *other == flaw).expect("each flaw has its word").1;
         match self {
-            Self::Larder => "larder",
-            Self::Naive => "naive",
-            Self::Near(flaw) => {
-                Flaw::ALL.into_iter().find(|(other, _)| *other == flaw).expect("each flaw has its word").1
-            }
+            Self::Larder => "larder".to_owned(),
+            Self::Naive => "naive".to_owned(),
+            Self::Near(flaw) => format!("near{}", end(flaw)),
+            Self::Strict(flaw) => format!("strict{}", end(flaw)),
         }
     }
 
@@ -114,7 +127,14 @@ impl Cache {
         match word {
             "larder" => Some(Self::Larder),
             "naive" => Some(Self::Naive),
-            _ => Flaw::ALL.into_iter().find(|(_, other)| *other == word).map(|(flaw, _)| Self::Near(flaw)),
+            _ => {
+                let (end, is_strict) = match word.strip_prefix("strict") {
+                    Some(end) => (end, true),
+                    None => (word.strip_prefix("near")?, false),
+                };
+                let (flaw, _) = Flaw::ALL.into_iter().find(|(_, other)| *other == end)?;
+                Some(if is_strict { Self::Strict(flaw) } else { Self::Near(flaw) })
+            }
         }
     }
 }

@@ -63,22 +63,48 @@ pub(crate) fn amount(number: u64) -> BigDecimal {
     BigDecimal::new(number.into(), 2)
 }
 
+/// A row of a user, of whichever model.
+pub(crate) trait UserRow {
+    /// Its id, its address, and when it was made.
+    fn parts(&self) -> (Uuid, &str, DateTime<Utc>);
+}
+
+/// A row of an order, of whichever model.
+pub(crate) trait OrderRow {
+    /// Its id, its user's, its amount, and when it was made.
+    fn parts(&self) -> (Uuid, Uuid, &BigDecimal, DateTime<Utc>);
+}
+
+impl UserRow for User {
+    fn parts(&self) -> (Uuid, &str, DateTime<Utc>) {
+        (self.id, &self.email, self.created_at)
+    }
+}
+
+impl OrderRow for Order {
+    fn parts(&self) -> (Uuid, Uuid, &BigDecimal, DateTime<Utc>) {
+        (self.id, self.user_id, &self.total_amount, self.created_at)
+    }
+}
+
 /// The version that a row of a user is. One that nobody should ever see has a number that no committed one has.
-pub(crate) fn version_of_user(user: &User) -> Version {
-    let index = low_bits(user.id);
-    let place = (0..ADDRESSES).find(|&which| address(index, which) == user.email);
-    let micros = (user.created_at - start()).num_microseconds().and_then(|micros| u64::try_from(micros).ok());
+pub(crate) fn version_of_user(user: &impl UserRow) -> Version {
+    let (id, email, created_at) = user.parts();
+    let index = low_bits(id);
+    let place = (0..ADDRESSES).find(|&which| address(index, which) == email);
+    let micros = (created_at - start()).num_microseconds().and_then(|micros| u64::try_from(micros).ok());
     let (number, stamp) = micros.map_or((NEVER, 0), split);
     let number = if place.is_some() { number } else { NEVER };
     Version { key: Key::User(index), number, stamp, place: Place::At(place.unwrap_or(u16::MAX)) }
 }
 
 /// The version that a row of an order is.
-pub(crate) fn version_of_order(order: &Order) -> Version {
-    let number = (&order.total_amount * BigDecimal::from(100)).to_u64().unwrap_or(NEVER);
-    let micros = (order.created_at - start()).num_microseconds().and_then(|micros| u64::try_from(micros).ok());
+pub(crate) fn version_of_order(order: &impl OrderRow) -> Version {
+    let (id, user_id, total_amount, created_at) = order.parts();
+    let number = (total_amount * BigDecimal::from(100)).to_u64().unwrap_or(NEVER);
+    let micros = (created_at - start()).num_microseconds().and_then(|micros| u64::try_from(micros).ok());
     let stamp = micros.map_or(0, |micros| split(micros).1);
-    Version { key: Key::Order(low_bits(order.id)), number, stamp, place: Place::At(low_bits(order.user_id)) }
+    Version { key: Key::Order(low_bits(id)), number, stamp, place: Place::At(low_bits(user_id)) }
 }
 
 /// Seconds, and the microseconds within the last one.

@@ -13,10 +13,19 @@
 //! primary key, a row by a unique key, or a list; a page of keys is compared key by key.
 //!
 //! After every COMMIT, and at the end, when all faults are over and everything that was on its way has arrived or is lost, each cell that
-//! serves a value must serve what the database has. A write that was acknowledged must be in one of the states since it began.
+//! serves a value must serve what the database has. A write that was acknowledged must be in one of the states since it began; an amount of
+//! one that says that it has not happened, or of a savepoint that was rolled back, must be in none.
+//!
+//! In half of the schedules the handles keep rows near. A read that was answered there may be as old as the horizon, by a clock that goes on
+//! by a millisecond with each step; but it may not be older, nor, key by key, older than what its process has written or read. A read that asked
+//! the store for the key is judged as ever.
 //!
 //! # What is played, and what is not
 //!
+//! - What Redis publishes waits in a queue for each process, until it is told of it: at once, late, or never, if its line is lost. On a line nothing
+//!   overtakes anything, answers to questions included. Strict models are not played: the storm does that.
+//! - Who waits for what another thread of its process loads gives the turn back until somebody else has done something. A schedule in which
+//!   all that is left to do is to wait panics.
 //! - A killed actor unwinds from the place where it stands, its connection is closed, and all actors of its process go with it.
 //! - An operation of the store is lost, answered in vain, or done later than its caller was told; fills by a handle's courier and ends by
 //!   its repairer too. Later may be after anything, so operations overtake each other.

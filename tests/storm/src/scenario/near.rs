@@ -11,7 +11,7 @@ use crate::{
     site::{Cache, HOLD, HORIZON},
 };
 
-const NEAR: Setting = Setting { cache: Cache::Near(Flaw::None), ..Setting::PLAIN };
+const NEAR: Setting = Setting { cache: Cache::Near(Flaw::None), near_share: 10, ..Setting::PLAIN };
 const PROXIED: Setting = Setting { is_proxied: true, ..NEAR };
 
 pub(super) const CALM: Scenario = Scenario {
@@ -90,7 +90,8 @@ pub(super) const OVERFLOWN: Scenario = Scenario {
 pub(super) const REDIS_KILLED: Scenario = Scenario {
     name: "near-redis-killed",
     breaks: "as redis-killed, and rows are kept near",
-    setting: PROXIED,
+    // For a second after each start of Redis nothing is.
+    setting: Setting { near_share: 2, ..PROXIED },
     ..redis::KILLED
 };
 
@@ -106,7 +107,7 @@ pub(super) const MIXED: Scenario = Scenario {
     name: "near-mixed",
     breaks: "all of these but FLUSHALL, one after the other; some workers are killed",
     failing: Failing::Writes,
-    setting: PROXIED,
+    setting: Setting { near_share: 2, ..PROXIED },
     every: 300..1_200,
     faults: &[stop, cut, half_close, delay, deafen, kill_lines, workers::kill, redis::kill, redis::freeze],
     ..CALM
@@ -147,7 +148,7 @@ pub(super) const WRITES_ELSEWHERE: Scenario = Scenario {
 /// In the name of each channel on which a process is told of writes, and of no other channel.
 const CHANGED: &str = "#changed";
 
-fn stop(storm: &mut Storm) -> Result<bool> {
+pub(super) fn stop(storm: &mut Storm) -> Result<bool> {
     let worker = storm.worker();
     storm.crew.freeze(worker, true)?;
     // Longer than what is near may be served, and sometimes so long that the server has hung up.
@@ -156,30 +157,30 @@ fn stop(storm: &mut Storm) -> Result<bool> {
     Ok(true)
 }
 
-fn cut(storm: &mut Storm) -> Result<bool> {
+pub(super) fn cut(storm: &mut Storm) -> Result<bool> {
     let mut dice = storm.dice.fork();
     Ok(storm.proxies()?.redis.subscribers(CHANGED).cut(|| dice.bool()) > 0)
 }
 
-fn half_close(storm: &mut Storm) -> Result<bool> {
+pub(super) fn half_close(storm: &mut Storm) -> Result<bool> {
     let mut dice = storm.dice.fork();
     let side = if dice.bool() { Side::Client } else { Side::Server };
     Ok(storm.proxies()?.redis.subscribers(CHANGED).half_close(side, || dice.bool()) > 0)
 }
 
-fn delay(storm: &mut Storm) -> Result<bool> {
+pub(super) fn delay(storm: &mut Storm) -> Result<bool> {
     let by = Duration::from_millis(storm.dice.u64(20..450));
     storm.proxies()?.redis.subscribers(CHANGED).delay(by);
     storm.wait(300..1_500);
     Ok(storm.proxies()?.redis.subscribers(CHANGED).hurry() > 0)
 }
 
-fn deafen(storm: &mut Storm) -> Result<bool> {
+pub(super) fn deafen(storm: &mut Storm) -> Result<bool> {
     let mut dice = storm.dice.fork();
     Ok(storm.proxies()?.redis.subscribers(CHANGED).deafen(|| dice.bool()) > 0)
 }
 
-fn kill_lines(storm: &mut Storm) -> Result<bool> {
+pub(super) fn kill_lines(storm: &mut Storm) -> Result<bool> {
     let killed =
         ::redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).query::<u64>(&mut storm.arena.redis_connection()?);
     Ok(killed? > 0)

@@ -1,11 +1,11 @@
 use larder::{Consistency, Error};
-use shop_core::{Order, User};
 
-use super::{Hand, recorder::Layers};
+use super::{Hand, Order, User};
 use crate::{
     clock::{Moment, now},
     record::{Asked, Key, Layer, Version},
     site::{n_looks, n_statements},
+    worker::recorder::Layers,
     world::{ADDRESSES, ORDERS, USERS, address, order_id, user_id, version_of_order, version_of_user},
 };
 
@@ -120,7 +120,7 @@ impl Hand<'_> {
         match work(self, reading) {
             Ok(answers) => {
                 let to = match (n_statements() - n_statements_before, n_looks() - n_looks_before) {
-                    (0, 0) => Layer::Near,
+                    (0, 0) if self.is_near => Layer::Near,
                     (0, _) => Layer::Shared,
                     _ => Layer::Database,
                 };

@@ -16,13 +16,13 @@ const OLD: Moment = 20_000_000;
 
 /// From where on a read was allowed to look, and how far it had to go.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Layers {
-    pub(super) from: Layer,
-    pub(super) to: Layer,
+pub(in crate::worker) struct Layers {
+    pub(in crate::worker) from: Layer,
+    pub(in crate::worker) to: Layer,
 }
 
 /// Writes down what one thread does.
-pub(super) struct Recorder {
+pub(in crate::worker) struct Recorder {
     thread: u8,
     output: Arc<Mutex<File>>,
     waiting: Vec<u8>,
@@ -30,38 +30,38 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(thread: u8, output: Arc<Mutex<File>>) -> Self {
+    pub(in crate::worker) fn new(thread: u8, output: Arc<Mutex<File>>) -> Self {
         Self { thread, output, waiting: Vec::with_capacity(2 * FULL), flushed: now() }
     }
 
     /// Tells of versions that may come into being from now on. It is said when this returns, and stays said if the process is
     /// killed the moment after.
-    pub(super) fn announce(&mut self, attempts: Vec<Attempt>) {
+    pub(in crate::worker) fn announce(&mut self, attempts: Vec<Attempt>) {
         self.note(Event::Announced(attempts));
         self.flush();
     }
 
     /// Tells how a write has ended.
-    pub(super) fn wrote(&mut self, began: Moment, outcome: Outcome) {
+    pub(in crate::worker) fn wrote(&mut self, began: Moment, outcome: Outcome) {
         // Said at once as well: an acknowledgement that nobody heard of binds nobody.
         self.note(Event::Wrote { began, outcome });
         self.flush();
     }
 
     /// Tells what a read has found.
-    pub(super) fn read(&mut self, began: Moment, asked: Asked, found: Vec<Version>, layers: Layers) {
+    pub(in crate::worker) fn read(&mut self, began: Moment, asked: Asked, found: Vec<Version>, layers: Layers) {
         let Layers { from, to } = layers;
         self.note(Event::Read { began, asked, found, from, to });
         self.flush_if_due();
     }
 
-    pub(super) fn read_failed(&mut self, began: Moment, from: Layer) {
+    pub(in crate::worker) fn read_failed(&mut self, began: Moment, from: Layer) {
         self.note(Event::ReadFailed { began, from });
         self.flush_if_due();
     }
 
     /// Tells that nobody writes any more.
-    pub(super) fn quiet(&mut self) {
+    pub(in crate::worker) fn quiet(&mut self) {
         self.note(Event::Quiet);
     }
 
@@ -75,7 +75,7 @@ impl Recorder {
         }
     }
 
-    pub(super) fn flush(&mut self) {
+    pub(in crate::worker) fn flush(&mut self) {
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         if output.write_all(&self.waiting).is_err() {
             nobody_listens();

@@ -7,11 +7,11 @@ use diesel::{
 };
 use larder::{Error, Tx};
 use shop_core::{
-    NewOrder, Order, Status, User,
+    NewOrder, Status,
     schema::{orders, users},
 };
 
-use super::Hand;
+use super::{Hand, Order, User};
 use crate::{
     clock::{Moment, now},
     record::{Attempt, Key, Outcome, Place, Version},
