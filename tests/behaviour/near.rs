@@ -2,12 +2,19 @@
 
 use std::{
     mem,
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
 use bigdecimal::BigDecimal;
 use diesel::{connection::SimpleConnection as _, pg::Pg};
-use larder::{Builder, NearOptions, relay::Relay, store::Operation};
+use larder::{
+    Builder, NearOptions,
+    failpoints::{self, Point},
+    relay::Relay,
+    store::Operation,
+};
 use shop_core::{NewOrder, Order, Status, User, UserChanges};
 use tests::{Branch, Cost, Failure, Shop, eventually, redis_url};
 
@@ -122,4 +129,37 @@ fn a_value_that_the_store_does_not_take_is_not_kept() {
     shop.meter.reset();
     User::repository(&shop.larder).get(ada.id).unwrap();
     assert!(shop.meter.counts().reads > 0);
+}
+
+#[test]
+fn what_was_loaded_under_way_of_a_write_without_the_store_is_not_kept() {
+    let (shop, _other, _) = shop();
+    let bob = shop.user("bob");
+    let users = || User::repository(&shop.larder);
+    let leased = shop.faults.after(Operation::Lease).hold();
+    let (noted, is_noted) = mpsc::channel();
+    let (resume, may_commit) = mpsc::channel();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| users().get(bob.id).unwrap());
+        leased.wait_for(1);
+        shop.faults.before(Operation::Begin).fail(Failure::Unavailable);
+        let writer = scope.spawn(move || {
+            let _hook = failpoints::on_this_thread(move |point| {
+                if point == Point::BeforeCommit {
+                    noted.send(()).unwrap();
+                    may_commit.recv().unwrap();
+                }
+            });
+            users().update(bob.id, &renamed("new@example.com")).unwrap()
+        });
+        is_noted.recv().unwrap();
+        leased.open();
+        assert_eq!(reader.join().unwrap(), bob, "nothing is committed yet");
+        assert!(shop.larder.flush(LONG));
+        shop.faults.before(Operation::Settle).fail(Failure::Unavailable);
+        resume.send(()).unwrap();
+        let changed = writer.join().unwrap();
+        assert_eq!(users().get(bob.id).unwrap(), changed);
+    });
+    shop.faults.clear();
 }

@@ -7,6 +7,7 @@ mod repair;
 mod settle;
 mod sparing;
 mod unsettled;
+mod write;
 
 use std::{
     sync::{
@@ -22,12 +23,13 @@ use self::{
     courier::Courier,
     flights::{Flights, Known},
     repair::Repair,
-    unsettled::{Note, Outcome, Unsettled},
+    unsettled::Unsettled,
 };
 pub(crate) use self::{
     courier::{OnDelivery, Parcel},
     flights::Crew,
     settle::prefix_of,
+    write::{Begun, Noted},
 };
 use crate::{
     event::{self, Event, HandleEvent},
@@ -35,10 +37,7 @@ use crate::{
     figures::{Bypass, OfModel},
     lookout::Lookout,
     near::{NearCache, NearOptions, Slots},
-    store::{
-        BATCH, Breaker, BreakerOptions, Cell, CellKey, Ending, Lease, Nonce, Position, Recall, Store, StoreError,
-        Vacancy,
-    },
+    store::{BATCH, Breaker, BreakerOptions, Cell, CellKey, Lease, Nonce, Store, StoreError, Vacancy},
 };
 
 /// How long things live, and how long they may take.
@@ -191,10 +190,19 @@ impl Layers {
         }
     }
 
-    /// Waits for what this process loads under a lease that was seen in the store, for as long as a lease may last from now on at most:
-    /// `None` if it does not come.
-    pub(crate) fn wait_for(&self, key: &CellKey, token: Nonce) -> Option<Bytes> {
-        self.flights.wait(key, token, Instant::now() + self.times.lease)
+    /// For how long a lease lasts, and so does the wait for what others load.
+    pub(crate) fn lease_time(&self) -> Duration {
+        self.times.lease
+    }
+
+    /// Waits for what this process loads under a lease that was seen in the store, until then at most: `None` if it does not come.
+    pub(crate) fn wait_for(&self, key: &CellKey, token: Nonce, until: Instant) -> Option<Bytes> {
+        self.flights.wait(key, token, until)
+    }
+
+    /// Whether a write of this handle has changed the cell, and the store does not know of it yet.
+    pub(crate) fn is_hidden(&self, key: &CellKey) -> bool {
+        self.unsettled.hidden(std::slice::from_ref(key)).is_some()
     }
 
     /// Something that was loaded under a lease.
@@ -238,83 +246,8 @@ impl Layers {
         }
     }
 
-    /// Marks what a transaction is about to commit.
-    ///
-    /// A nonce that failed is never ended; its markers expire. The next attempt takes a new one.
-    pub(crate) fn begin(&self, keys: &[&CellKey], recall: Recall) -> Result<Begun, StoreError> {
-        reach(Point::BeforeBegin);
-        let (nonce, sent) = (Nonce::fresh(), Instant::now());
-        let begun = self.store.begin(nonce, keys, self.times.hold, recall);
-        reach(Point::AfterBegin);
-        self.drop_near(keys);
-        self.lookout.figures.sent(keys);
-        match begun {
-            Ok(place) => Ok(Begun { nonce, sent, place }),
-            Err(error) => {
-                self.failed("begin", &error);
-                Err(error)
-            }
-        }
-    }
-
-    /// Takes down, in place of marking, that a transaction is about to commit: to be called before COMMIT is sent.
-    pub(crate) fn note(&self, keys: &[&CellKey]) -> Noted {
-        let noted = Noted { note: self.unsettled.note(keys), n_cells: keys.len(), since: Instant::now() };
-        self.drop_near(keys);
-        noted
-    }
-
-    /// A transaction that was noted has committed.
-    pub(crate) fn committed_without_markers(&self, noted: Noted) {
-        self.unsettled.end(noted.note, Outcome::Committed);
-        self.tell(Event::WrittenWithoutMarkers { n_cells: noted.n_cells });
-    }
-
-    /// A transaction that was noted was certainly rolled back.
-    pub(crate) fn rolled_back_without_markers(&self, noted: Noted) {
-        self.unsettled.end(noted.note, Outcome::RolledBack);
-    }
-
-    /// A transaction that was noted may or may not have been committed.
-    pub(crate) fn unknown_without_markers(&self, noted: Noted) {
-        self.unsettled.end(noted.note, Outcome::Unknown { until: noted.since + self.times.hold });
-        self.tell(Event::CommitUnknown { n_cells: noted.n_cells });
-    }
-
-    /// Whether so much time has passed that COMMIT must not be sent any more.
-    pub(crate) fn is_late(&self, begun: &Begun) -> bool {
-        begun.sent.elapsed() > self.times.commit_within
-    }
-
-    /// Ends a committed transaction. If the store can't be told now, it is told in the background for as long as it matters.
-    pub(crate) fn committed(&self, begun: &Begun, effects: crate::effect::Effects) {
-        let ttl = |own, absent| self.ttl(own, absent);
-        let result = self.finish(begun, &effects.endings(ttl));
-        if let Err(error) = result {
-            self.failed("finish", &error);
-            self.tell(Event::FinishDelayed { n_cells: effects.len() });
-            self.repair.finish(begun.nonce, effects.into_endings(ttl), begun.sent + self.times.hold);
-        }
-    }
-
-    /// Ends a transaction that was certainly rolled back.
-    pub(crate) fn rolled_back(&self, begun: &Begun, keys: &[&CellKey]) {
-        let endings: Vec<_> = keys.iter().map(|key| (*key, Ending::RolledBack)).collect();
-        if let Err(error) = self.finish(begun, &endings) {
-            self.failed("finish", &error);
-        }
-    }
-
-    fn finish(&self, begun: &Begun, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
-        reach(Point::BeforeFinish);
-        let finished = self.store.finish(begun.nonce, endings);
-        reach(Point::AfterFinish);
-        // Once more: whoever asked the store between the markers and now may have kept something in between.
-        self.drop_near(&endings.iter().map(|(key, _)| *key).collect::<Vec<_>>());
-        finished
-    }
-
     /// The near cache, if there is one.
+    #[inline]
     pub(crate) fn near(&self) -> Option<&Arc<NearCache>> {
         self.near.as_ref()
     }
@@ -322,17 +255,6 @@ impl Layers {
     /// Counts what this handle changes, and what it is told of if it has a near cache.
     pub(crate) fn slots(&self) -> &Arc<Slots> {
         &self.slots
-    }
-
-    fn drop_near(&self, keys: &[&CellKey]) {
-        self.slots.kill_cells(keys.iter().map(|key| key.as_bytes()));
-    }
-
-    /// Leaves the markers of a transaction that may or may not have been committed, and settles its cells when they are gone.
-    pub(crate) fn unknown(&self, begun: &Begun, effects: &crate::effect::Effects) {
-        self.tell(Event::CommitUnknown { n_cells: effects.len() });
-        let keys = effects.keys().into_iter().cloned().collect();
-        self.repair.settle(keys, begun.sent + self.times.hold);
     }
 
     /// The most cells that one transaction may change: beyond it, marking them would take longer than a COMMIT may wait.
@@ -369,31 +291,4 @@ impl Layers {
 fn tell(events: &dyn HandleEvent, event: Event<'_>) {
     event::trace(event);
     events.handle(event);
-}
-
-/// A transaction whose cells are marked.
-#[derive(Debug)]
-pub(crate) struct Begun {
-    nonce: Nonce,
-    sent: Instant,
-    place: Option<Position>,
-}
-
-impl Begun {
-    pub(crate) fn nonce(&self) -> Nonce {
-        self.nonce
-    }
-
-    /// Where the write stands among the announcements, if the store numbers them.
-    pub(crate) fn place(&self) -> Option<Position> {
-        self.place
-    }
-}
-
-/// A transaction whose cells are noted, since they could not be marked.
-#[derive(Debug)]
-pub(crate) struct Noted {
-    note: Note,
-    n_cells: usize,
-    since: Instant,
 }

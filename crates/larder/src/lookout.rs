@@ -96,7 +96,7 @@ impl Lookout {
 
     /// Reports a single call that comes again and again.
     pub(crate) fn repeated(&self, model: &'static str, call: &str, instead: &str, n_calls: u32, site: Site) {
-        if self.reports.is_due(Some(site), call) {
+        if self.reports.is_due(Some(site), &format!("{model} {call}")) {
             self.tell(Event::Repeated { model, call, instead, n_calls, site });
         }
     }

@@ -64,6 +64,10 @@ impl<'l, DB: Backend> Memo<'l, DB> {
     /// The value is computed anew when a row of this model has changed: by this handle, and, if it has a
     /// [near cache](crate::Builder::near), by anybody who writes through larder or whose writes a relay tells of. Models are many if it is
     /// called many times.
+    ///
+    /// Of a write it is told before that commits, and not after it. So a value that is computed within the time for which writes hold
+    /// their markers (15 s) after one is kept for a second at most: while a model is written all the time, what depends on it is computed once a second.
+    /// A handle without a [shared](crate::Builder::shared) store hears of nothing.
     pub fn depends_on<E: Entity>(mut self) -> Self {
         self.depends_on.push([E::cells_name().as_bytes(), b":"].concat());
         self
@@ -77,8 +81,8 @@ impl<'l, DB: Backend> Memo<'l, DB> {
 
     /// The value: as it is kept, or computed by `compute`.
     ///
-    /// One thread computes it, and others that ask for it meanwhile wait, unless something that it depends on has changed since that thread
-    /// began. If computing fails, the next of them tries. A name stands for values of one type: under another type it is another value.
+    /// One thread computes it, and others that ask for it meanwhile wait for up to 30 seconds, unless something that it depends on has
+    /// changed since that thread began. A thread that asks for it while it computes it itself computes it once more. If computing fails, the next of them tries. A name stands for values of one type: under another type it is another value.
     /// A value that can be kept costs two hashes and a lock.
     ///
     /// # Errors
@@ -99,8 +103,12 @@ impl<'l, DB: Backend> Memo<'l, DB> {
                 .flights
                 .board(&key, |theirs: &Vec<Seen>| theirs.iter().all(|seen| memos.slots.stamp(*seen).is_some()))
             {
-                // Whatever it is that came of it, is kept or has failed.
+                // What came of it is kept, or can't be.
                 Landing::Waited => continue,
+                Landing::Failed => match self.stale::<T>(last) {
+                    Some(value) => return Ok(value),
+                    None => continue,
+                },
                 Landing::Own(flight) => flight,
             };
             let names = [name_of(self.name)];
@@ -116,25 +124,33 @@ impl<'l, DB: Backend> Memo<'l, DB> {
                 Ok(value) => Arc::new(value),
                 Err(error) => {
                     figures.failed.one();
-                    let stale = last.and_then(|kept| kept.no_older_than::<T>(self.ttl.saturating_add(self.stale_for)));
-                    return match stale.filter(|_| !self.stale_for.is_zero()) {
-                        Some(value) => {
-                            figures.stale.one();
-                            tracing::warn!(name = self.name, "an old value was given, since computing it failed");
-                            Ok(value)
-                        }
-                        None => Err(error),
-                    };
+                    return self.stale::<T>(last).ok_or(error);
                 }
             };
             figures.computed.one();
             if let Some(stamps) = seen.iter().map(|seen| memos.slots.stamp(*seen)).collect() {
-                let kept = Kept { value: Arc::clone(&value) as Arc<dyn Any + Send + Sync>, at: Instant::now(), stamps };
-                memos.kept.insert(key, kept);
+                // Of a write one is told before its COMMIT, and not again: what was computed in between has the old rows.
+                let is_short = self.depends_on.iter().any(|table| memos.slots.may_be_written(table, memos.hold));
+                let value = Arc::clone(&value) as Arc<dyn Any + Send + Sync>;
+                memos.kept.insert(key, Kept { value, at: Instant::now(), stamps, is_short });
             }
-            drop(flight);
+            flight.land();
             return Ok(value);
         }
+    }
+}
+
+impl<DB: Backend> Memo<'_, DB> {
+    /// The last value, if it will do where computing a new one fails.
+    fn stale<T: Send + Sync + 'static>(&self, last: Option<Kept>) -> Option<Arc<T>> {
+        if self.stale_for.is_zero() {
+            return None;
+        }
+        let value = last?.no_older_than(self.ttl.saturating_add(self.stale_for))?;
+        self.larder.lookout().figures.memos.stale.one();
+        // Not by its name, which may have somebody's in it.
+        tracing::warn!("an old memo was given, since computing it failed");
+        Some(value)
     }
 }
 
@@ -148,6 +164,8 @@ pub(crate) struct Memos {
     kept: Cache<Key, Kept>,
     flights: Flights<Key, Vec<Seen>>,
     slots: Arc<Slots>,
+    /// How long a write may be on its way after it was told of.
+    hold: Duration,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -162,11 +180,17 @@ struct Kept {
     at: Instant,
     /// Of its name, and of what it depends on.
     stamps: Arc<[Stamp]>,
+    /// Whether it may be of old rows, so that it is kept for a moment only.
+    is_short: bool,
 }
+
+/// How long a value is kept that was computed while something that it depends on may have been written.
+const SHORT: Duration = Duration::from_secs(1);
 
 impl Kept {
     fn good<T: Send + Sync + 'static>(&self, slots: &Slots, ttl: Duration) -> Option<Arc<T>> {
-        self.no_older_than(ttl).filter(|_| self.stamps.iter().all(|stamp| slots.is_good(*stamp)))
+        self.no_older_than(if self.is_short { ttl.min(SHORT) } else { ttl })
+            .filter(|_| self.stamps.iter().all(|stamp| slots.is_good(*stamp)))
     }
 
     fn no_older_than<T: Send + Sync + 'static>(&self, time: Duration) -> Option<Arc<T>> {
@@ -176,9 +200,9 @@ impl Kept {
 }
 
 impl Memos {
-    pub(crate) fn new(slots: Option<Arc<Slots>>) -> Self {
+    pub(crate) fn new(slots: Option<Arc<Slots>>, hold: Duration) -> Self {
         let slots = slots.unwrap_or_else(|| Arc::new(Slots::new(1 << 10)));
-        Self { kept: Cache::new(CAPACITY), flights: Flights::default(), slots }
+        Self { kept: Cache::new(CAPACITY), flights: Flights::default(), slots, hold }
     }
 
     /// Drops the values of a name.

@@ -296,10 +296,13 @@ impl NearCache {
     /// older are dropped. What comes back is good for [`NearCache::keep`] if the store takes the value.
     pub(crate) fn advance<P: Pattern>(&self, seen: Seen, key: &P::Key) -> Seen {
         let (slots, part) = (&self.desk.slots, self.parts.of::<P::Entity>());
+        let hash = self.hash::<P>(key);
         // Whoever has claimed before this has put its copy in its place by now: it may be older, and is not to be seen in the counters.
-        let _turn = self.turns.wait_for(seen);
-        let has_copy = part.copies.peek(&self.hash::<P>(key)).is_some_and(|entry| slots.is_good(entry.stamp));
-        slots.advance(seen, has_copy)
+        let turn = self.turns.wait_for(seen);
+        let copy = part.copies.peek(&hash);
+        let next = slots.advance(seen, copy.as_ref().is_some_and(|entry| slots.is_good(entry.stamp)));
+        drop(turn);
+        next
     }
 
     /// How full it is, and how old its proof.

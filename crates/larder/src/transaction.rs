@@ -215,7 +215,12 @@ impl<DB: Backend> Tx<DB> {
         let keys = effects.keys();
         let begun = match self.tell(larder, layers, (&effects, &keys), options) {
             Ok(Told::Marked(begun)) => begun,
-            Ok(Told::Noted(noted)) => return self.commit_without_markers(layers, noted, token),
+            Ok(Told::Noted(noted)) => {
+                let committed = self.commit_without_markers(layers, noted, token);
+                // Once more: what depends on these rows may have been computed since, from the old ones.
+                layers.drop_near(&keys);
+                return committed;
+            }
             Err(error) => {
                 self.roll_back();
                 return Err(error);
@@ -239,6 +244,7 @@ impl<DB: Backend> Tx<DB> {
             }
             Err(Failure { error, certain: false }) => {
                 layers.unknown(&begun, &effects);
+                layers.drop_near(&keys);
                 Err(error)
             }
         }

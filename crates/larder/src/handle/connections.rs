@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -18,16 +18,28 @@ use crate::{
 /// How long a wait lasts if nobody says otherwise: beyond that whoever asked has gone.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// The longest wait: more can't be added to the time of day.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// For how long what was seen last is believed. A pool that nobody asks for a while may have let its connections go.
+const BELIEVED: Duration = Duration::from_secs(5);
+
 /// With this much as its `connection_timeout`, a pool tries to connect once a second.
 const PROMPT: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+struct Known {
+    cause: Option<String>,
+    failed_at: Option<Instant>,
+}
 
 pub(super) struct Connections<DB: Backend> {
     pool: Pool<ConnectionManager<DB::Connection>>,
     wait: Duration,
     /// Whether the last who waited waited in vain, and the pool had no connection at all.
     is_away: AtomicBool,
-    /// Why, as far as is known. r2d2 tells only one of many who wait, so it has to be remembered for the others.
-    cause: Mutex<Option<String>>,
+    /// When that was last, and why, as far as is known. r2d2 tells only one of many who wait, so it has to be remembered for the others.
+    known: Mutex<Known>,
 }
 
 impl<DB: Backend> Connections<DB> {
@@ -39,10 +51,11 @@ impl<DB: Backend> Connections<DB> {
                 "after an outage of the database the pool connects that late: give it a shorter connection_timeout"
             );
         }
-        let wait = wait.unwrap_or_else(|| pool.connection_timeout().min(WAIT));
-        Self { pool, wait, is_away: AtomicBool::new(false), cause: Mutex::new(None) }
+        let wait = wait.unwrap_or_else(|| pool.connection_timeout().min(WAIT)).min(LONGEST);
+        Self { pool, wait, is_away: AtomicBool::new(false), known: Mutex::default() }
     }
 
+    #[cfg(feature = "postgres")]
     #[cfg(feature = "postgres")]
     pub(super) fn pool(&self) -> &Pool<ConnectionManager<DB::Connection>> {
         &self.pool
@@ -51,7 +64,7 @@ impl<DB: Backend> Connections<DB> {
     /// A connection, as soon as there is one.
     pub(super) fn get(&self) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
         // Even without a wait the pool is told that one is wanted: it goes on trying, as many at once as it may have connections.
-        let wait = if self.is_away.load(Ordering::Relaxed) && self.has_none() { Duration::ZERO } else { self.wait };
+        let wait = if self.is_known_to_be_away() { Duration::ZERO } else { self.wait };
         match self.pool.get_timeout(wait) {
             Ok(connection) => {
                 if self.is_away.load(Ordering::Relaxed) {
@@ -59,7 +72,7 @@ impl<DB: Backend> Connections<DB> {
                 }
                 Ok(connection)
             }
-            Err(error) => Err(Error::Pool(self.failed(&error))),
+            Err(error) => Err(Error::Pool(self.failed(&error, wait))),
         }
     }
 
@@ -69,28 +82,47 @@ impl<DB: Backend> Connections<DB> {
         if left.is_zero() {
             return Err(Error::TimedOut);
         }
-        if left >= self.wait || (self.is_away.load(Ordering::Relaxed) && self.has_none()) {
+        if left >= self.wait || self.is_known_to_be_away() {
             return self.get();
         }
-        self.pool.get_timeout(left).map_err(|_| Error::TimedOut)
+        let connection = self.pool.get_timeout(left).map_err(|_| Error::TimedOut)?;
+        if self.is_away.load(Ordering::Relaxed) {
+            self.came_back();
+        }
+        Ok(connection)
+    }
+
+    /// Whether nobody need wait: a moment ago somebody did in vain, and there is still no connection.
+    fn is_known_to_be_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+            && self.has_none()
+            && self.known().failed_at.is_some_and(|failed_at| failed_at.elapsed() < BELIEVED)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has_none(&self) -> bool {
         self.pool.state().connections == 0
     }
 
-    fn failed(&self, error: &r2d2::Error) -> PoolError {
+    fn failed(&self, error: &r2d2::Error, waited: Duration) -> PoolError {
         let text = error.to_string();
         // "timed out waiting for connection", and behind it the manager's error, if there was one and nobody else was told of it.
         let cause = text.split_once(": ").map(|(_, cause)| cause.to_owned());
         if !self.has_none() {
-            return PoolError::Exhausted { waited: self.wait, cause };
+            return PoolError::Exhausted { waited, cause };
         }
-        let mut known = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         if cause.is_some() {
-            *known = cause;
+            known.cause = cause;
         }
-        let cause = known.clone();
+        // Of those who did not wait none found out anything.
+        if waited > Duration::ZERO || known.failed_at.is_none() {
+            known.failed_at = Some(Instant::now());
+        }
+        let cause = known.cause.clone();
         let was_away = self.is_away.swap(true, Ordering::Relaxed);
         drop(known);
         if !was_away {
@@ -100,8 +132,8 @@ impl<DB: Backend> Connections<DB> {
     }
 
     fn came_back(&self) {
-        let mut known = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = None;
+        let mut known = self.known();
+        *known = Known::default();
         let was_away = self.is_away.swap(false, Ordering::Relaxed);
         drop(known);
         if was_away {

@@ -1,6 +1,7 @@
 //! Carries what was loaded to the store, after the caller has it.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         mpsc::{self, Receiver, SyncSender, TrySendError},
@@ -168,7 +169,12 @@ impl Desk {
 
     fn deliver_and_clear(&self, parcels: Vec<Parcel>) {
         let n_bytes: usize = parcels.iter().map(|parcel| parcel.value.len()).sum();
-        self.deliver(parcels);
+        let leases: Vec<_> = parcels.iter().map(|parcel| (parcel.key.clone(), parcel.lease.token)).collect();
+        // Whatever of the user's panics there, the next load is delivered all the same.
+        let delivered = panic::catch_unwind(AssertUnwindSafe(|| self.deliver(parcels)));
+        if delivered.is_err() {
+            leases.iter().for_each(|(key, token)| self.flights.end(key, *token));
+        }
         let mut shelf = self.shelf();
         shelf.n_bytes -= n_bytes;
         shelf.n_delivered += 1;

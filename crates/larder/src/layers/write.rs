@@ -90,7 +90,8 @@ impl Layers {
         finished
     }
 
-    fn drop_near(&self, keys: &[&CellKey]) {
+    /// Drops what this handle keeps of these cells, and what depends on them.
+    pub(crate) fn drop_near(&self, keys: &[&CellKey]) {
         self.slots.kill_cells(keys.iter().map(|key| key.as_bytes()));
     }
 

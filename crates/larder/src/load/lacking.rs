@@ -145,6 +145,7 @@ where
     H: Head<DB, Entity = P::Entity>,
 {
     let figures = access.figures::<P::Entity>();
+    let until = Instant::now() + access.layers().map_or(Duration::ZERO, Layers::lease_time);
     let (mut n_rounds, mut polls) = (1, POLLS.iter());
     loop {
         let Asked { cells, mut missing } = asked;
@@ -161,7 +162,7 @@ where
         let is_elsewhere = others.iter().any(|missing| matches!(missing.why, Why::Elsewhere));
         for missing in others {
             let loaded = match (missing.why, missing.cell, layers) {
-                (Why::UnderWay(token), Some(cell), Some(layers)) => layers.wait_for(&cells[cell], token),
+                (Why::UnderWay(token), Some(cell), Some(layers)) => layers.wait_for(&cells[cell], token, until),
                 _ => None,
             };
             match loaded.map(|value| look::<P>(Found::Loaded(value), limit, false)) {
@@ -255,7 +256,9 @@ where
         if let (Some(layers), Some(cell), Some(lease)) = (access.layers(), missing.cell, missing.lease) {
             let rows: Rows<P::Entity> = rows.into_iter().filter_map(Loaded::whole).collect();
             let value = payload::rows::<P>(&rows);
-            let (heads, delivered) = match seen {
+            // A write that goes on without the store leaves the lease in place: what was loaded under it may be older than that write. One
+            // that is noted after this drops the copy, and one that is settled by now has taken the lease.
+            let (heads, delivered) = match seen.filter(|_| !layers.is_hidden(&cells[cell])) {
                 None => (rows.into_iter().take(limit).map(H::narrow).collect(), None),
                 Some(seen) => {
                     let rows: Rows<Arc<P::Entity>> = rows.into_iter().map(Arc::new).collect();

@@ -3,6 +3,7 @@
 use std::{
     hash::BuildHasher,
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    time::{Duration, Instant},
 };
 
 #[cfg(not(feature = "failpoints"))]
@@ -27,7 +28,12 @@ pub(crate) struct Slots {
     hasher: Hashes,
     /// How often everything was dropped.
     flushes: AtomicU32,
+    /// When a cell of a table was dropped last, in milliseconds since `start` and one more; tables share a place.
+    tables: [AtomicU64; N_TABLES],
+    start: Instant,
 }
+
+const N_TABLES: usize = 64;
 
 /// What a slot was before a store was asked for a cell in it.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +65,8 @@ impl Slots {
             counters: (0..n).map(|_| AtomicU64::new(0)).collect(),
             hasher: Hashes::default(),
             flushes: AtomicU32::new(0),
+            tables: [const { AtomicU64::new(0) }; N_TABLES],
+            start: Instant::now(),
         }
     }
 
@@ -89,10 +97,27 @@ impl Slots {
             }
             self.kill(key);
             if table != last {
+                self.table(table).store(self.milliseconds() + 1, Ordering::SeqCst);
                 self.kill(table);
                 last = table;
             }
         }
+    }
+
+    /// Whether a cell of that table was dropped so lately that the write of it may still be on its way.
+    pub(crate) fn may_be_written(&self, table: &[u8], within: Duration) -> bool {
+        let dropped = self.table(table).load(Ordering::SeqCst);
+        let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        dropped > 0 && self.milliseconds().saturating_sub(dropped - 1) <= within
+    }
+
+    fn table(&self, table: &[u8]) -> &AtomicU64 {
+        let place = self.hasher.hash_one(table) % N_TABLES as u64;
+        &self.tables[usize::try_from(place).unwrap_or_default()]
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
     }
 
     /// The stamp of what was made since then, unless something was dropped in its slot.
