@@ -135,31 +135,42 @@ fn a_value_that_the_store_does_not_take_is_not_kept() {
 fn what_was_loaded_under_way_of_a_write_without_the_store_is_not_kept() {
     let (shop, _other, _) = shop();
     let bob = shop.user("bob");
-    let users = || User::repository(&shop.larder);
+    let (bob, users) = (&bob, || User::repository(&shop.larder));
     let leased = shop.faults.after(Operation::Lease).hold();
-    let (noted, is_noted) = mpsc::channel();
-    let (resume, may_commit) = mpsc::channel();
+    let stop_at = |at: Point| {
+        let ((here, is_here), (go, may_go)) = (mpsc::channel(), mpsc::channel());
+        let hook = move |point| {
+            if point == at {
+                here.send(()).unwrap();
+                may_go.recv().unwrap();
+            }
+        };
+        (hook, is_here, go)
+    };
     thread::scope(|scope| {
-        let reader = scope.spawn(|| users().get(bob.id).unwrap());
+        let (hook, has_selected, read_on) = stop_at(Point::AfterSelect);
+        let reader = scope.spawn(move || {
+            let _hook = failpoints::on_this_thread(hook);
+            users().get(bob.id).unwrap()
+        });
         leased.wait_for(1);
         shop.faults.before(Operation::Begin).fail(Failure::Unavailable);
+        let (hook, has_noted, commit) = stop_at(Point::BeforeCommit);
         let writer = scope.spawn(move || {
-            let _hook = failpoints::on_this_thread(move |point| {
-                if point == Point::BeforeCommit {
-                    noted.send(()).unwrap();
-                    may_commit.recv().unwrap();
-                }
-            });
+            let _hook = failpoints::on_this_thread(hook);
             users().update(bob.id, &renamed("new@example.com")).unwrap()
         });
-        is_noted.recv().unwrap();
+        // The lease is granted, the write is noted, the old row is read, the new one committed; and then the old one is to be kept.
+        has_noted.recv().unwrap();
         leased.open();
-        assert_eq!(reader.join().unwrap(), bob, "nothing is committed yet");
-        assert!(shop.larder.flush(LONG));
+        has_selected.recv().unwrap();
         shop.faults.before(Operation::Settle).fail(Failure::Unavailable);
-        resume.send(()).unwrap();
+        commit.send(()).unwrap();
         let changed = writer.join().unwrap();
-        assert_eq!(users().get(bob.id).unwrap(), changed);
+        read_on.send(()).unwrap();
+        assert_eq!(reader.join().unwrap().email, "bob@example.com", "what it was when it was read");
+        assert!(shop.larder.flush(LONG));
+        assert_eq!(users().get(changed.id).unwrap(), changed);
     });
     shop.faults.clear();
 }
