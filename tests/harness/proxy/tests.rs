@@ -136,33 +136,33 @@ fn subscribers_are_disturbed_and_others_are_not() {
     let channel = format!("test-proxy-{:016x}", fastrand::u64(..));
     let (mut other, mut publisher) = (connect(&proxy), Client::open(redis_url()).unwrap().get_connection().unwrap());
     let subscribers = proxy.subscribers(&channel);
-    let subscribe = || {
-        let mut connection = connect(&proxy);
-        connection.as_pubsub().subscribe(&channel).unwrap();
-        connection
-    };
-    let mut late = subscribe();
+    let [mut late, mut cut, mut closed] = std::array::from_fn(|_| connect(&proxy));
+
+    // It unsubscribes when it is dropped.
+    let mut late = late.as_pubsub();
+    late.subscribe(&channel).unwrap();
     let by = Duration::from_millis(100);
     subscribers.delay(by);
     let start = Instant::now();
     assert_eq!(publisher.publish::<_, _, u8>(&channel, "late").unwrap(), 1);
     assert!(ping(&mut other) && start.elapsed() < by, "unless a PING takes a tenth of a second");
-    let told: String = late.as_pubsub().get_message().unwrap().get_payload().unwrap();
+    let told: String = late.get_message().unwrap().get_payload().unwrap();
     assert!(told == "late" && start.elapsed() >= by);
     assert_eq!(subscribers.hurry(), 1);
 
     late.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     assert_eq!(subscribers.deafen(|| true), 1);
     assert_eq!(publisher.publish::<_, _, u8>(&channel, "lost").unwrap(), 1, "the server does not know");
-    assert!(late.as_pubsub().get_message().is_err_and(|error| error.is_timeout()));
+    assert!(late.get_message().is_err_and(|error| error.is_timeout()));
 
-    drop(late);
-    let mut cut = subscribe();
-    assert!(subscribers.cut(|| true) >= 1);
-    assert!(cut.as_pubsub().get_message().is_err_and(|error| !error.is_timeout()));
-    let mut closed = subscribe();
+    let mut cut = cut.as_pubsub();
+    cut.subscribe(&channel).unwrap();
+    assert_eq!(subscribers.cut(|| true), 2);
+    assert!(cut.get_message().is_err_and(|error| !error.is_timeout()));
+    let mut closed = closed.as_pubsub();
+    closed.subscribe(&channel).unwrap();
     assert!(subscribers.half_close(Side::Client, || true) >= 1);
-    assert!(closed.as_pubsub().get_message().is_err_and(|error| !error.is_timeout()));
+    assert!(closed.get_message().is_err_and(|error| !error.is_timeout()));
     assert_eq!(proxy.subscribers("another-channel").cut(|| true), 0);
     assert!(ping(&mut other));
 }
