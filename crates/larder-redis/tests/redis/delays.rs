@@ -67,6 +67,16 @@ fn print(what: &str, mut times: Vec<Duration>) -> [Duration; 2] {
     [p50, p99]
 }
 
+/// How many of a hundred are below each doubling of 8 µs, and not below the one before.
+fn histogram(times: &[Duration]) -> Vec<f64> {
+    let mut shares = vec![0.0; 12];
+    for time in times {
+        let doublings = (time.as_micros() / 8).checked_ilog2().map_or(0, |doublings| doublings as usize + 1);
+        shares[doublings.min(11)] += 100.0 / times.len() as f64;
+    }
+    shares
+}
+
 #[test]
 fn an_announcement_beside_a_bare_message() {
     let server = Server::private(&[]);
@@ -104,6 +114,11 @@ fn an_announcement_beside_a_bare_message() {
         writer.finish(nonce, &[(&cell, larder::store::Ending::Emptied)]).unwrap();
     }
     let [bare, bare_after, ours, ours_after] = times;
+    println!("| below | bare message, % | from begin to the drop elsewhere, % | from the return of begin, % |");
+    let shares = [&bare, &ours, &ours_after].map(|times| histogram(times));
+    for (at, bare) in shares[0].iter().enumerate() {
+        println!("| {} µs | {bare:.1} | {:.1} | {:.1} |", 8_u64 << at, shares[1][at], shares[2][at]);
+    }
     let bare = print("a bare message, from sending it to having it", bare);
     print("  from the return of PUBLISH", bare_after);
     let ours = print("a write, from its begin to the drop elsewhere", ours);

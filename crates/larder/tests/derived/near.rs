@@ -3,7 +3,14 @@
 mod scope;
 mod shop;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use diesel::sqlite::Sqlite;
 use larder::{
@@ -230,4 +237,31 @@ fn a_handle_that_is_gone_is_told_of_nothing() {
     drop(other);
     User::repository(&shop.larder).update(1, &renamed("Ada 2")).unwrap();
     assert_eq!(User::repository(&shop.larder).get(1).unwrap().name, "Ada 2");
+}
+
+#[test]
+fn what_is_computed_while_its_model_may_be_written_is_kept_for_a_moment() {
+    let shop = Shop::deaf(options());
+    let line = shop.line();
+    line.joined(None);
+    line.proven(Duration::MAX, None);
+    let n_computed = AtomicUsize::new(0);
+    let load = || {
+        let compute = || Ok::<_, Infallible>(n_computed.fetch_add(1, Ordering::SeqCst) + 1);
+        *shop.larder.memo("answer").ttl(Duration::from_secs(600)).depends_on::<User>().load(compute).unwrap()
+    };
+    assert_eq!([load(), load()], [1, 1]);
+    // The write is announced before its COMMIT, and of that nobody tells.
+    line.dropped(&Announcement { keys: &[b"users:id:1"], place: None });
+    let computed = Instant::now();
+    assert_eq!(load(), 2);
+    while load() == 2 {
+        assert!(computed.elapsed() < Duration::from_secs(30), "it is kept for a second");
+        std::thread::yield_now();
+    }
+    assert!(computed.elapsed() >= Duration::from_secs(1));
+    // Another model's writes are none of its business.
+    let before = n_computed.load(Ordering::SeqCst);
+    line.dropped(&Announcement { keys: &[b"orders:id:1"], place: None });
+    assert_eq!(load(), before);
 }
