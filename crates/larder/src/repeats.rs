@@ -24,26 +24,32 @@ use crate::{
 };
 
 thread_local! {
-    /// What was called in the innermost scope of this thread.
-    static OPEN: RefCell<Option<Calls>> = const { RefCell::new(None) };
+    /// What was called in each scope of this thread, the innermost last. One that has ended before those within it is `None`.
+    static OPEN: RefCell<Vec<Option<Calls>>> = const { RefCell::new(Vec::new()) };
 }
 
 type Calls = HashMap<(TypeId, Verb, usize), u32>;
 
 /// Begins a scope on this thread, which ends with the guard. A scope within a scope counts for itself.
 pub fn scope() -> Scope {
-    Scope { outer: OPEN.replace(Some(Calls::new())), _of_thread: PhantomData }
+    let depth = OPEN.try_with(|open| {
+        let mut open = open.borrow_mut();
+        open.push(Some(Calls::new()));
+        open.len()
+    });
+    Scope { depth: depth.unwrap_or_default(), _of_thread: PhantomData }
 }
 
 /// The scope of a transaction, unless there is one already.
 pub(crate) fn scope_of_transaction(lookout: &Lookout) -> Option<Scope> {
-    (lookout.repeats() > 0 && OPEN.with_borrow(Option::is_none)).then(scope)
+    (lookout.repeats() > 0 && OPEN.try_with(|open| open.borrow().is_empty()).unwrap_or(false)).then(scope)
 }
 
 /// A scope in which repeated calls are counted, of this thread.
 #[must_use = "the scope ends with the guard"]
 pub struct Scope {
-    outer: Option<Calls>,
+    /// How many scopes there were with it, or 0 if the thread has none any more.
+    depth: usize,
     /// It must end on the thread on which it began.
     _of_thread: PhantomData<*const ()>,
 }
@@ -57,7 +63,16 @@ impl fmt::Debug for Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         // While a thread ends, nobody counts any more.
-        let _ = OPEN.try_with(|open| open.replace(self.outer.take()));
+        let _ = OPEN.try_with(|open| {
+            let mut open = open.borrow_mut();
+            // Guards need not go in the order in which they came.
+            if let Some(calls) = self.depth.checked_sub(1).and_then(|at| open.get_mut(at)) {
+                *calls = None;
+            }
+            while matches!(open.last(), Some(None)) {
+                open.pop();
+            }
+        });
     }
 }
 
@@ -83,7 +98,7 @@ fn count<P: Pattern>(lookout: &Lookout, verb: Verb, site: Site) {
     let call = (TypeId::of::<P>(), verb, std::ptr::from_ref(site).addr());
     let n_calls = OPEN.try_with(|open| {
         let mut open = open.borrow_mut();
-        let n_calls = open.as_mut()?.entry(call).or_insert(0);
+        let n_calls = open.last_mut()?.as_mut()?.entry(call).or_insert(0);
         *n_calls = n_calls.saturating_add(1);
         Some(*n_calls)
     });
@@ -115,5 +130,29 @@ impl Verb {
             }
         };
         (call.to_owned(), instead.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn n_open() -> usize {
+        OPEN.with_borrow(Vec::len)
+    }
+
+    #[test]
+    fn scopes_end_in_any_order() {
+        let (first, second) = (scope(), scope());
+        assert_eq!(n_open(), 2);
+        drop(first);
+        assert_eq!(n_open(), 2, "the inner one goes on");
+        drop(second);
+        assert_eq!(n_open(), 0);
+        let (first, second) = (scope(), scope());
+        drop(second);
+        assert_eq!(n_open(), 1);
+        drop(first);
+        assert_eq!(n_open(), 0);
     }
 }
