@@ -86,7 +86,7 @@ pub struct ModelStats {
     pub rows_written: u64,
 }
 
-/// What became of keys: each that was asked for is counted once. Keys of a call are counted without repetition.
+/// What became of keys: each that was asked for is counted once. A key that a call repeats counts once, unless all keys of the call are near.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct KeyStats {
