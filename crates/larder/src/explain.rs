@@ -43,9 +43,9 @@ pub struct Level {
     pub found: Found,
     /// How many of the keys have rows that are not known before they are loaded.
     pub n_unknown: usize,
-    /// The statement for what is lacking, or, if nothing is, for all keys if they were: with places for values, and without those. A
-    /// condition that the program has as a text is shown as that text.
-    /// `None` where its text depends on keys that are not known.
+    /// The statement for what is lacking, or, if nothing is, for all keys if they were: with places for values.
+    /// `None` where its text depends on keys that are not known, and where a condition or an order of the caller's own may have values in
+    /// its text.
     pub sql: Option<String>,
     /// What the known keys would cost now, if nobody else loads them and nobody writes.
     pub now: Cost,

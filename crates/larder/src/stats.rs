@@ -86,8 +86,8 @@ pub struct ModelStats {
     pub rows_written: u64,
 }
 
-/// What became of keys: each that was asked for is counted once. Keys of a call are counted without repetition where they are loaded, and
-/// each time where they are near.
+/// What became of keys: each that was asked for is counted once. A key that a call repeats counts once, unless all keys of the call are
+/// near.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct KeyStats {

@@ -97,13 +97,15 @@ fn level<'q, DB, P>(
     if wanted.is_empty() {
         wanted = keys.iter().take(chunk).cloned().collect();
     }
+    let is_refined = matches!(wants, Wants::Refined { .. } | Wants::Count { refined: true });
     // Of keys that are not known, one or many may come, and those of several columns are written out.
     let is_known = !wanted.is_empty() || P::N_COLUMNS == 1 && !is_limited;
     plan.level(Draft {
         model: P::Entity::cells_name(),
         by: P::COLUMNS,
         wants,
-        sql: is_known.then(|| text_of(&statement(wanted))).flatten(),
+        // A condition of the caller's own may be a text with values in it.
+        sql: (is_known && !is_refined).then(|| text_of(&statement(wanted))).flatten(),
         chunk,
         cells: payload::cell_keys::<P>(keys).into_iter().zip(states.iter().copied()).collect(),
     });

@@ -98,7 +98,7 @@ fn relations_are_explained_as_far_as_rows_are_known() {
 }
 
 #[test]
-fn what_no_cell_holds_is_explained_with_its_statement() {
+fn what_no_cell_holds_is_explained_without_the_callers_own_text() {
     let (_database, larder) = shop();
     let users = || {
         let paid = User::orders().filter(orders::status.eq("secret")).order(orders::total.desc()).limit(2);
@@ -108,8 +108,7 @@ fn what_no_cell_holds_is_explained_with_its_statement() {
     let explained = holds(&larder, || users().explain(&[1, 2]), || _ = users().find_many(&[1, 2]).unwrap());
     let [_, refined, count] = &explained.levels[..] else { panic!("{explained}") };
     assert_eq!((refined.found.past, cost(refined.now)), (2, (0, 1)));
-    let sql = refined.sql.as_deref().unwrap();
-    assert!(sql.contains("ROW_NUMBER()") && sql.contains("`status` = ?") && !sql.contains("secret"), "{sql}");
+    assert_eq!(refined.sql, None, "the caller's condition may be a text with values in it");
     assert_eq!((count.found.vacant, cost(count.now)), (2, (1, 1)));
     assert!(count.sql.as_deref().unwrap().contains("COUNT(*)"));
 }

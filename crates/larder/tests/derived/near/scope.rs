@@ -284,3 +284,13 @@ fn a_part_of_ones_own_is_not_given_to_others() {
     shop.costs(NOTHING, 1, |larder| User::repository(larder).get(1));
     shop.costs(NOTHING, NOTHING, |larder| Kept::repository(larder).get(1));
 }
+
+#[test]
+fn who_only_looks_makes_no_writer_wait_for_him() {
+    let shop = Shop::deaf(options());
+    let users = Strict::repository(&shop.larder);
+    let _ = users.explain(&[1]);
+    assert_eq!(shop.n_strict(), 0);
+    assert_eq!(users.get(1).unwrap().id, 1);
+    assert!(shop.n_strict() > 0);
+}

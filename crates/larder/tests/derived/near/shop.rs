@@ -26,6 +26,7 @@ pub(super) struct Shop {
     store: Arc<dyn Store>,
     n_reads: Arc<AtomicUsize>,
     line: Option<FirstListener>,
+    n_strict: Arc<AtomicUsize>,
 }
 
 impl Shop {
@@ -36,9 +37,9 @@ impl Shop {
 
     /// On a store that tells of nothing: the test does it by [`Shop::line`].
     pub(super) fn deaf(options: NearOptions) -> Self {
-        let store = Deaf { store: MemoryStore::new(), line: Some(Arc::default()) };
-        let line = store.line.clone();
-        Self { line, ..Self::on(store, Some(options)) }
+        let store = Deaf { line: Some(Arc::default()), ..Deaf::mute(MemoryStore::new()) };
+        let (line, n_strict) = (store.line.clone(), Arc::clone(&store.n_strict));
+        Self { line, n_strict, ..Self::on(store, Some(options)) }
     }
 
     pub(super) fn on(store: impl Store, near: Option<NearOptions>) -> Self {
@@ -52,7 +53,7 @@ impl Shop {
         let (database, store): (_, Arc<dyn Store>) = (Database::filled(), Arc::new(store));
         let builder = Larder::builder(database.pool.clone()).shared_arc(Arc::clone(&store));
         let larder = near.into_iter().fold(builder, larder::Builder::near).build();
-        Self { larder, database, store, n_reads, line: None }
+        Self { larder, database, store, n_reads, line: None, n_strict: Arc::default() }
     }
 
     /// Another handle on the same store and database.
@@ -69,6 +70,11 @@ impl Shop {
     pub(super) fn line(&self) -> Arc<dyn Listener> {
         let line = self.line.as_ref().expect("the store is deaf").lock().unwrap();
         Arc::clone(line.as_ref().expect("the handle listens"))
+    }
+
+    /// How often the deaf store was asked to let copies of strict models be served.
+    pub(super) fn n_strict(&self) -> usize {
+        self.n_strict.load(Ordering::SeqCst)
     }
 
     /// Waits until what was loaded is stored, and kept.
@@ -98,17 +104,23 @@ pub(super) struct Deaf {
     store: MemoryStore,
     /// Whoever wants to listen, the first of them: `None` if nobody can.
     line: Option<FirstListener>,
+    n_strict: Arc<AtomicUsize>,
 }
 
 impl Deaf {
     pub(super) fn mute(store: MemoryStore) -> Self {
-        Self { store, line: None }
+        Self { store, line: None, n_strict: Arc::default() }
     }
 }
 
-struct NoLine;
+/// Counts how often copies of strict models are asked for.
+struct NoLine(Arc<AtomicUsize>);
 
-impl Line for NoLine {}
+impl Line for NoLine {
+    fn take_strict(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
 
 impl Store for Deaf {
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
@@ -148,7 +160,7 @@ impl Store for Deaf {
     fn listen(&self, listener: Arc<dyn Listener>, _wanted: Listening) -> Option<Subscription> {
         let line = self.line.as_ref()?;
         line.lock().unwrap().get_or_insert(listener);
-        Some(Subscription::new(NoLine))
+        Some(Subscription::new(NoLine(Arc::clone(&self.n_strict))))
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
