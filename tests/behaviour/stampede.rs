@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, sync::Barrier, thread, time::Duration};
 
-use larder::store::Operation;
+use larder::{MemoryStore, store::Operation};
 use shop_core::{Order, Status, User};
-use tests::{Counts, Shop, eventually, psql};
+use tests::{Counts, Namespace, Shop, eventually, psql};
 use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -24,17 +24,15 @@ fn asked(statements: &[String]) -> HashMap<Uuid, usize> {
     asked
 }
 
-#[test]
-fn a_thousand_threads_that_ask_for_a_hundred_keys_load_each_of_them_once() {
-    const N_THREADS: usize = 1_000;
-    let shop = shop();
+/// So many threads ask for a hundred missing keys at once, twenty each: all of them are loaded, and each once.
+fn rush(shop: &Shop, n_threads: usize) {
     let users: Vec<User> = (0..100).map(|n| shop.user(&format!("user-{n}"))).collect();
-    let start = Barrier::new(N_THREADS);
+    let start = Barrier::new(n_threads);
     shop.meter.reset();
     thread::scope(|scope| {
-        for n in 0..N_THREADS {
-            let (shop, users, start) = (&shop, &users, &start);
-            // Each asks for twenty in a row of its own, beginning elsewhere, so that all overlap.
+        for n in 0..n_threads {
+            let (users, start) = (&users, &start);
+            // Each begins elsewhere, so that all overlap.
             let wanted: Vec<&User> = (0..20).map(|at| &users[(n * 7 + at * 3) % users.len()]).collect();
             let run = move || {
                 let ids: Vec<Uuid> = wanted.iter().map(|user| user.id).collect();
@@ -49,6 +47,18 @@ fn a_thousand_threads_that_ask_for_a_hundred_keys_load_each_of_them_once() {
     let repeated: Vec<_> = asked.iter().filter(|(_, n)| **n > 1).collect();
     assert_eq!(asked.len(), 100, "all of them are read");
     assert!(repeated.is_empty(), "loaded more than once: {repeated:?}");
+}
+
+#[test]
+fn a_thousand_threads_that_ask_for_a_hundred_keys_load_each_of_them_once() {
+    // Of a store that has no connections to wait for: who gets none within 100 ms goes to the database by himself.
+    rush(&Shop::on(Namespace::new(), MemoryStore::new(), |builder| builder.fill_in_background(true)), 1_000);
+}
+
+#[test]
+fn threads_that_ask_redis_for_the_same_keys_load_each_of_them_once() {
+    // As many as the store has connections.
+    rush(&shop(), 16);
 }
 
 #[test]
