@@ -124,32 +124,53 @@ fn sit_down() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Barrier, thread};
+    use std::{
+        cell::OnceCell,
+        sync::{Barrier, mpsc},
+        thread,
+    };
 
     use super::*;
 
+    /// Those who take all seats leave none to the others.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
     #[test]
     fn nothing_is_lost_of_what_many_threads_count_at_once() {
-        let counter = Striped::default();
-        // More at once than there are seats, and several times, so that seats are given on.
-        for _ in 0..3 {
-            let n_threads = OWN + SHARED + 3;
-            let barrier = Barrier::new(n_threads);
+        const N_SHARING: usize = 3 * SHARED;
+        // Long enough that those who share a seat really count at once.
+        const N: usize = 500_000;
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        // Twice, so that seats are given on.
+        for _ in 0..2 {
+            let (counter, seated, counted) = (Striped::default(), Barrier::new(OWN + 1), Barrier::new(OWN + 1));
+            let sharing = Barrier::new(N_SHARING);
             thread::scope(|scope| {
-                for _ in 0..n_threads {
+                for _ in 0..OWN {
                     scope.spawn(|| {
-                        barrier.wait();
-                        (0..1_000).for_each(|_| counter.add(1));
-                        barrier.wait();
+                        counter.add(1);
+                        seated.wait();
+                        (1..N).for_each(|_| counter.add(1));
+                        counted.wait();
                     });
                 }
+                seated.wait();
+                // Nobody has a seat to himself any more.
+                for _ in 0..N_SHARING {
+                    scope.spawn(|| {
+                        sharing.wait();
+                        (0..N).for_each(|_| counter.add(1));
+                    });
+                }
+                counted.wait();
             });
+            assert_eq!(counter.get(), (N * (OWN + N_SHARING)) as u64);
         }
-        assert_eq!(counter.get(), 3 * 1_000 * (OWN + SHARED + 3) as u64);
     }
 
     #[test]
     fn two_threads_never_have_one_seat_of_their_own() {
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let (n_threads, barrier) = (OWN + 4, Barrier::new(OWN + 4));
         let mut seats: Vec<usize> = thread::scope(|scope| {
             let sit = || {
@@ -164,5 +185,31 @@ mod tests {
         seats.sort_unstable();
         seats.dedup();
         assert_eq!(seats.len(), n_seats);
+    }
+
+    #[test]
+    fn who_counts_while_its_thread_ends_has_given_its_seat_back() {
+        struct Late(mpsc::Sender<usize>);
+
+        impl Drop for Late {
+            fn drop(&mut self) {
+                Striped::default().add(1);
+                let _ = self.0.send(SEAT.get());
+            }
+        }
+
+        thread_local! {
+            static LATE: OnceCell<Late> = const { OnceCell::new() };
+        }
+
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sender, seats) = mpsc::channel();
+        let sit = move || {
+            // What is first there, goes last.
+            LATE.with(|late| assert!(late.set(Late(sender)).is_ok()));
+            Striped::default().add(1);
+        };
+        thread::spawn(sit).join().unwrap();
+        assert!((OWN..OWN + SHARED).contains(&seats.recv().unwrap()));
     }
 }
