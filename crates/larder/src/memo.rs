@@ -66,7 +66,8 @@ impl<'l, DB: Backend> Memo<'l, DB> {
     /// called many times.
     ///
     /// Of a write it is told before that commits, and not after it. So a value that is computed within the time for which writes hold
-    /// their markers (15 s) after one is kept for a second at most: while a model is written all the time, what depends on it is computed once a second.
+    /// their markers (15 s) after one is kept for a second at most: while a model is written all the time, what depends on it is computed
+    /// once a second.
     /// A handle without a [shared](crate::Builder::shared) store hears of nothing.
     pub fn depends_on<E: Entity>(mut self) -> Self {
         self.depends_on.push([E::cells_name().as_bytes(), b":"].concat());
@@ -82,8 +83,9 @@ impl<'l, DB: Backend> Memo<'l, DB> {
     /// The value: as it is kept, or computed by `compute`.
     ///
     /// One thread computes it, and others that ask for it meanwhile wait for up to 30 seconds, unless something that it depends on has
-    /// changed since that thread began. A thread that asks for it while it computes it itself computes it once more. If computing fails, the next of them tries. A name stands for values of one type: under another type it is another value.
-    /// A value that can be kept costs two hashes and a lock.
+    /// changed since that thread began. A thread that asks for it while it computes it itself computes it once more. If computing fails,
+    /// those who take an [old value](Memo::stale_for) get it, and of the others the next one tries. A name stands for values of one
+    /// type: under another type it is another value. A value that is kept costs two hashes and a lock.
     ///
     /// # Errors
     /// Those of `compute`. They are not kept.

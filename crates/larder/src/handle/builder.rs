@@ -139,7 +139,7 @@ impl<DB: Backend> Builder<DB> {
         self
     }
 
-    /// How long a reader has to load what it found missing, before another may. Defaults to 4 seconds.
+    /// How long a reader has to load what it found missing, before another may. An hour at most. Defaults to 4 seconds.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);
@@ -234,7 +234,7 @@ impl<DB: Backend> Builder<DB> {
         let times = Times {
             ttl: self.ttl.unwrap_or(Duration::from_secs(600)),
             absent_ttl: self.absent_ttl.unwrap_or(Duration::from_secs(30)),
-            lease: self.lease.unwrap_or(Duration::from_secs(4)),
+            lease: self.lease.unwrap_or(Duration::from_secs(4)).min(HOUR),
             commit_within,
             hold: commit_within + commit_takes,
         };

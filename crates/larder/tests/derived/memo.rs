@@ -149,3 +149,11 @@ fn a_panic_while_computing_lets_the_next_one_try() {
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)).is_err());
     assert_eq!(*database.larder.memo("answer").load(|| Ok::<u32, Infallible>(42)).unwrap(), 42);
 }
+
+#[test]
+fn who_asks_for_what_he_is_computing_computes_it() {
+    let database = Database::empty();
+    let memo = |value: u32| database.larder.memo("answer").load(move || Ok::<_, Infallible>(value));
+    let outer = database.larder.memo("answer").load(|| Ok::<_, Infallible>(*memo(1).unwrap() + 1));
+    assert_eq!(*outer.unwrap(), 2);
+}
