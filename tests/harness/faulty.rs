@@ -9,7 +9,7 @@ use std::{
 
 use larder::store::{
     Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall, Scanned,
-    Store, StoreError, Subscription, Vacancy,
+    Stamped, Store, StoreError, Subscription, Vacancy,
 };
 
 pub use self::gate::Gate;
@@ -213,6 +213,10 @@ impl<S: Store> Store for Faulty<S> {
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.disturb(Operation::Settle, |store| store.settle(nonce, keys))
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.disturb(Operation::Read, |store| store.read_stamped(keys, stamped))
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

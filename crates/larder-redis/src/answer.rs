@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use larder::store::{Cell, CellKey, Inspected, StoreError, Vacancy};
+use larder::store::{Cell, CellKey, Inspected, Nonce, StoreError, Vacancy};
 use redis::Value;
 
 use crate::{
-    cell::{Parsed, parse, stamp},
+    cell::{Parsed, parse, stamp, stamp_of_life},
     error::from_server,
     link::Link,
 };
@@ -23,6 +23,17 @@ pub(crate) fn cell(link: &mut Link, key: &CellKey, value: Value) -> Result<Cell,
             }
         }),
         _ => Err(link.refuse("MGET answers with strings")),
+    }
+}
+
+/// Reads the stamp in the first bytes under a key: `None` where no value of this life of the server begins so.
+pub(crate) fn stamp_in(link: &mut Link, answer: Value) -> Result<Option<Nonce>, StoreError> {
+    match answer {
+        Value::BulkString(bytes) => Ok(stamp_of_life(&bytes, link.fence())),
+        // Something of another type, which `GETRANGE` does not read.
+        Value::ServerError(error) if error.code() == "WRONGTYPE" => Ok(None),
+        Value::ServerError(error) => Err(from_server(&error)),
+        _ => Err(link.refuse("GETRANGE answers with a string")),
     }
 }
 

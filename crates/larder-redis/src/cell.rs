@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 use larder::store::{Cell, Fence, Layout, Nonce, Vacancy};
 
 /// Tag, fence, layout and stamp.
-const HEADER_BYTES: usize = 1 + 8 + 8 + 16;
+pub(crate) const HEADER_BYTES: usize = 1 + 8 + 8 + 16;
 /// Tag, flag and fence.
 const MARKER_HEADER_BYTES: usize = 1 + 1 + 8;
 /// Nonce and deadline.
@@ -51,6 +51,11 @@ pub(crate) fn parse(bytes: Vec<u8>, fence: Fence, layout: Layout) -> Parsed {
         }
         _ => return Parsed::Garbage,
     })
+}
+
+/// The stamp of a value of that fence, of whatever layout. The header is enough.
+pub(crate) fn stamp_of_life(bytes: &[u8], fence: Fence) -> Option<Nonce> {
+    stamp(bytes).filter(|_| bytes[1..9] == fence.0)
 }
 
 /// The stamp of what [`parse`] takes for a value.

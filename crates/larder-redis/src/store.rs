@@ -4,13 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use larder::store::{
     BATCH, Cell, CellKey, Clock, Cursor, Ending, Fill, Inspected, Layout, Lease, Listener, Listening, Nonce, Position,
-    Recall, Scanned, Store, StoreError, Subscription, Vacancy,
+    Recall, Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
 };
 
 use crate::{
     BuildError, RedisStoreBuilder,
-    answer::{cell, inspected, page},
-    cell::header,
+    answer::{cell, inspected, page, stamp_in},
+    cell::{HEADER_BYTES, header},
     glob,
     link::Link,
     listen::Listeners,
@@ -132,6 +132,16 @@ impl RedisStore {
         done
     }
 
+    /// Asks for what lies under keys, a command for each batch.
+    fn mget(&self, request: &mut Request, keys: &[CellKey]) {
+        for keys in keys.chunks(BATCH) {
+            request.command(1 + keys.len()).arg(&[b"MGET"]);
+            for key in keys {
+                request.arg(&[self.names.namespace(), key.as_bytes()]);
+            }
+        }
+    }
+
     /// Begins an `EVALSHA` on cells and then on keys of the store's own, of which `n_args` arguments must follow.
     fn evalsha<'k>(
         &self,
@@ -152,6 +162,21 @@ impl RedisStore {
     }
 }
 
+/// Reads the answers to what [`RedisStore::mget`] asked.
+fn cells(
+    link: &mut Link,
+    keys: &[CellKey],
+    answers: impl Iterator<Item = redis::Value>,
+) -> Result<Vec<Cell>, StoreError> {
+    let mut cells = Vec::with_capacity(keys.len());
+    for (keys, answer) in keys.chunks(BATCH).zip(answers) {
+        for (key, value) in keys.iter().zip(link.list(answer, keys.len())?) {
+            cells.push(cell(link, key, value)?);
+        }
+    }
+    Ok(cells)
+}
+
 impl Store for RedisStore {
     fn attach(&self, hold: Duration) {
         if let Err(TooShort { length }) = self.quarantine.cover(hold) {
@@ -168,21 +193,34 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let mut request = Request::with_capacity(64 * keys.len());
-        for keys in keys.chunks(BATCH) {
-            request.command(1 + keys.len()).arg(&[b"MGET"]);
-            for key in keys {
-                request.arg(&[self.names.namespace(), key.as_bytes()]);
-            }
-        }
+        self.mget(&mut request, keys);
         self.with_link(|link| {
             let answers = link.call(&request)?;
-            let mut cells = Vec::with_capacity(keys.len());
-            for (keys, answer) in keys.chunks(BATCH).zip(answers) {
-                for (key, value) in keys.iter().zip(link.list(answer, keys.len())?) {
-                    cells.push(cell(link, key, value)?);
-                }
+            cells(link, keys, answers.into_iter())
+        })
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        if stamped.is_empty() {
+            return Ok((self.read(keys)?, Vec::new()));
+        }
+        let mut request = Request::with_capacity(64 * (keys.len() + stamped.len()));
+        self.mget(&mut request, keys);
+        for key in stamped {
+            // As much as tells the stamp, and no value, which may be large.
+            request.command(4).arg(&[b"GETRANGE"]).arg(&[self.names.namespace(), key.as_bytes()]);
+            request.number(0).number(HEADER_BYTES as u64 - 1);
+        }
+        self.with_link(|link| {
+            let mut answers = link.call(&request)?.into_iter();
+            let n_batches = keys.len().div_ceil(BATCH);
+            let cells = cells(link, keys, answers.by_ref().take(n_batches))?;
+            let stamps = answers.map(|answer| stamp_in(link, answer)).collect::<Result<Vec<_>, _>>()?;
+            if stamps.len() == stamped.len() {
+                Ok((cells, stamps))
+            } else {
+                Err(link.refuse("each command is answered"))
             }
-            Ok(cells)
         })
     }
 
@@ -200,8 +238,12 @@ impl Store for RedisStore {
             for keys in keys.chunks(BATCH) {
                 self.evalsha(&mut request, script, (keys.iter().map(|(key, _)| *key), &[]), 1 + keys.len());
                 request.number(milliseconds(ttl));
-                for (key, _) in keys {
-                    request.arg(&[&header(b'L', lease.fence, key.layout(), lease.token)]);
+                for (key, vacancy) in keys {
+                    let header = header(b'L', lease.fence, key.layout(), lease.token);
+                    match vacancy {
+                        Vacancy::Outdated(stamp) => request.arg(&[&header, stamp.as_bytes()]),
+                        Vacancy::Nothing | Vacancy::Foreign => request.arg(&[&header]),
+                    };
                 }
             }
             let answers = link.run(script, &request)?;

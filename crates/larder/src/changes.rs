@@ -11,12 +11,13 @@ use diesel::{
 use crate::{
     backend::Manager,
     models::{Model, Models},
+    payload,
     statement::Statement,
     store::CellKey,
 };
 
 impl Models<Pg> {
-    /// The cells of rows of a table that were changed past larder: `None` if those of any row may be meant.
+    /// The cells of rows of a table that were changed past larder, and the table's own: `None` if those of any row may be meant.
     ///
     /// `model` is one of [`Models::names`]; of any other, nothing is known. `rows` is JSON, an array of objects with the columns of the
     /// model's keys as PostgreSQL's `to_jsonb` writes them: a row as it was, a row as it is, or both. Objects that lack a column or can't be
@@ -47,6 +48,9 @@ pub(crate) fn cells(connection: &mut PgConnection, model: &Model<Pg>, rows: &str
         Ok(rows) if rows.iter().any(Vec::is_empty) => Ok(None),
         Ok(rows) => {
             let mut cells: Vec<CellKey> = rows.into_iter().flatten().collect();
+            if !cells.is_empty() {
+                cells.push(payload::table_key(model.name));
+            }
             cells.sort_unstable();
             cells.dedup();
             Ok(Some(cells))

@@ -22,6 +22,8 @@ pub(crate) struct Effects {
     wishes: Wishes,
     /// What they ask about copies in other processes.
     recall: Recall,
+    /// The tables whose own cells are among them.
+    tables: Vec<&'static str>,
 }
 
 /// What a cell will hold.
@@ -63,6 +65,11 @@ impl Effects {
     }
 
     fn of_model<E: Entity>(&mut self) {
+        let table = E::cells_name();
+        if !self.tables.contains(&table) {
+            self.tables.push(table);
+            self.cells.insert(payload::table_key(table), Effect::Emptied);
+        }
         self.wishes.add(E::WRITES);
         self.recall = self.recall.max(E::NEAR.recall());
     }
@@ -109,6 +116,11 @@ impl Effects {
     pub(crate) fn merge(&mut self, later: Effects) {
         for (key, effect) in later.cells {
             self.put(key, effect);
+        }
+        for table in later.tables {
+            if !self.tables.contains(&table) {
+                self.tables.push(table);
+            }
         }
         self.is_doomed |= later.is_doomed;
         self.wishes.merge(later.wishes);

@@ -7,7 +7,7 @@ use crate::{
     codec::{Corrupt, Input, put_varint},
     entity::{Entity, Pattern},
     key::Key,
-    store::CellKey,
+    store::{CellKey, Layout},
 };
 
 /// The rows of one key: most keys have one, which then needs no memory of its own.
@@ -47,6 +47,11 @@ fn write_prefix(name: &str, columns: &[&str], bytes: &mut Vec<u8>) {
         before = b',';
     }
     bytes.push(b':');
+}
+
+/// The key of the cell that every write of a table is a write of: what depends on all of its rows goes by the stamp of that.
+pub(crate) fn table_key(name: &str) -> CellKey {
+    CellKey::new([name.as_bytes(), b":*"].concat(), Layout::STAMP)
 }
 
 /// What the keys of all cells of a pattern begin with, and those of no other.

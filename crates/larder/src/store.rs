@@ -54,6 +54,8 @@ pub enum Vacancy {
     Nothing,
     /// There is a value or a lease of an earlier life of the server, or of another [`Layout`].
     Foreign,
+    /// There is a value with this stamp, of which the caller knows that it is of no use any more.
+    Outdated(Nonce),
 }
 
 /// A cell, and what [`Store::inspect`] tells of it besides.
@@ -66,6 +68,9 @@ pub struct Inspected {
     /// How long what lies under the key, whatever it is, still has to live: `None` where there is nothing, or nothing that ends.
     pub expires_in: Option<Duration>,
 }
+
+/// What [`Store::read_stamped`] tells: cells, and the stamps of others.
+pub type Stamped = (Vec<Cell>, Vec<Option<Nonce>>);
 
 /// A cell that [`Store::fill`] is to hold, if the lease on it is still in place.
 #[derive(Debug, Clone)]
@@ -124,7 +129,20 @@ pub trait Store: Send + Sync + 'static {
     /// [`Vacancy::Foreign`].
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError>;
 
+    /// Reads cells as [`Store::read`] does, and after them the stamps of others, whatever those hold: in the order of `keys` and of
+    /// `stamped`, one round trip for [`BATCH`] of both together.
+    ///
+    /// A stamp is the nonce of the write that stored a value, or the token of its fill; values of every [`Layout`] have one, and leases,
+    /// markers and values of an earlier life of the server have none. No two values ever have the same one, so whoever finds it again
+    /// knows that no write of the cell has begun in between.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError>;
+
     /// Takes leases on vacant cells: `None` where somebody else has been there since, or where leases are not to be had now.
+    ///
+    /// A lease of [`Layout::STAMP`] is granted only where there is nothing of any layout in this life of the server.
     ///
     /// All leases of a call share one fresh [`Nonce`]. The caller must have the answer in hand **before** it sends the query
     /// whose result it is going to fill in.

@@ -6,7 +6,7 @@ use std::{
 
 use larder::store::{
     Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Layout, Lease, Nonce, Position, Recall, Scanned,
-    Store, StoreError, Vacancy,
+    Stamped, Store, StoreError, Vacancy,
 };
 
 /// What people write by hand: a reader stores what it has loaded, a writer deletes after COMMIT. No leases, no markers.
@@ -63,6 +63,10 @@ impl Store for DeleteAfterCommit {
             cells.remove(key.as_bytes());
         }
         Ok(())
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        Ok((self.read(keys)?, vec![None; stamped.len()]))
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

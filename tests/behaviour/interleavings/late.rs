@@ -8,7 +8,7 @@ use std::{
 
 use larder::store::{
     Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall, Scanned,
-    Store, StoreError, Subscription, Vacancy,
+    Stamped, Store, StoreError, Subscription, Vacancy,
 };
 use larder_redis::RedisStore;
 
@@ -74,6 +74,10 @@ impl Store for Late {
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.inner.store.settle(nonce, keys)
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.inner.store.read_stamped(keys, stamped)
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

@@ -11,7 +11,7 @@ use std::{
 
 use larder::store::{
     Announcement, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall,
-    Scanned, Store, StoreError, Subscription, Vacancy,
+    Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
 };
 
 /// What a near cache does not do.
@@ -164,6 +164,10 @@ impl<S: Store> Store for Flawed<S> {
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.store.settle(nonce, keys)
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.store.read_stamped(keys, stamped)
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

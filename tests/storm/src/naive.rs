@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use larder::store::{
-    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Position, Recall, Scanned, Store,
-    StoreError, Vacancy,
+    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Position, Recall, Scanned, Stamped,
+    Store, StoreError, Vacancy,
 };
 use redis::{Client, Commands as _, RedisError};
 
@@ -74,6 +74,10 @@ impl Store for DeleteAfterCommit {
 
     fn settle(&self, _nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.delete(keys.iter().copied())
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        Ok((self.read(keys)?, vec![None; stamped.len()]))
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

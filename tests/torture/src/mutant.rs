@@ -8,7 +8,7 @@ use std::{
 
 use larder::store::{
     Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Operation, Position,
-    Recall, Scanned, Store, StoreError, Subscription, Vacancy,
+    Recall, Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
 };
 use larder_redis::RedisStore;
 
@@ -214,6 +214,10 @@ impl Store for Mutant {
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.store.settle(nonce, keys)
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.store.read_stamped(keys, stamped)
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

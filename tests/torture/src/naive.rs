@@ -6,8 +6,8 @@ use std::{
 };
 
 use larder::store::{
-    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Position, Recall, Scanned, Store,
-    StoreError, Vacancy,
+    Bytes, Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Nonce, Position, Recall, Scanned, Stamped,
+    Store, StoreError, Vacancy,
 };
 
 use crate::cells::Cells;
@@ -67,6 +67,10 @@ impl Store for CacheAside {
 
     fn settle(&self, _: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.delete(keys.iter().copied())
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        Ok((self.read(keys)?, vec![None; stamped.len()]))
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

@@ -7,7 +7,7 @@ use larder::{
     Larder,
     store::{
         Cell, CellKey, Cursor, Ending, Fill, Inspected, Layout, Lease, ManualClock, Nonce, Position, Recall, Scanned,
-        Store, StoreError, Vacancy,
+        Stamped, Store, StoreError, Vacancy,
     },
 };
 use larder_redis::RedisStore;
@@ -220,6 +220,10 @@ impl Store for HandsOff {
 
     fn settle(&self, _: Option<Nonce>, _: &[&CellKey]) -> Result<(), StoreError> {
         Err(StoreError::refused("a probe does not write"))
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.0.read_stamped(keys, stamped)
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

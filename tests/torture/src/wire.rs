@@ -10,7 +10,7 @@ use larder::{
     Event, HandleEvent,
     store::{
         Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Listener, Listening, Nonce, Operation, Position,
-        Recall, Scanned, Store, StoreError, Subscription, Vacancy,
+        Recall, Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
     },
 };
 
@@ -307,6 +307,10 @@ impl Store for Wire {
         let call = Call::Settle { nonce, keys: owned(keys) };
         let keys_of_call = owned(keys);
         self.pass(me, Some(&call), &keys_of_call, || self.store.settle(nonce, keys))
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.store.read_stamped(keys, stamped)
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

@@ -1,15 +1,18 @@
--- Puts leases into cells that hold nothing of this fence and layout. ARGV: time to live in ms, then for each key its lease.
+-- Puts leases into cells that hold nothing of this fence and layout; those of the layout of stamps, into cells that hold nothing of this
+-- fence. ARGV: time to live in ms, then for each key its lease, and behind it the stamp(16) of a value that is of no use any more, if any.
 -- Answers 0 if refused, 1 if granted, 2 if granted over something that was no cell.
 local answers = {}
 for i, key in ipairs(KEYS) do
-  local lease = ARGV[i + 1]
+  local lease, outdated = string.sub(ARGV[i + 1], 1, 33), string.sub(ARGV[i + 1], 34)
   -- Nearly always there is nothing, and one command does it.
   if redis.call('SET', key, lease, 'NX', 'PX', ARGV[1]) then
     answers[i] = '1'
   else
     local head = head_of(key)
     local tag = tag_of(head)
-    if tag == 'M' or ((tag == 'V' or tag == 'L') and string.sub(head, 2, 17) == string.sub(lease, 2, 17)) then
+    local same = string.sub(lease, 10, 17) == '!!!!!!!!' and 9 or 17
+    local is_there = (tag == 'V' or tag == 'L') and string.sub(head, 2, same) == string.sub(lease, 2, same)
+    if tag == 'M' or (is_there and not (tag == 'V' and string.sub(head, 18, 33) == outdated)) then
       answers[i] = '0'
     else
       redis.call('SET', key, lease, 'PX', ARGV[1])

@@ -10,7 +10,7 @@ use crate::{
     lookout::Lookout,
     store::{
         Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Operation, Position, Recall,
-        Scanned, Store, StoreError, Subscription, Vacancy,
+        Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
     },
 };
 
@@ -82,6 +82,11 @@ impl Store for Timed {
 
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         self.timed(Operation::Read, keys.len(), |store| store.read(keys))
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        let n_cells = keys.len() + stamped.len();
+        self.timed(Operation::Read, n_cells, |store| store.read_stamped(keys, stamped))
     }
 
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {

@@ -270,7 +270,7 @@ mod tests {
     use super::*;
     use crate::store::{
         Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, MemoryStore, Nonce, Position,
-        Recall, Scanned, StoreError, Subscription, Vacancy, Watched,
+        Recall, Scanned, Stamped, StoreError, Subscription, Vacancy, Watched,
     };
 
     /// A store in process that remembers for how long it was told that markers are held.
@@ -312,6 +312,10 @@ mod tests {
 
         fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
             self.store.settle(nonce, keys)
+        }
+
+        fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+            self.store.read_stamped(keys, stamped)
         }
 
         fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

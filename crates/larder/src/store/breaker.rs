@@ -18,7 +18,7 @@ use self::circuit::{Call, Circuit, Outcome};
 pub use self::options::BreakerOptions;
 use super::{
     BATCH, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall,
-    Scanned, Store, StoreError, Subscription, Vacancy,
+    Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
 };
 use crate::event::HandleEvent;
 
@@ -170,6 +170,10 @@ impl Store for Breaker {
 
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         self.try_ask(keys.len(), Refusal::Counts, |store| store.read(keys))
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.try_ask(keys.len() + stamped.len(), Refusal::Counts, |store| store.read_stamped(keys, stamped))
     }
 
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {

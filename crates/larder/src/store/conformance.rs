@@ -31,6 +31,7 @@ mod reads;
 mod scanning;
 pub mod schedule;
 mod settling;
+mod stamps;
 mod subject;
 mod threads;
 
@@ -142,6 +143,12 @@ macro_rules! store_conformance_tests {
                     the_stamp_of_a_value_is_its_lease_or_its_write,
                     an_equal_value_stored_anew_has_another_stamp,
                     the_time_that_is_left_runs_out;
+                stamps:
+                    stamps_come_with_cells_in_their_order,
+                    only_values_have_stamps_and_those_of_every_layout,
+                    a_stub_takes_the_place_of_nothing_else,
+                    a_stub_gives_way_to_a_value,
+                    an_outdated_value_gives_way_to_a_lease;
                 scanning:
                     a_scan_finds_values_leases_and_markers,
                     a_scan_takes_its_prefix_literally,

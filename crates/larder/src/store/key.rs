@@ -55,6 +55,12 @@ impl Layout {
     /// It may be settled. Nothing is to be filled or written under it.
     pub const UNKNOWN: Self = Self(*b"????????");
 
+    /// The layout of a value without bytes, of which only the stamp matters: it says that the cell has not been written since.
+    ///
+    /// To whoever wants anything else of the cell it is [`Vacancy::Foreign`](super::Vacancy::Foreign), and gives way to a lease; a lease
+    /// of this layout gives way to values and leases of every other.
+    pub const STAMP: Self = Self(*b"!!!!!!!!");
+
     /// The layout of a fingerprint, of which 48 bits count.
     #[must_use]
     pub const fn new(fingerprint: u64) -> Self {
@@ -80,9 +86,10 @@ mod tests {
     use super::Layout;
 
     #[test]
-    fn the_unknown_layout_is_that_of_no_fingerprint() {
+    fn the_layouts_of_no_fingerprint_are_none() {
         for digit in 0..64 {
-            assert!(!Layout::UNKNOWN.as_bytes().contains(&Layout::new(digit).as_bytes()[0]));
+            let digit = Layout::new(digit).as_bytes()[0];
+            assert!(![Layout::UNKNOWN, Layout::STAMP].iter().any(|layout| layout.as_bytes().contains(&digit)));
         }
     }
 }

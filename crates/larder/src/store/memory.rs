@@ -14,7 +14,7 @@ use quick_cache::DefaultHashBuilder;
 use self::{listeners::Listeners, shard::Shard};
 use super::{
     Bytes, Cell, CellKey, Clock, Cursor, Ending, Fence, Fill, Inspected, Lease, Listener, Listening, Nonce, Position,
-    Recall, Scanned, Store, StoreError, Subscription, SystemClock, Vacancy,
+    Recall, Scanned, Stamped, Store, StoreError, Subscription, SystemClock, Vacancy,
 };
 
 /// The one life of a store that can't lose its memory while somebody can ask it.
@@ -110,6 +110,12 @@ impl Store for MemoryStore {
         Ok(keys.iter().map(|key| self.shard(key).read(key, now)).collect())
     }
 
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        let cells = self.read(keys)?;
+        let now = self.clock.now();
+        Ok((cells, stamped.iter().map(|key| self.shard(key).stamp(key, now)).collect()))
+    }
+
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -119,7 +125,7 @@ impl Store for MemoryStore {
         let lease = Lease { token: Nonce::fresh(), fence: FENCE };
         Ok(keys
             .iter()
-            .map(|(key, _)| self.shard(key).lease(key, lease.token, deadline, now).then_some(lease))
+            .map(|(key, vacancy)| self.shard(key).lease(key, *vacancy, lease.token, deadline, now).then_some(lease))
             .collect())
     }
 

@@ -2,13 +2,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Cell, CellKey, Cursor, Ending, Fill, Inspected, Layout, Lease, Listener, Listening, Nonce, Position, Recall,
-    Scanned, Store, StoreError, Subscription, Vacancy,
+    Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
 };
 
 /// An operation of a [`Store`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// [`Store::read`]
+    /// [`Store::read`] and [`Store::read_stamped`]
     Read,
     /// [`Store::lease`]
     Lease,
@@ -89,6 +89,11 @@ where
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         (self.watch)(Operation::Read, &keys.iter().collect::<Vec<_>>());
         self.store.read(keys)
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        (self.watch)(Operation::Read, &keys.iter().chain(stamped).collect::<Vec<_>>());
+        self.store.read_stamped(keys, stamped)
     }
 
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {

@@ -189,7 +189,9 @@ impl<'a, DB: Backend> Run<'a, DB> {
             return Ok(());
         };
         let healed = self.settings.heal && {
-            let keys: Vec<_> = wrong.iter().map(|wrong| &wrong.wanted.cell).collect();
+            // What depends on the table may be as wrong.
+            let table = payload::table_key(self.model);
+            let keys: Vec<_> = wrong.iter().map(|wrong| &wrong.wanted.cell).chain([&table]).collect();
             layers.settle(&keys)
         };
         for wrong in wrong {

@@ -16,7 +16,7 @@ use larder::{
     Codec, Larder, MemoryStore, NearOptions, Repository,
     store::{
         Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall,
-        Scanned, Store, StoreError, Subscription, Vacancy,
+        Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
     },
 };
 
@@ -91,6 +91,10 @@ impl Store for Endless {
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.inner.settle(nonce, keys)
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.inner.read_stamped(keys, stamped)
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

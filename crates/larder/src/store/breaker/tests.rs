@@ -118,6 +118,10 @@ impl Store for Shared {
         self.0.ask(Operation::Settle, |store| store.settle(nonce, keys))
     }
 
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.0.ask(Operation::Read, |store| store.read_stamped(keys, stamped))
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.0.ask(Operation::Inspect, |store| store.inspect(keys))
     }

@@ -80,8 +80,31 @@ impl Shard {
         kept.cell(key.layout())
     }
 
-    pub(super) fn lease(&mut self, key: &CellKey, token: Nonce, deadline: Duration, now: Duration) -> bool {
-        let vacant = matches!(self.read(key, now), Cell::Vacant(_));
+    /// The stamp of a value of whatever layout.
+    pub(super) fn stamp(&mut self, key: &CellKey, now: Duration) -> Option<Nonce> {
+        if self.marker(key, now).is_some() {
+            return None;
+        }
+        self.kept.get(key.as_bytes()).filter(|kept| kept.value.is_some() && kept.deadline > now).map(|kept| kept.stamp)
+    }
+
+    pub(super) fn lease(
+        &mut self,
+        key: &CellKey,
+        vacancy: Vacancy,
+        token: Nonce,
+        deadline: Duration,
+        now: Duration,
+    ) -> bool {
+        let vacant = match self.read(key, now) {
+            Cell::Vacant(Vacancy::Nothing) => true,
+            Cell::Vacant(_) => key.layout() != Layout::STAMP,
+            Cell::Value(_) => {
+                let is_it = |kept: &Kept| vacancy == Vacancy::Outdated(kept.stamp);
+                self.kept.peek(key.as_bytes()).is_some_and(is_it)
+            }
+            Cell::Leased(_) | Cell::InDoubt => false,
+        };
         if vacant {
             self.keep(key, Kept { layout: key.layout(), stamp: token, value: None, deadline });
         }

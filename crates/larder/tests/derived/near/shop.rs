@@ -13,7 +13,7 @@ use larder::{
     Larder, MemoryStore, NearOptions,
     store::{
         Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Line, Listener, Listening, Nonce, Operation, Position,
-        Recall, Scanned, Store, StoreError, Subscription, Vacancy, Watched,
+        Recall, Scanned, Stamped, Store, StoreError, Subscription, Vacancy, Watched,
     },
 };
 
@@ -151,6 +151,10 @@ impl Store for Deaf {
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.store.settle(nonce, keys)
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.store.read_stamped(keys, stamped)
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {

@@ -10,7 +10,7 @@ use larder::{
     Event, HandleEvent, Larder, MemoryStore, Models,
     store::{
         Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall,
-        Scanned, Store, StoreError, Subscription, Vacancy,
+        Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
     },
     verify::{Report, Verify},
 };
@@ -188,6 +188,10 @@ impl Store for Disturbed {
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
         self.store.settle(nonce, keys)
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        self.store.read_stamped(keys, stamped)
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
