@@ -132,7 +132,7 @@ fn a_begin_that_takes_too_long_rolls_the_write_back() {
     let (ada, users) = (shop.user("ada"), User::repository(&shop.larder));
     shop.faults.after(Operation::Begin).run(|| std::thread::park_timeout(Duration::from_millis(150)));
     let refused = users.update(ada.id, &renamed("never@example.com"));
-    assert!(matches!(refused, Err(Error::TooSlow { n_cells: 3 })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::TooSlow { n_cells: 4 })), "{refused:?}");
     shop.faults.clear();
     // Nothing is left in doubt.
     users.get(ada.id).unwrap();
@@ -163,7 +163,7 @@ fn postgres_ends_a_transaction_that_idles_too_long() {
     });
     // The connection is gone when COMMIT is sent, and a handle can't tell that from one that is lost after it.
     assert!(matches!(unknown, Err(Error::CommitUnknown(_))), "{unknown:?}");
-    assert_eq!(shop.events.take(), ["commit unknown: 3"]);
+    assert_eq!(shop.events.take(), ["commit unknown: 4"]);
     in_doubt_until_certain(&shop.larder, &shop.meter, sent.unwrap(), within + takes, &ada);
     assert!(users.find_by_email("never@example.com").unwrap().is_none());
 }
@@ -204,7 +204,7 @@ fn a_connection_lost_at_commit_is_unknown_and_its_cells_stay_in_doubt_until_it_i
     let sent = Instant::now();
     let unknown = users.update(ada.id, &renamed("never@example.com"));
     assert!(matches!(unknown, Err(Error::CommitUnknown(_))), "{unknown:?}");
-    assert!(shop.events.take().contains(&"commit unknown: 3".to_owned()));
+    assert!(shop.events.take().contains(&"commit unknown: 4".to_owned()));
     in_doubt_until_certain(&shop.larder, &shop.meter, sent, within + takes, &ada);
 }
 
@@ -222,7 +222,7 @@ fn after_a_commit_whose_answer_is_lost_everybody_reads_the_new_row() {
     let sent = Instant::now();
     let unknown = writer.update(ada.id, &renamed("new@example.com"));
     assert!(matches!(unknown, Err(Error::CommitUnknown(_))), "{unknown:?}");
-    assert_eq!(branch.events.take(), ["commit unknown: 3"]);
+    assert_eq!(branch.events.take(), ["commit unknown: 4"]);
     let changed = User { email: "new@example.com".to_owned(), ..ada };
     for users in [&reader, &writer] {
         assert_eq!(users.get(changed.id).unwrap(), changed);

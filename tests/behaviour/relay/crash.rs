@@ -71,7 +71,7 @@ fn a_relay_that_is_killed_at_any_step_leaves_its_rows_and_the_next_one_settles_t
             relay(&shop.larder).run_once()
         }));
         assert!(killed.is_err(), "{point:?}");
-        assert_eq!(outbox(&mut shop.database.connect()), [3], "{point:?}");
+        assert_eq!(outbox(&mut shop.database.connect()), [4], "{point:?}");
         // The next one does not wait for locks of the one that is gone.
         eventually(LONG, || relay(&shop.larder).run_once().unwrap() == 1);
         assert_eq!(User::repository(&shop.larder).get(changed.id).unwrap(), changed, "{point:?}");
@@ -94,7 +94,7 @@ fn a_relay_whose_session_is_ended_at_any_step_leaves_its_rows_and_tries_again() 
             relay(&shop.larder).run_once()
         };
         assert!(matches!(failed, Err(Error::Database(_))), "{point:?}: {failed:?}");
-        assert_eq!(outbox(&mut shop.database.connect()), [3], "{point:?}");
+        assert_eq!(outbox(&mut shop.database.connect()), [4], "{point:?}");
         assert_eq!(relay(&shop.larder).run_once().unwrap(), 1);
         assert_eq!(User::repository(&shop.larder).get(changed.id).unwrap(), changed, "{point:?}");
     }

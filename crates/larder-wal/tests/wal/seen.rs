@@ -50,7 +50,7 @@ fn the_cells_of_changed_rows_are_settled_and_no_others() {
     };
     assert_eq!(
         after("UPDATE books SET author_id = 2 WHERE id = 10"),
-        ["books:author_id:1", "books:author_id:2", "books:id:10"]
+        ["books:*", "books:author_id:1", "books:author_id:2", "books:id:10"]
     );
     // No column of the model.
     assert_eq!(after("UPDATE books SET n_reads = n_reads + 1"), [] as [&str; 0]);
@@ -58,7 +58,7 @@ fn the_cells_of_changed_rows_are_settled_and_no_others() {
     assert_eq!(after("BEGIN; DELETE FROM authors; ROLLBACK"), [] as [&str; 0]);
     assert_eq!(
         after("BEGIN; DELETE FROM books WHERE id = 11; SAVEPOINT s; DELETE FROM authors; ROLLBACK TO s; COMMIT"),
-        ["books:author_id:1", "books:id:11"]
+        ["books:*", "books:author_id:1", "books:id:11"]
     );
 }
 

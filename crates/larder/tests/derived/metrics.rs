@@ -50,7 +50,7 @@ fn what_was_counted_is_published_once() {
         ("larder.leases model=users outcome=granted", 2),
         ("larder.fills model=users outcome=stored", 2),
         ("larder.near.copies model=users outcome=kept", 2),
-        ("larder.invalidations.sent model=users", 2),
+        ("larder.invalidations.sent model=users", 3),
         ("larder.rows.written model=users", 1),
         ("larder.store.cells operation=read", 2),
         ("larder.memos outcome=hit", 0),
