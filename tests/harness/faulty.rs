@@ -219,6 +219,10 @@ impl<S: Store> Store for Faulty<S> {
         self.disturb(Operation::Read, |store| store.read_stamped(keys, stamped))
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        self.disturb(Operation::Stamp, |store| store.stamp(keys, ttl))
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.disturb(Operation::Inspect, |store| store.inspect(keys))
     }

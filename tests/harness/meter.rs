@@ -40,6 +40,8 @@ pub struct Counts {
     pub reads: usize,
     /// Round trips of `Store::lease`.
     pub leases: usize,
+    /// Round trips of `Store::stamp`.
+    pub stamps: usize,
     /// Round trips of `Store::fill`.
     pub fills: usize,
     /// Round trips of `Store::begin`.
@@ -58,8 +60,12 @@ impl Counts {
     /// The same in fewer words.
     #[must_use]
     pub fn cost(&self) -> Cost {
-        let Self { sql, session: _, reads, leases, fills, begins, finishes, settles, inspects, scans } = *self;
-        Cost { sql, store_reads: reads + inspects + scans, store_writes: leases + fills + begins + finishes + settles }
+        let Self { sql, session: _, reads, leases, stamps, fills, begins, finishes, settles, inspects, scans } = *self;
+        Cost {
+            sql,
+            store_reads: reads + inspects + scans,
+            store_writes: leases + stamps + fills + begins + finishes + settles,
+        }
     }
 }
 

@@ -37,6 +37,39 @@ pub(crate) fn stamp_in(link: &mut Link, answer: Value) -> Result<Option<Nonce>, 
     }
 }
 
+/// Reads what `stamp.lua` answers of so many keys, of which it put `own` where there was nothing.
+pub(crate) fn stamps_in(
+    link: &mut Link,
+    answer: Value,
+    n: usize,
+    own: Nonce,
+) -> Result<Vec<Option<Nonce>>, StoreError> {
+    let Value::BulkString(bytes) = answer else {
+        return Err(match answer {
+            Value::ServerError(error) => from_server(&error),
+            _ => link.refuse("a script answers with a string"),
+        });
+    };
+    let mut stamps = Vec::with_capacity(n);
+    let (digits, mut rest) = bytes.split_at_checked(n).unwrap_or_default();
+    for digit in digits {
+        stamps.push(match (digit, rest.split_first_chunk::<16>()) {
+            (b'0', _) => None,
+            (b'1', _) => Some(own),
+            (b'2', Some((stamp, behind))) => {
+                rest = behind;
+                Some(Nonce::from_bytes(*stamp))
+            }
+            _ => return Err(link.refuse("each key has a digit, and each value a stamp")),
+        });
+    }
+    if stamps.len() == n && rest.is_empty() {
+        Ok(stamps)
+    } else {
+        Err(link.refuse("each key has a digit, and each value a stamp"))
+    }
+}
+
 /// Reads what `MGET` and `PTTL` have found under a key.
 pub(crate) fn inspected(link: &mut Link, key: &CellKey, value: Value, left: &Value) -> Result<Inspected, StoreError> {
     let stamp = if let Value::BulkString(bytes) = &value { stamp(bytes) } else { None };

@@ -9,7 +9,7 @@ use larder::store::{
 
 use crate::{
     BuildError, RedisStoreBuilder,
-    answer::{cell, inspected, page, stamp_in},
+    answer::{cell, inspected, page, stamp_in, stamps_in},
     cell::{HEADER_BYTES, header},
     glob,
     link::Link,
@@ -257,6 +257,30 @@ impl Store for RedisStore {
                 }
             }
             Ok(leases)
+        })
+    }
+
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let script = &*scripts::STAMP;
+        self.with_link(|link| {
+            if !self.quarantine.is_over(link.seen(), self.clock.now()) {
+                return Ok(vec![None; keys.len()]);
+            }
+            let stamp = Nonce::fresh();
+            let mut request = Request::with_capacity(128 + 64 * keys.len());
+            for keys in keys.chunks(BATCH) {
+                self.evalsha(&mut request, script, (keys.iter().copied(), &[]), 2);
+                request.arg(&[&header(b'V', link.fence(), Layout::STAMP, stamp)]).number(milliseconds(ttl));
+            }
+            let answers = link.run(script, &request)?;
+            let mut stamps = Vec::with_capacity(keys.len());
+            for (keys, answer) in keys.chunks(BATCH).zip(answers) {
+                stamps.extend(stamps_in(link, answer, keys.len(), stamp)?);
+            }
+            Ok(stamps)
         })
     }
 

@@ -142,14 +142,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes leases on vacant cells: `None` where somebody else has been there since, or where leases are not to be had now.
     ///
-    /// A lease of [`Layout::STAMP`] is granted only where there is nothing of any layout in this life of the server.
-    ///
     /// All leases of a call share one fresh [`Nonce`]. The caller must have the answer in hand **before** it sends the query
     /// whose result it is going to fill in.
     ///
     /// # Errors
     /// As [`Store::read`]. After an error the leases may or may not stand; nobody holds them, and they expire.
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError>;
+
+    /// Puts a value without bytes, of [`Layout::STAMP`], into every cell that holds nothing of this life of the server: the stamps of all
+    /// values that are there then, of whatever layout. `None` where there is a lease or a marker, or where leases are not to be had now.
+    ///
+    /// # Errors
+    /// As [`Store::read`]. After an error the values may or may not have been put; nobody knows their stamps.
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError>;
 
     /// Puts values into leased cells: `true` where the lease was still in place and the value is now served.
     ///

@@ -80,6 +80,10 @@ impl Store for Late {
         self.inner.store.read_stamped(keys, stamped)
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        self.inner.store.stamp(keys, ttl)
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.inner.store.inspect(keys)
     }

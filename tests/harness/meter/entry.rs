@@ -33,6 +33,7 @@ impl Entry {
                 let counter = match operation {
                     Operation::Read => &mut counts.reads,
                     Operation::Lease => &mut counts.leases,
+                    Operation::Stamp => &mut counts.stamps,
                     Operation::Fill => &mut counts.fills,
                     Operation::Begin => &mut counts.begins,
                     Operation::Finish => &mut counts.finishes,

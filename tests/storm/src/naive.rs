@@ -80,6 +80,10 @@ impl Store for DeleteAfterCommit {
         Ok((self.read(keys)?, vec![None; stamped.len()]))
     }
 
+    fn stamp(&self, keys: &[&CellKey], _: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        Ok(vec![None; keys.len()])
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         let inspected = |cell| Inspected { cell, stamp: None, expires_in: None };
         Ok(self.read(keys)?.into_iter().map(inspected).collect())

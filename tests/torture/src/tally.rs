@@ -188,6 +188,7 @@ pub fn name(operation: Operation) -> &'static str {
     match operation {
         Operation::Read => "read",
         Operation::Lease => "lease",
+        Operation::Stamp => "stamp",
         Operation::Fill => "fill",
         Operation::Begin => "begin",
         Operation::Finish => "finish",

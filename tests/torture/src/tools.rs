@@ -226,6 +226,10 @@ impl Store for HandsOff {
         self.0.read_stamped(keys, stamped)
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        self.0.stamp(keys, ttl)
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.0.inspect(keys)
     }

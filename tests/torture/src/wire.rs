@@ -313,6 +313,10 @@ impl Store for Wire {
         self.store.read_stamped(keys, stamped)
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        self.store.stamp(keys, ttl)
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.store.inspect(keys)
     }

@@ -1,5 +1,5 @@
--- Puts leases into cells that hold nothing of this fence and layout; those of the layout of stamps, into cells that hold nothing of this
--- fence. ARGV: time to live in ms, then for each key its lease, and behind it the stamp(16) of a value that is of no use any more, if any.
+-- Puts leases into cells that hold nothing of this fence and layout. ARGV: time to live in ms, then for each key its lease, and behind it
+-- the stamp(16) of a value that is of no use any more, if any.
 -- Answers 0 if refused, 1 if granted, 2 if granted over something that was no cell.
 local answers = {}
 for i, key in ipairs(KEYS) do
@@ -10,8 +10,7 @@ for i, key in ipairs(KEYS) do
   else
     local head = head_of(key)
     local tag = tag_of(head)
-    local same = string.sub(lease, 10, 17) == '!!!!!!!!' and 9 or 17
-    local is_there = (tag == 'V' or tag == 'L') and string.sub(head, 2, same) == string.sub(lease, 2, same)
+    local is_there = (tag == 'V' or tag == 'L') and string.sub(head, 2, 17) == string.sub(lease, 2, 17)
     if tag == 'M' or (is_there and not (tag == 'V' and string.sub(head, 18, 33) == outdated)) then
       answers[i] = '0'
     else

@@ -93,6 +93,10 @@ impl Store for Timed {
         self.timed(Operation::Lease, keys.len(), |store| store.lease(keys, ttl))
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        self.timed(Operation::Stamp, keys.len(), |store| store.stamp(keys, ttl))
+    }
+
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
         self.timed(Operation::Fill, fills.len(), |store| store.fill(fills))
     }

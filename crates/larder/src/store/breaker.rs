@@ -188,6 +188,10 @@ impl Store for Breaker {
         Ok(leases)
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        self.try_ask(keys.len(), Refusal::IsAnAnswer, |store| store.stamp(keys, ttl))
+    }
+
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
         self.try_ask(fills.len(), Refusal::IsAnAnswer, |store| store.fill(fills))
     }

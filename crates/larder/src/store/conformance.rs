@@ -146,8 +146,9 @@ macro_rules! store_conformance_tests {
                 stamps:
                     stamps_come_with_cells_in_their_order,
                     only_values_have_stamps_and_those_of_every_layout,
-                    a_stub_takes_the_place_of_nothing_else,
-                    a_stub_gives_way_to_a_value,
+                    a_stamp_is_put_where_there_is_nothing,
+                    a_stamp_gives_way_to_a_value_and_to_a_write,
+                    many_stamps_are_put_in_the_order_of_their_keys,
                     an_outdated_value_gives_way_to_a_lease;
                 scanning:
                     a_scan_finds_values_leases_and_markers,

@@ -57,8 +57,8 @@ impl Layout {
 
     /// The layout of a value without bytes, of which only the stamp matters: it says that the cell has not been written since.
     ///
-    /// To whoever wants anything else of the cell it is [`Vacancy::Foreign`](super::Vacancy::Foreign), and gives way to a lease; a lease
-    /// of this layout gives way to values and leases of every other.
+    /// [`Store::stamp`](super::Store::stamp) puts it. To whoever wants anything else of the cell it is
+    /// [`Vacancy::Foreign`](super::Vacancy::Foreign), and gives way to a lease.
     pub const STAMP: Self = Self(*b"!!!!!!!!");
 
     /// The layout of a fingerprint, of which 48 bits count.

@@ -129,6 +129,12 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        let now = self.clock.now();
+        let (stamp, deadline) = (Nonce::fresh(), now.saturating_add(ttl));
+        Ok(keys.iter().map(|key| self.shard(key).put_stamp(key, stamp, deadline, now)).collect())
+    }
+
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
         let now = self.clock.now();
         Ok(fills

@@ -12,6 +12,8 @@ pub enum Operation {
     Read,
     /// [`Store::lease`]
     Lease,
+    /// [`Store::stamp`]
+    Stamp,
     /// [`Store::fill`]
     Fill,
     /// [`Store::begin`]
@@ -28,8 +30,17 @@ pub enum Operation {
 
 impl Operation {
     /// All of them: in the order in which a read and then a write use them, and those of maintenance.
-    pub const ALL: [Self; 8] =
-        [Self::Read, Self::Lease, Self::Fill, Self::Begin, Self::Finish, Self::Settle, Self::Inspect, Self::Scan];
+    pub const ALL: [Self; 9] = [
+        Self::Read,
+        Self::Lease,
+        Self::Stamp,
+        Self::Fill,
+        Self::Begin,
+        Self::Finish,
+        Self::Settle,
+        Self::Inspect,
+        Self::Scan,
+    ];
 }
 
 impl fmt::Display for Operation {
@@ -37,6 +48,7 @@ impl fmt::Display for Operation {
         f.pad(match self {
             Self::Read => "read",
             Self::Lease => "lease",
+            Self::Stamp => "stamp",
             Self::Fill => "fill",
             Self::Begin => "begin",
             Self::Finish => "finish",
@@ -99,6 +111,11 @@ where
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
         (self.watch)(Operation::Lease, &keys.iter().map(|(key, _)| *key).collect::<Vec<_>>());
         self.store.lease(keys, ttl)
+    }
+
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        (self.watch)(Operation::Stamp, keys);
+        self.store.stamp(keys, ttl)
     }
 
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {

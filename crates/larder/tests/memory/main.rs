@@ -97,6 +97,10 @@ impl Store for Endless {
         self.inner.read_stamped(keys, stamped)
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        self.inner.stamp(keys, ttl)
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.inner.inspect(keys)
     }

@@ -122,6 +122,10 @@ impl Store for Shared {
         self.0.ask(Operation::Read, |store| store.read_stamped(keys, stamped))
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        self.0.ask(Operation::Stamp, |store| store.stamp(keys, ttl))
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.0.ask(Operation::Inspect, |store| store.inspect(keys))
     }

@@ -1,10 +1,5 @@
-use super::subject::{FOREIGN, LONG, NOTHING, SHORT, Subject, elsewhere, key, stored};
+use super::subject::{FOREIGN, LONG, NOTHING, SHORT, Subject, elsewhere, held, key, stored};
 use crate::store::{BATCH, Cell, CellKey, Layout, Nonce, Recall, Vacancy};
-
-/// The same cell, for whoever wants to know that it is not written.
-fn stub(key: &CellKey) -> CellKey {
-    CellKey::new(key.as_bytes(), Layout::STAMP)
-}
 
 fn stamp(subject: &Subject, key: &CellKey) -> Option<Nonce> {
     let (cells, stamps) = subject.store().read_stamped(&[], std::slice::from_ref(key)).expect("stamps are read");
@@ -35,7 +30,7 @@ pub fn only_values_have_stamps_and_those_of_every_layout(subject: &Subject) {
     let lease = subject.lease(&value);
     assert_eq!(stamp(subject, &value), None);
     assert!(subject.fill(&value, lease, b"one"));
-    for key in [value.clone(), elsewhere(&value), stub(&value)] {
+    for key in [value.clone(), elsewhere(&value), CellKey::new(value.as_bytes(), Layout::STAMP)] {
         assert_eq!(stamp(subject, &key), Some(lease.token));
     }
     subject.lease(&leased);
@@ -51,35 +46,56 @@ pub fn only_values_have_stamps_and_those_of_every_layout(subject: &Subject) {
     assert_eq!(stamp(subject, &value), None);
 }
 
-/// A stub is put where there is nothing, and takes the place of no value and no lease of another layout.
-pub fn a_stub_takes_the_place_of_nothing_else(subject: &Subject) {
-    let [value, leased, vacant] = ["a", "b", "c"].map(key);
+/// A stamp is put where there is nothing, and what is there stays.
+pub fn a_stamp_is_put_where_there_is_nothing(subject: &Subject) {
+    let [value, vacant, leased, marked] = ["a", "b", "c", "d"].map(key);
     subject.put(&value, b"one");
-    let lease = subject.lease(&leased);
-    for key in [&value, &leased] {
-        assert_eq!(subject.try_lease(&stub(key), LONG), None);
-    }
-    assert!(subject.fill(&leased, lease, b"two"));
-    subject.put(&stub(&vacant), b"");
-    assert!(stamp(subject, &vacant).is_some());
-    assert_eq!(subject.try_lease(&stub(&vacant), LONG), None, "it is there already");
-    let short = key("d");
-    let lease = subject.lease(&stub(&short));
-    assert!(subject.fill_for(&stub(&short), lease, b"", SHORT));
-    subject.wait_until("the stub expires", || stamp(subject, &short).is_none());
+    let (before, lease, nonce) = (stamp(subject, &value), subject.lease(&leased), subject.begin(&marked));
+    let keys = [&marked, &value, &leased, &vacant, &value];
+    let stamps = subject.store().stamp(&keys, LONG).expect("stamps are put");
+    let put = stamps[3];
+    assert!(put.is_some() && put != before);
+    assert_eq!(stamps, [None, before, None, put, before]);
+    assert_eq!((subject.read(&value), subject.read(&marked)), (held(b"one"), Cell::InDoubt));
+    assert_eq!(stamp(subject, &vacant), put);
+    assert_eq!(subject.store().stamp(&[&vacant], LONG).expect("it is there"), [put]);
+    assert!(subject.fill(&leased, lease, b"two"), "the lease is still in place");
+    subject.finish(&marked, nonce, stored(b"three"));
+    assert_eq!(subject.store().stamp(&[&marked], LONG).expect("it is there"), [Some(nonce)]);
+    assert_eq!(subject.store().stamp(&[], LONG).expect("nothing is wanted"), []);
 }
 
-/// A stub, and a lease for one, are foreign to whoever wants a value, and give way to him.
-pub fn a_stub_gives_way_to_a_value(subject: &Subject) {
-    let [filled, leased] = ["a", "b"].map(key);
-    subject.put(&stub(&filled), b"");
-    let stamped = stamp(subject, &filled);
+/// A stamp is foreign to whoever wants a value, and gives way to him; it expires, and writes take it away.
+pub fn a_stamp_gives_way_to_a_value_and_to_a_write(subject: &Subject) {
+    let put = |key: &CellKey, ttl| subject.store().stamp(&[key], ttl).expect("it is put")[0].expect("there is nothing");
+    let [filled, written, short] = ["a", "b", "c"].map(key);
+    let first = put(&filled, LONG);
     assert_eq!(subject.read(&filled), FOREIGN);
     subject.put(&filled, b"one");
-    assert_ne!(stamp(subject, &filled), stamped);
-    let lease = subject.lease(&stub(&leased));
-    subject.put(&leased, b"two");
-    assert!(!subject.fill(&stub(&leased), lease, b""));
+    assert_ne!(stamp(subject, &filled), Some(first));
+    put(&written, LONG);
+    let nonce = subject.begin(&written);
+    assert_eq!(stamp(subject, &written), None);
+    subject.finish(&written, nonce, crate::store::Ending::RolledBack);
+    assert_eq!(stamp(subject, &written), None, "nobody knows whether another has written");
+    put(&short, SHORT);
+    subject.wait_until("the stamp expires", || stamp(subject, &short).is_none());
+}
+
+/// More keys than a batch have their stamps in their order.
+pub fn many_stamps_are_put_in_the_order_of_their_keys(subject: &Subject) {
+    let keys: Vec<CellKey> = (0..2 * BATCH + 3).map(|n| key(&format!("users:id:{n}"))).collect();
+    let some: Vec<_> = keys.iter().step_by(3).map(|key| (key, stored(key.as_bytes()))).collect();
+    let nonce = Nonce::fresh();
+    let marked: Vec<&CellKey> = some.iter().map(|(key, _)| *key).collect();
+    subject.store().begin(nonce, &marked, LONG, Recall::Announced).expect("marked");
+    subject.store().finish(nonce, &some).expect("written");
+    let stamps = subject.store().stamp(&keys.iter().collect::<Vec<_>>(), LONG).expect("they are put");
+    assert_eq!(subject.store().read_stamped(&[], &keys).expect("they are there").1, stamps);
+    for (n, stamp) in stamps.into_iter().enumerate() {
+        assert_eq!(stamp == Some(nonce), n.is_multiple_of(3), "key {n}");
+        assert!(stamp.is_some(), "key {n}");
+    }
 }
 
 /// A value gives way to whoever knows its stamp and that it is of no use any more, and to nobody who knows an earlier one.

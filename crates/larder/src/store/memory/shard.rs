@@ -88,6 +88,25 @@ impl Shard {
         self.kept.get(key.as_bytes()).filter(|kept| kept.value.is_some() && kept.deadline > now).map(|kept| kept.stamp)
     }
 
+    /// Puts a value without bytes where there is nothing: the stamp of the value that is there then.
+    pub(super) fn put_stamp(
+        &mut self,
+        key: &CellKey,
+        stamp: Nonce,
+        deadline: Duration,
+        now: Duration,
+    ) -> Option<Nonce> {
+        match self.read(key, now) {
+            Cell::InDoubt => None,
+            Cell::Vacant(Vacancy::Nothing) => {
+                self.keep(key, Kept { layout: Layout::STAMP, stamp, value: Some(Bytes::new()), deadline });
+                // What is larger than the shard is not kept.
+                self.stamp(key, now)
+            }
+            _ => self.stamp(key, now),
+        }
+    }
+
     pub(super) fn lease(
         &mut self,
         key: &CellKey,
@@ -97,8 +116,7 @@ impl Shard {
         now: Duration,
     ) -> bool {
         let vacant = match self.read(key, now) {
-            Cell::Vacant(Vacancy::Nothing) => true,
-            Cell::Vacant(_) => key.layout() != Layout::STAMP,
+            Cell::Vacant(_) => true,
             Cell::Value(_) => {
                 let is_it = |kept: &Kept| vacancy == Vacancy::Outdated(kept.stamp);
                 self.kept.peek(key.as_bytes()).is_some_and(is_it)

@@ -194,6 +194,10 @@ impl Store for Disturbed {
         self.store.read_stamped(keys, stamped)
     }
 
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        self.store.stamp(keys, ttl)
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.spy.0.lock().unwrap().extend_from_slice(keys);
         fail(&self.inspections_to_fail)?;
