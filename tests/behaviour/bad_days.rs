@@ -6,6 +6,7 @@ mod postgres;
 mod ramp;
 mod redis;
 mod site;
+mod stopped;
 mod writers;
 
 use std::{

@@ -48,8 +48,9 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// The number of connections at most. An operation holds one for its round trip only; one that finds none waits for at
-    /// most 100 ms, then fails with a time-out.
+    /// The number of connections at most. An operation holds one for its round trip only. One that finds none waits while others are
+    /// answered, for no longer than the [`io_timeout`](Self::io_timeout), and where nobody is for 100 ms, or a fifth of that time-out
+    /// if it is more; then it fails with a time-out.
     ///
     /// Who listens, which is each handle with a near cache, has one more of its own; so has a store that writes strict models.
     ///
@@ -72,7 +73,7 @@ impl RedisStoreBuilder {
     }
 
     /// How long the server may take to accept a request, and how long to send the next part of its answer. A connection that
-    /// has timed out is dropped. Longer than this plus 100 ms for a connection, twice, an operation lasts only against a
+    /// has timed out is dropped. Longer than this, and as long for a connection, twice, an operation lasts only against a
     /// server that sends its answers drop by drop.
     ///
     /// Defaults to 500 ms.

@@ -30,8 +30,8 @@ use crate::{
 /// [scan](Store::scan) is one `SCAN`, which steps over some 500 keys of the server whomever they belong to. Each key is one string,
 /// which holds a cell and 33 bytes besides a value.
 ///
-/// Operations never wait for a connection longer than 100 ms, for the server longer than the time-outs of the
-/// [builder](RedisStore::builder), and not at all while the server can't be reached. Only a write that recalls copies waits longer.
+/// Operations never wait for a connection, or for the server, longer than the time-outs of the [builder](RedisStore::builder), for a
+/// connection not much longer than 100 ms while nobody is answered, and not at all while the server can't be reached. Only a write that recalls copies waits longer.
 ///
 /// The server must be a master that is spoken to directly, not through a proxy that spreads connections over servers: what a
 /// connection knows of its server's life is learned when it is made. Its `maxmemory-policy` may be any of `allkeys-lru`,
@@ -125,6 +125,9 @@ impl RedisStore {
     fn with_link<T>(&self, work: impl FnOnce(&mut Link) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut link = self.pool.link()?;
         let done = work(&mut link);
+        if !link.is_broken() {
+            self.pool.answered();
+        }
         // One that was only too slow says nothing of the others.
         if link.is_broken() && !done.as_ref().is_err_and(StoreError::is_timeout) {
             self.pool.end_era(link.era());

@@ -181,7 +181,9 @@ impl Oracle {
             }
             // A transaction that only reads is no more than a transaction.
             Event::ReadFailed { from: Layer::Database, .. } => self.tally.n_failed += 1,
-            Event::ReadFailed { .. } => self.tally.n_failed_reads += 1,
+            Event::ReadFailed { began, why, .. } => {
+                self.tally.read_failed(format!("{thread} from {began} to {at}: {why}"))
+            }
             Event::Quiet => {
                 self.quiet.insert(thread);
             }

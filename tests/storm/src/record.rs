@@ -80,8 +80,8 @@ pub(crate) enum Event {
     /// A read has ended; rows that were asked for and are not there were not found.
     /// It was allowed to look no nearer than `from`, and had to go as far as `to`.
     Read { began: Moment, asked: Asked, found: Vec<Version>, from: Layer, to: Layer },
-    /// A read got no answer.
-    ReadFailed { began: Moment, from: Layer },
+    /// A read got no answer, for that reason.
+    ReadFailed { began: Moment, from: Layer, why: String },
     /// By now nobody writes any more; what comes are reads.
     Quiet,
     /// The thread is no more. Not written by workers: it is what the end of a stream means.
@@ -155,7 +155,7 @@ mod tests {
                 from: Layer::Near,
                 to: Layer::Shared,
             },
-            Event::ReadFailed { began: u64::MAX, from: Layer::Shared },
+            Event::ReadFailed { began: u64::MAX, from: Layer::Shared, why: "no connection".to_owned() },
             Event::Quiet,
         ];
         events.into_iter().map(|event| Record { thread: 1, at: 9, event }).collect()

@@ -163,10 +163,9 @@ impl Report {
         expect(self.n_struck > 0 || scenario.faults.is_empty(), "what was broken has hit nobody");
         let is_seldom = n_failed * 100 <= self.n_operations();
         expect(scenario.failing != Failing::Seldom || is_seldom, "too many operations failed");
-        expect(
-            scenario.failing == Failing::Any || n_failed_reads == 0,
-            "a read failed that needed nothing that was away",
-        );
+        let why =
+            format!("a read failed that needed nothing that was away: {}", self.tally.why_reads_failed.join("; "));
+        expect(scenario.failing == Failing::Any || n_failed_reads == 0, &why);
         match self.bound {
             Bound::Never => expect(n_stale == 0, "something stale was read"),
             Bound::Within(bound) => expect(stalest <= bound, "something was read that had been stale for too long"),

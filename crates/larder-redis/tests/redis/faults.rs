@@ -9,10 +9,12 @@ use std::{
 };
 
 use larder::store::{BATCH, Nonce, Recall, Store};
+use larder_redis::RedisStore;
 
 use crate::{
     cells::{LONG, NOTHING, begin, finish, held, key, keys, lease, put, read, stored},
     eventually::eventually,
+    line::DisturbedLine,
     server::Server,
 };
 
@@ -130,9 +132,9 @@ fn of_connections_that_the_server_has_cut_one_operation_at_most_fails() {
 }
 
 #[test]
-fn an_operation_waits_a_tenth_of_a_second_for_a_connection() {
+fn an_operation_waits_a_fifth_of_the_time_out_for_a_connection_while_nobody_is_answered() {
     let server = Server::private(&[]);
-    let store = server.builder().pool_size(1).io_timeout(Duration::from_secs(5)).build().unwrap();
+    let store = server.builder().pool_size(1).io_timeout(Duration::from_secs(10)).build().unwrap();
     put(&store, &key("a"), b"one");
     let frozen = server.freeze();
     let (answers, answered) = mpsc::channel();
@@ -147,10 +149,40 @@ fn an_operation_waits_a_tenth_of_a_second_for_a_connection() {
         // One has the connection and waits for the server; the other waits for the connection.
         let (answer, elapsed) = answered.recv().unwrap();
         assert!(answer.unwrap_err().is_timeout());
-        assert!(elapsed >= Duration::from_millis(95) && elapsed < Duration::from_secs(1), "{elapsed:?}");
+        assert!(elapsed >= Duration::from_millis(1_990) && elapsed < Duration::from_secs(8), "{elapsed:?}");
         drop(frozen);
         assert_eq!(answered.recv().unwrap().0.unwrap(), held(b"one"));
     });
+}
+
+#[test]
+fn an_operation_waits_for_a_connection_as_long_as_others_are_answered_and_no_longer_than_the_time_out() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let server = Server::private(&[]);
+    let line = DisturbedLine::to(server.port());
+    let store = RedisStore::builder(&line.url()).namespace("n:").quarantine(Duration::ZERO);
+    let store = store.pool_size(1).io_timeout(TIMEOUT).build().unwrap();
+    put(&store, &key("a"), b"one");
+    // Some tenth of a second for each answer, one after the other: the last of them would come after four.
+    line.trickle(Some(Duration::from_millis(2)));
+    let barrier = Barrier::new(40);
+    let ask = || {
+        barrier.wait();
+        let start = Instant::now();
+        (read(&store, &key("a")), start.elapsed())
+    };
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asking: Vec<_> = (0..40).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    });
+    let (answered, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(answer, _)| answer.is_ok());
+    // Longer than where nobody is answered.
+    assert!(answered.iter().any(|(_, waited)| *waited > TIMEOUT / 2), "{answered:?}");
+    assert!(!refused.is_empty());
+    for (answer, waited) in refused {
+        assert!(answer.unwrap_err().is_timeout());
+        assert!(waited >= TIMEOUT && waited < TIMEOUT + SLACK, "{waited:?}");
+    }
 }
 
 #[test]

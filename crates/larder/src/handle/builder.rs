@@ -108,6 +108,9 @@ impl<DB: Backend> Builder<DB> {
     /// How long a read that the caches can't answer, or a transaction, waits for a connection of the pool before it fails with
     /// [`Error::Pool`](crate::Error::Pool). Defaults to a second, or the pool's own `connection_timeout` if that is shorter.
     ///
+    /// It waits in tenths, each of which the pool's own event handler takes for a wait: a process that was stopped in the middle, or a
+    /// machine that was suspended, loses one of them and no more.
+    ///
     /// While the database can't be reached only the first who find that out wait. A statement that has been sent is waited for: give the
     /// pool's URL `connect_timeout` and `tcp_user_timeout`, and the server `statement_timeout`, to bound that.
     #[must_use]

@@ -24,6 +24,10 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// For how long what was seen last is believed. A pool that nobody asks for a while may have let its connections go.
 const BELIEVED: Duration = Duration::from_secs(5);
 
+/// A wait has so many parts. Time goes on while a process or its machine stands still, and a wait that was one piece would be over when it
+/// goes on, whatever has become free; so a stop costs a part.
+const PARTS: u32 = 10;
+
 /// With this much as its `connection_timeout`, a pool tries to connect once a second.
 const PROMPT: Duration = Duration::from_secs(2);
 
@@ -56,7 +60,6 @@ impl<DB: Backend> Connections<DB> {
     }
 
     #[cfg(feature = "postgres")]
-    #[cfg(feature = "postgres")]
     pub(super) fn pool(&self) -> &Pool<ConnectionManager<DB::Connection>> {
         &self.pool
     }
@@ -65,18 +68,19 @@ impl<DB: Backend> Connections<DB> {
     pub(super) fn get(&self) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
         // Even without a wait the pool is told that one is wanted: it goes on trying, as many at once as it may have connections.
         let wait = if self.is_known_to_be_away() { Duration::ZERO } else { self.wait };
-        match self.pool.get_timeout(wait) {
+        match in_parts(wait, |part| self.pool.get_timeout(part).map_err(|error| cause_of(&error))) {
             Ok(connection) => {
                 if self.is_away.load(Ordering::Relaxed) {
                     self.came_back();
                 }
                 Ok(connection)
             }
-            Err(error) => Err(Error::Pool(self.failed(&error, wait))),
+            Err(cause) => Err(Error::Pool(self.failed(cause, wait))),
         }
     }
 
-    /// The same for somebody who waits until then at most, which may be too short to say anything of the database.
+    /// The same for somebody who waits until then at most, wherever his process stood still: too short, perhaps, to say anything of the
+    /// database.
     pub(super) fn get_until(&self, end: Instant) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -107,10 +111,7 @@ impl<DB: Backend> Connections<DB> {
         self.pool.state().connections == 0
     }
 
-    fn failed(&self, error: &r2d2::Error, waited: Duration) -> PoolError {
-        let text = error.to_string();
-        // "timed out waiting for connection", and behind it the manager's error, if there was one and nobody else was told of it.
-        let cause = text.split_once(": ").map(|(_, cause)| cause.to_owned());
+    fn failed(&self, cause: Option<String>, waited: Duration) -> PoolError {
         if !self.has_none() {
             return PoolError::Exhausted { waited, cause };
         }
@@ -140,6 +141,37 @@ impl<DB: Backend> Connections<DB> {
             tracing::info!("connections to the database can be made again");
         }
     }
+}
+
+/// What an attempt to connect failed with, if this wait is the one that is told of it.
+fn cause_of(error: &r2d2::Error) -> Option<String> {
+    // "timed out waiting for connection", and behind it the manager's error, if there was one and nobody else was told of it.
+    error.to_string().split_once(": ").map(|(_, cause)| cause.to_owned())
+}
+
+/// Waits for as long by `get`, which is given a part of the time at once, and gives the last cause that it told.
+fn in_parts<T>(
+    wait: Duration,
+    mut get: impl FnMut(Duration) -> std::result::Result<T, Option<String>>,
+) -> std::result::Result<T, Option<String>> {
+    if wait.is_zero() {
+        return get(wait);
+    }
+    let part = wait / PARTS;
+    let mut cause = None;
+    for n in 1..=PARTS + 1 {
+        let start = Instant::now();
+        match get(part) {
+            Ok(got) => return Ok(got),
+            Err(told) => cause = told.or(cause),
+        }
+        // Whoever was stopped in the last part has not looked since; only once, or where everything is late a wait would have no end.
+        let was_stopped = start.elapsed() > part * 2;
+        if n == PARTS && !was_stopped {
+            break;
+        }
+    }
+    Err(cause)
 }
 
 #[cfg(test)]
@@ -184,6 +216,36 @@ mod tests {
         }
         drop(taken);
         connections.get().unwrap();
+    }
+
+    /// A wait in which a part takes that many times what it should: how many parts it had.
+    fn n_parts(wait: Duration, takes: impl Fn(u32) -> u32) -> u32 {
+        let mut n_parts = 0;
+        let waited = in_parts(wait, |part| {
+            n_parts += 1;
+            thread::park_timeout(part * takes(n_parts));
+            Err::<(), _>(None)
+        });
+        assert_eq!(waited, Err(None));
+        n_parts
+    }
+
+    #[test]
+    fn who_is_stopped_in_the_last_part_of_a_wait_looks_once_more() {
+        // Parts of this that take no time take none on a busy machine either.
+        const WAIT: Duration = Duration::from_secs(3);
+        assert_eq!(n_parts(WAIT, |_| 0), PARTS);
+        assert_eq!(n_parts(WAIT, |n| if n == 3 { 4 } else { 0 }), PARTS);
+        assert_eq!(n_parts(WAIT, |n| if n == PARTS { 4 } else { 0 }), PARTS + 1);
+        assert_eq!(n_parts(WAIT / 100, |_| 4), PARTS + 1, "it has an end where everything is late");
+        assert_eq!(n_parts(Duration::ZERO, |_| 0), 1);
+    }
+
+    #[test]
+    fn what_a_part_of_a_wait_was_told_is_not_lost() {
+        let mut causes = [None, Some("first"), None, Some("second")].into_iter();
+        let waited = in_parts(Duration::from_millis(1), |_| Err::<(), _>(causes.next().flatten().map(str::to_owned)));
+        assert_eq!(waited, Err(Some("second".to_owned())));
     }
 
     #[test]

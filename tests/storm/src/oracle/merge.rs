@@ -73,7 +73,7 @@ mod tests {
     use crate::record::Layer;
 
     fn read(began: Moment, at: Moment) -> Record {
-        Record { thread: 0, at, event: Event::ReadFailed { began, from: Layer::Shared } }
+        Record { thread: 0, at, event: Event::ReadFailed { began, from: Layer::Shared, why: String::new() } }
     }
 
     fn given(merge: &mut Merge) -> Vec<(u64, Moment)> {

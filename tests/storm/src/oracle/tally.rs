@@ -5,6 +5,9 @@ use crate::{clock::Moment, record::Key};
 /// So many mistakes are told, and the others counted.
 const TOLD: usize = 20;
 
+/// So many reads that failed are quoted: one reason is mostly that of all.
+const QUOTED: usize = 3;
+
 /// What a history comes to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
@@ -17,6 +20,8 @@ pub(crate) struct Tally {
     pub(crate) n_near: u64,
     /// Reads, outside of transactions, that got an error.
     pub(crate) n_failed_reads: u64,
+    /// The first of them, and why they failed.
+    pub(crate) why_reads_failed: Vec<String>,
     /// Transactions that got an error and have not happened.
     pub(crate) n_failed: u64,
     /// Writes of which nobody was told whether they have happened.
@@ -81,6 +86,13 @@ impl Tally {
     pub(super) fn lost(&mut self, at: Moment, key: Key, text: String) {
         self.n_lost += 1;
         self.tell(format!("at {at}, {key:?}, lost: {text}"));
+    }
+
+    pub(super) fn read_failed(&mut self, text: String) {
+        self.n_failed_reads += 1;
+        if self.why_reads_failed.len() < QUOTED {
+            self.why_reads_failed.push(text);
+        }
     }
 
     fn tell(&mut self, text: String) {

@@ -312,19 +312,25 @@ fn a_long_history_takes_little_memory() {
     assert_eq!(mistakes(&story.judged()), [0; 3]);
 }
 
+fn failed_read(began: Moment, from: Layer) -> Event {
+    Event::ReadFailed { began, from, why: "no connection".to_owned() }
+}
+
 #[test]
 fn counts_and_the_longest_pause_are_kept() {
     let mut story = Story::new();
     story.write(10, 20, 1);
     story.read(10, 25, 1);
-    story.tell(2, 125, Event::ReadFailed { began: 25, from: Layer::Shared });
+    story.tell(2, 125, failed_read(25, Layer::Shared));
+    story.tell(2, 126, failed_read(125, Layer::Database));
     story.read(125, 225, 1);
     story.announce(1, 30, 7, None, None);
     story.end(1, 30, 40, Outcome::Unknown);
     let tally = story.judged();
     let counts =
         [tally.n_reads, tally.n_hits, tally.n_writes, tally.n_failed_reads, tally.n_unknown, tally.n_operations()];
-    assert_eq!(counts, [2, 2, 1, 1, 1, 5]);
+    assert_eq!(counts, [2, 2, 1, 1, 1, 6]);
+    assert_eq!(tally.why_reads_failed, ["2 from 25 to 125: no connection"]);
     assert_eq!(tally.longest_gap, between(25, 225), "an error is no progress");
 }
 

@@ -128,7 +128,7 @@ impl Hand<'_> {
                     self.recorder.read(began, asked, found, Layers { from, to });
                 }
             }
-            Err(_) => self.recorder.read_failed(began, from),
+            Err(error) => self.recorder.read_failed(began, from, &error),
         }
     }
 

@@ -1,6 +1,7 @@
 use std::{
     fs::File,
     io::Write as _,
+    iter,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,11 +15,21 @@ use crate::{
 const FULL: usize = 8 * 1024;
 const OLD: Moment = 20_000_000;
 
+/// So much of an error is told, in characters: records are short.
+const TOLD: usize = 300;
+
 /// From where on a read was allowed to look, and how far it had to go.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::worker) struct Layers {
     pub(in crate::worker) from: Layer,
     pub(in crate::worker) to: Layer,
+}
+
+/// An error and what caused it, which no error repeats.
+fn told(error: &larder::Error) -> String {
+    let first: &dyn std::error::Error = error;
+    let causes: Vec<String> = iter::successors(Some(first), |error| error.source()).map(ToString::to_string).collect();
+    causes.join(": ")
 }
 
 /// Writes down what one thread does.
@@ -55,8 +66,10 @@ impl Recorder {
         self.flush_if_due();
     }
 
-    pub(in crate::worker) fn read_failed(&mut self, began: Moment, from: Layer) {
-        self.note(Event::ReadFailed { began, from });
+    /// Tells why a read got no answer.
+    pub(in crate::worker) fn read_failed(&mut self, began: Moment, from: Layer, error: &larder::Error) {
+        let why = told(error).chars().take(TOLD).collect();
+        self.note(Event::ReadFailed { began, from, why });
         self.flush_if_due();
     }
 
