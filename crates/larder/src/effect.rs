@@ -103,6 +103,16 @@ impl Effects {
         self.cells.insert(payload::cell_key::<P>(key), Effect::Emptied);
     }
 
+    /// A table of which there may be no row.
+    pub(crate) fn touched_table<E: Entity>(&mut self) {
+        self.of_model::<E>();
+    }
+
+    /// A cell that no row is in.
+    pub(crate) fn touched_cell(&mut self, cell: CellKey) {
+        self.cells.insert(cell, Effect::Emptied);
+    }
+
     /// What a cell will hold, after all that was noted of it before.
     ///
     /// Where keys are exchanged (a deferrable key), one row may leave a cell that another has come to: which of them the cell is of at

@@ -25,12 +25,12 @@ use crate::{entity::Entity, layers::prefix_of, store::CellKey};
 pub(crate) type OfModel = fn(&Figures) -> &ModelFigures;
 
 /// All that is counted.
-#[derive(Default)]
 pub(crate) struct Figures {
     models: Models,
     pub(crate) operations: Operations,
     pub(crate) transactions: Transactions,
     pub(crate) memos: MemoFigures,
+    pub(crate) queries: ModelFigures,
     /// Copies that made room for others.
     pub(crate) near_evictions: Counter,
     /// How often the near cache was emptied, since announcements might have been missed.
@@ -40,6 +40,23 @@ pub(crate) struct Figures {
     /// Cells of models that this handle has not read or written.
     pub(crate) received_of_others: Counter,
     pub(crate) relay_lag: Histogram,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            models: Models::default(),
+            operations: Operations::default(),
+            transactions: Transactions::default(),
+            memos: MemoFigures::default(),
+            queries: ModelFigures::new("queries"),
+            near_evictions: Counter::default(),
+            near_flushes: Counter::default(),
+            line: Histogram::default(),
+            received_of_others: Counter::default(),
+            relay_lag: Histogram::default(),
+        }
+    }
 }
 
 /// What became of transactions.

@@ -24,7 +24,9 @@ use crate::{
     lookout::Lookout,
     memo::{Memo, Memos},
     models::Models,
+    queries::CachedQuery,
     scope::Scope,
+    session::Access,
     stats::Stats,
     store::BreakerStats,
     token::Token,
@@ -159,6 +161,24 @@ impl<DB: Backend> Larder<DB> {
     /// ```
     pub fn verify<'a>(&'a self, models: &'a Models<DB>) -> Verify<'a, DB> {
         Verify::new(self, models)
+    }
+
+    /// The result of a query of any kind, kept in the store by a name and parameters for as long as nothing that it depends on is written.
+    ///
+    /// A name stands in the store as it is: it has nothing of anybody's in it, and no two queries have the same.
+    pub fn query<'l>(&'l self, name: &'l str) -> CachedQuery<'l, DB> {
+        CachedQuery::new(Access::handle(self), name)
+    }
+
+    /// Makes every result of a [query](Larder::query) go that is tagged so: whoever asks next, in whatever process, runs the query.
+    ///
+    /// Whoever has changed something that no model stands for calls this afterwards; what belongs to a transaction has
+    /// [`Tx::invalidate_tag`](crate::Tx::invalidate_tag). Costs one round trip, however many results there are.
+    ///
+    /// # Errors
+    /// [`Error::Store`](crate::Error::Store): it may or may not have been done, and may be repeated.
+    pub fn invalidate_tag(&self, tag: &str) -> Result<()> {
+        self.layers().map_or(Ok(()), |layers| layers.settle_tag(tag))
     }
 
     /// A value of the application's own, kept by a name in the memory of this process: configuration, or what takes long to compute.

@@ -6,6 +6,7 @@ mod maintenance;
 mod repair;
 mod settle;
 mod sparing;
+mod stamped;
 mod unsettled;
 mod write;
 
@@ -29,6 +30,7 @@ pub(crate) use self::{
     courier::{OnDelivery, Parcel},
     flights::Crew,
     settle::prefix_of,
+    stamped::Dependent,
     write::{Begun, Noted},
 };
 use crate::{
@@ -151,7 +153,7 @@ impl Layers {
     /// Takes leases on what was missed, in the order given: the caller must send its query after this has returned. Others of this
     /// process wait for what it loads under them, until it is sent by [`Layers::fill`] or the crew goes. `Err` where nothing may be filled.
     pub(crate) fn lease<'l>(&'l self, keys: &[(&'l CellKey, Vacancy)]) -> (Result<Vec<Option<Lease>>, ()>, Crew<'l>) {
-        let asking = self.flights.ask(&keys.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        let asking = self.flights.ask(keys.iter().map(|(key, _)| *key));
         reach(Point::BeforeLease);
         let leases = self.ask_for_leases(keys);
         reach(Point::AfterLease);

@@ -66,6 +66,7 @@ mod patience;
 mod payload;
 #[cfg(feature = "metrics")]
 mod publish;
+mod queries;
 pub mod relation;
 #[cfg(feature = "postgres")]
 pub mod relay;
@@ -100,6 +101,7 @@ pub use self::{
     models::{Described, Models},
     near::{Near, NearOptions},
     patience::Patience,
+    queries::{CachedQuery, KeyOf},
     relation::{Filter, IntoOrder, Relation},
     repository::{List, Records, Repository},
     scope::Scope,
@@ -133,6 +135,7 @@ pub mod __private {
         models::VisitPatterns,
         near::Near,
         patience::Patience,
+        queries::KeyOf,
         relation::{
             All, Arity, Count, Counted, Leads, Link, Many, Maybe, One, Ordering, Rel, Relation, StartsFrom, Term,
             Through, Where, column_name,

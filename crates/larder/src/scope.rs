@@ -7,6 +7,7 @@ use crate::{
     error::Result,
     handle::{Larder, TransactionOptions},
     patience::Patience,
+    queries::CachedQuery,
     session::{Access, Client, Consistency, Session, Terms},
     token::Token,
     transaction::Tx,
@@ -99,6 +100,11 @@ impl<DB: Backend> Scope<DB> {
     #[must_use]
     pub fn gave_stale(&self) -> Option<Duration> {
         self.client.stalest()
+    }
+
+    /// As [`Larder::query`].
+    pub fn query<'l>(&'l self, name: &'l str) -> CachedQuery<'l, DB> {
+        CachedQuery::new(self.access(), name)
     }
 
     /// As [`Larder::transaction`]; reads of this scope see it from then on.

@@ -245,6 +245,12 @@ impl<'s, DB: Backend> Access<'s, DB> {
         self.terms.map_or(asked, |terms| asked.max(terms.least(near, E::NEAR)))
     }
 
+    /// Where results of queries are taken from, which are never near. To be asked at the beginning.
+    pub(crate) fn asked_of_queries(self) -> Consistency {
+        let asked = self.reading.unwrap_or(Consistency::Shared);
+        self.terms.map_or(asked, |terms| asked.max(terms.least(None, Near::Off)))
+    }
+
     fn asked<E: Entity>(self) -> Consistency {
         self.reading.or(E::READS).unwrap_or_default()
     }
@@ -284,7 +290,8 @@ impl<'s, DB: Backend> Access<'s, DB> {
         self.with_connection(|connection| DB::load(connection, statement))
     }
 
-    fn with_connection<T>(self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
+    /// Does something with a connection of the handle, or with that of the transaction.
+    pub(crate) fn with_connection<T>(self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
         match self.target {
             Target::Handle(larder) => {
                 reach(Point::BeforeSelect);

@@ -40,6 +40,8 @@ pub struct Stats {
     pub transactions_failed: u64,
     /// Values of the application's own.
     pub memos: MemoStats,
+    /// Cached queries, as if they were a model: a result is a key, and running the query a statement.
+    pub queries: ModelStats,
     /// Announced changes of models that the handle has neither read nor written, in cells.
     pub received_of_others: u64,
     /// How long ago rows of the outbox were noted when a relay of this handle settled them, the oldest of each batch.

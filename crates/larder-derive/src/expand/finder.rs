@@ -29,7 +29,13 @@ pub(super) fn finders(model: &Model<'_>) -> TokenStream {
         let finder = Finder::new(model, pattern);
         if pattern.is_unique() { finder.unique(&backend) } else { finder.list(&backend) }
     });
+    let keys = patterns.iter().map(|pattern| Finder::new(model, pattern).named());
     quote! {
+        #[automatically_derived]
+        impl #entity {
+            #(#keys)*
+        }
+
         #[automatically_derived]
         impl<'s, #params S> #repository<'s, #backend, S>
         where
@@ -99,6 +105,22 @@ impl<'m, 'a> Finder<'m, 'a> {
         let into = tuple(&into);
         let keys = quote!(keys.iter().cloned().map(|#given| #into));
         (quote!(#(#bounds),*), tuple(&params), keys)
+    }
+
+    /// The function that names a key without asking for its rows.
+    fn named(&self) -> TokenStream {
+        let (vis, pattern, columns, entity) = (self.model.vis(), &self.pattern.ident, self.columns(), self.model.ident);
+        let (name, arguments, key) = (self.called("key", ""), self.arguments(), self.key());
+        let docs = docs([
+            format!("The `{entity}` rows with this {columns}, there or not, for what depends on them."),
+            "Asks nobody.".to_owned(),
+        ]);
+        quote! {
+            #docs
+            #vis fn #name(#arguments) -> __larder::KeyOf<#pattern> {
+                __larder::KeyOf::new(#key)
+            }
+        }
     }
 
     fn unique(&self, backend: &TokenStream) -> TokenStream {

@@ -53,9 +53,10 @@ pub(super) enum Known {
 
 impl Flights {
     /// A lease on each of these keys will be asked for.
-    pub(super) fn ask<'f>(&'f self, keys: &[&'f CellKey]) -> Asking<'f> {
-        for key in keys {
-            match self.part(key).lock().entry((*key).clone()) {
+    pub(super) fn ask<'k>(&self, keys: impl IntoIterator<Item = &'k CellKey>) -> Asking<'_> {
+        let keys: Vec<CellKey> = keys.into_iter().cloned().collect();
+        for key in &keys {
+            match self.part(key).lock().entry(key.clone()) {
                 Entry::Occupied(mut flight) => {
                     if let Flight::Asking(n) = flight.get_mut() {
                         *n += 1;
@@ -64,7 +65,7 @@ impl Flights {
                 Entry::Vacant(place) => drop(place.insert(Flight::Asking(1))),
             }
         }
-        Asking { flights: self, keys: keys.to_vec() }
+        Asking { flights: self, keys }
     }
 
     /// The answer for one of them.
@@ -176,7 +177,7 @@ impl Part {
 /// Keys of which a lease is asked for. Without an answer, it was refused.
 pub(super) struct Asking<'f> {
     flights: &'f Flights,
-    keys: Vec<&'f CellKey>,
+    keys: Vec<CellKey>,
 }
 
 impl<'f> Asking<'f> {
@@ -185,8 +186,8 @@ impl<'f> Asking<'f> {
         let mut own = Vec::new();
         let answers = granted.into_iter().chain(std::iter::repeat(None));
         for (key, token) in std::mem::take(&mut self.keys).into_iter().zip(answers) {
-            self.flights.answered(key, token);
-            own.extend(token.map(|token| (key.clone(), token)));
+            self.flights.answered(&key, token);
+            own.extend(token.map(|token| (key, token)));
         }
         Crew { flights: self.flights, own }
     }
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_loaded_under_a_lease_is_had_by_all_who_saw_it() {
         let (flights, key, token) = (Flights::default(), key(), Nonce::fresh());
-        let asking = flights.ask(&[&key]);
+        let asking = flights.ask([&key]);
         assert_eq!(flights.known(&key, token), Known::UnderWay, "it may be that one");
         thread::scope(|scope| {
             let waiter = scope.spawn(|| flights.wait(&key, token, Instant::now() + LONG));
@@ -249,7 +250,7 @@ mod tests {
     #[test]
     fn who_waits_hears_of_a_load_that_was_given_up() {
         let (flights, key, token) = (Flights::default(), key(), Nonce::fresh());
-        let crew = flights.ask(&[&key]).answered([Some(token)]);
+        let crew = flights.ask([&key]).answered([Some(token)]);
         thread::scope(|scope| {
             let waiter = scope.spawn(|| flights.wait(&key, token, Instant::now() + LONG));
             drop(crew);
@@ -260,7 +261,7 @@ mod tests {
     #[test]
     fn a_lease_that_was_refused_leaves_others_that_ask_alone() {
         let (flights, key) = (Flights::default(), key());
-        let (first, second) = (flights.ask(&[&key]), flights.ask(&[&key]));
+        let (first, second) = (flights.ask([&key]), flights.ask([&key]));
         drop(first.answered([None]));
         assert_eq!(flights.known(&key, Nonce::fresh()), Known::UnderWay);
         drop(second);
@@ -270,14 +271,14 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_lease_that_failed() {
         let (flights, key) = (Flights::default(), key());
-        drop(flights.ask(&[&key]).answered([]));
+        drop(flights.ask([&key]).answered([]));
         assert_eq!(flights.known(&key, Nonce::fresh()), Known::Nothing, "a lease of another process, say");
     }
 
     #[test]
     fn nobody_waits_longer_than_he_said() {
         let (flights, key) = (Flights::default(), key());
-        let _asking = flights.ask(&[&key]);
+        let _asking = flights.ask([&key]);
         assert_eq!(flights.wait(&key, Nonce::fresh(), Instant::now()), None);
     }
 }

@@ -12,6 +12,12 @@ impl Layers {
         }
     }
 
+    /// Takes away the stamp of a tag.
+    pub(crate) fn settle_tag(&self, tag: &str) -> crate::error::Result<()> {
+        let settled = self.store.settle(None, &[&crate::queries::tag_key(tag)]);
+        settled.inspect_err(|error| self.failed("settle", error)).map_err(crate::error::Error::Store)
+    }
+
     /// Looks at cells, in their order: `None` if the store failed.
     pub(crate) fn inspect(&self, keys: &[CellKey]) -> Option<Vec<Inspected>> {
         let inspected = match self.store.inspect(keys) {

@@ -18,6 +18,7 @@ impl Stats {
         let memos = &figures.memos;
         Self {
             models,
+            queries: ModelStats::of(&figures.queries),
             near: layers.and_then(Layers::near).map(|near| NearStats {
                 evictions: figures.near_evictions.get(),
                 flushes: figures.near_flushes.get(),

@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     load,
     lookout::Sent,
+    queries::tag_key,
     row::{SelectList, WholeRow},
     session::Access,
     statement::Statement,
@@ -57,6 +58,13 @@ impl<DB: Backend> Tx<DB> {
         Ok(value)
     }
 
+    /// Makes every result of a [query](crate::Larder::query) go that is tagged so, as soon as this transaction commits.
+    ///
+    /// Costs nothing of its own: the tag is one more cell that the transaction marks.
+    pub fn invalidate_tag(&self, tag: &str) {
+        self.register(|effects| effects.touched_cell(tag_key(tag)));
+    }
+
     /// Takes every row that the table has now in this transaction out of the caches, and keeps others from writing it until the
     /// end of the transaction.
     ///
@@ -74,6 +82,7 @@ impl<DB: Backend> Tx<DB> {
         let rows = Access::transaction(self).select::<E, _>(sent, select_rows::<DB, E>())?;
         let rows: Vec<E> = rows.into_iter().map(|WholeRow(row)| row).collect();
         self.register(|effects| {
+            effects.touched_table::<E>();
             for row in &rows {
                 effects.touched(row);
             }

@@ -1,0 +1,103 @@
+//! The bytes of a result, and the key of its cell.
+
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    codec::Fingerprint,
+    store::{CellKey, Layout},
+};
+
+/// Bytes of the digest of the parameters: two sets of them have the same with a probability of 2^-128.
+const DIGEST: usize = 16;
+
+/// The digest of parameters that can't be written, which no others have.
+pub(super) type Parameters = Option<[u8; DIGEST]>;
+
+/// The digest of parameters: `None` if their `serde` implementation refuses to write them.
+pub(super) fn digest(parameters: &impl Serialize) -> Parameters {
+    let bytes = rmp_serde::to_vec_named(parameters).ok()?;
+    let mut digest = [0; DIGEST];
+    digest.copy_from_slice(&Sha256::digest(&bytes)[..DIGEST]);
+    Some(digest)
+}
+
+/// The key of the cell of a result of type `T`.
+pub(super) fn key<T>(name: &str, digest: &[u8; DIGEST]) -> CellKey {
+    // No table's name is empty.
+    let mut key = [b":query:", name.as_bytes(), b":"].concat();
+    digest.iter().for_each(|byte| key.extend_from_slice(format!("{byte:02x}").as_bytes()));
+    CellKey::new(key, Layout::new(Fingerprint::of("query").and(std::any::type_name::<T>()).bits()))
+}
+
+/// The bytes of a result: by field names, so that a result of another form is told from it.
+pub(super) fn write<T: Serialize>(result: &T) -> Option<Vec<u8>> {
+    rmp_serde::to_vec_named(result).ok()
+}
+
+/// The result in the bytes, all of which it must take.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+    let result = T::deserialize(&mut reader).ok()?;
+    reader.get_ref().is_empty().then_some(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Buyer {
+        name: String,
+        total: Option<i64>,
+    }
+
+    #[test]
+    fn a_result_is_read_back_and_one_of_another_form_is_not() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Renamed {
+            label: String,
+        }
+        let buyers = vec![Buyer { name: "Ada".to_owned(), total: Some(7) }, Buyer { name: String::new(), total: None }];
+        let bytes = write(&buyers).unwrap();
+        assert_eq!(read::<Vec<Buyer>>(&bytes), Some(buyers));
+        assert_eq!(read::<Vec<Renamed>>(&bytes), None);
+        assert_eq!(read::<Vec<Buyer>>(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(read::<Vec<Buyer>>(&[&bytes[..], b"more"].concat()), None);
+        assert_eq!(read::<Vec<Buyer>>(b""), None);
+    }
+
+    #[test]
+    fn garbage_is_no_result_and_no_panic() {
+        let mut random = 7_u64;
+        for n in 0..2_000 {
+            let bytes: Vec<u8> = (0..n % 64)
+                .map(|_| {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    (random >> 33) as u8
+                })
+                .collect();
+            let _ = read::<Vec<Buyer>>(&bytes);
+        }
+        // An array that says it has four thousand million items.
+        assert_eq!(read::<Vec<Buyer>>(&[0xdd, 0xff, 0xff, 0xff, 0xff]), None);
+    }
+
+    #[test]
+    fn no_parameter_stands_in_a_key() {
+        let digest = digest(&("ada@example.com", 7)).unwrap();
+        let key = key::<Vec<Buyer>>("top-buyers", &digest).to_string();
+        assert!(key.starts_with(":query:top-buyers:") && !key.contains("ada"), "{key}");
+        assert_eq!(key.len(), ":query:top-buyers:".len() + 32);
+    }
+
+    #[test]
+    fn other_parameters_and_other_types_are_other_results() {
+        assert_ne!(digest(&(1, 2)), digest(&(2, 1)));
+        assert_eq!(digest(&(1, 2)), digest(&(1, 2)));
+        let digest = digest(&()).unwrap();
+        assert_ne!(key::<i32>("n", &digest).layout(), key::<i64>("n", &digest).layout());
+    }
+}
