@@ -16,6 +16,7 @@ mod near;
 mod outbox;
 mod outside;
 mod patience;
+mod queries;
 mod raw;
 mod reads;
 mod relations;

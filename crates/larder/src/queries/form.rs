@@ -37,9 +37,9 @@ pub(super) fn write<T: Serialize>(result: &T) -> Option<Vec<u8>> {
 
 /// The result in the bytes, all of which it must take.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
-    let result = T::deserialize(&mut reader).ok()?;
-    reader.get_ref().is_empty().then_some(result)
+    let mut rest = bytes;
+    let result = rmp_serde::from_read(&mut rest).ok()?;
+    rest.is_empty().then_some(result)
 }
 
 #[cfg(test)]
