@@ -10,6 +10,7 @@ mod clock;
 #[cfg(any(feature = "conformance", test))]
 pub mod conformance;
 mod error;
+mod forward;
 mod key;
 mod listen;
 mod memory;
@@ -26,6 +27,7 @@ pub use self::{
     breaker::{BreakerOptions, BreakerState, BreakerStats},
     clock::{Clock, ManualClock, SystemClock},
     error::StoreError,
+    forward::forward,
     key::{CellKey, Layout},
     listen::{Announcement, Line, Listener, Listening, Position, Recall, Subscription},
     memory::MemoryStore,
