@@ -204,6 +204,13 @@ pub trait Store: Send + Sync + 'static {
     /// As [`Store::read`].
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError>;
 
+    /// Gives values more time to live, each from now on: `true` where the cell still holds the value with that stamp, `false` where it holds
+    /// anything else, which is left as it is.
+    ///
+    /// # Errors
+    /// As [`Store::read`]. After an error each may or may not have it; either is safe.
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError>;
+
     /// Finds the keys that begin with `prefix`, a page a call: values, leases and markers alike, in no order. One round trip.
     ///
     /// The first call is made with [`Cursor::START`], each further one with [`Scanned::next`] of the one before, until that is

@@ -198,7 +198,7 @@ pub fn key_of(cell: &CellKey) -> Option<Key> {
 struct HandsOff(Arc<dyn Store>);
 
 impl Store for HandsOff {
-    store::forward!(self.0, except attach, lease, fill, begin, finish, settle, listen);
+    store::forward!(self.0, except attach, lease, fill, begin, finish, settle, extend, listen);
 
     fn lease(&self, keys: &[(&CellKey, Vacancy)], _: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
         Ok(vec![None; keys.len()])
@@ -206,6 +206,10 @@ impl Store for HandsOff {
 
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
         Ok(vec![false; fills.len()])
+    }
+
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![false; values.len()])
     }
 
     fn begin(&self, _: Nonce, _: &[&CellKey], _: Duration, _: Recall) -> Result<Option<Position>, StoreError> {

@@ -33,7 +33,7 @@ macro_rules! __forward_store {
     ($self:ident . $($field:tt).+ $(, except $($method:ident),+ $(,)?)?) => {
         $crate::__forward_store! {
             @each [$($($method)+)?] [$self . $($field).+]
-            attach read read_stamped lease stamp fill begin finish settle inspect scan listen may_be_away
+            attach read read_stamped lease stamp fill begin finish settle inspect extend scan listen may_be_away
         }
     };
     (@each $except:tt $store:tt $($method:ident)+) => {
@@ -51,6 +51,7 @@ macro_rules! __forward_store {
     (@unless finish [finish $($_rest:ident)*] $store:tt) => {};
     (@unless settle [settle $($_rest:ident)*] $store:tt) => {};
     (@unless inspect [inspect $($_rest:ident)*] $store:tt) => {};
+    (@unless extend [extend $($_rest:ident)*] $store:tt) => {};
     (@unless scan [scan $($_rest:ident)*] $store:tt) => {};
     (@unless listen [listen $($_rest:ident)*] $store:tt) => {};
     (@unless may_be_away [may_be_away $($_rest:ident)*] $store:tt) => {};
@@ -147,6 +148,14 @@ macro_rules! __forward_store {
             keys: &[$crate::store::CellKey],
         ) -> ::core::result::Result<::std::vec::Vec<$crate::store::Inspected>, $crate::store::StoreError> {
             $self.$($field).+.inspect(keys)
+        }
+    };
+    (@unless extend [] [$self:ident . $($field:tt).+]) => {
+        fn extend(
+            &$self,
+            values: &[(&$crate::store::CellKey, $crate::store::Nonce, ::core::time::Duration)],
+        ) -> ::core::result::Result<::std::vec::Vec<bool>, $crate::store::StoreError> {
+            $self.$($field).+.extend(values)
         }
     };
     (@unless scan [] [$self:ident . $($field:tt).+]) => {
