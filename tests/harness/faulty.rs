@@ -227,6 +227,10 @@ impl<S: Store> Store for Faulty<S> {
         self.disturb(Operation::Inspect, |store| store.inspect(keys))
     }
 
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        self.disturb(Operation::Extend, |store| store.extend(values))
+    }
+
     fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
         self.store.listen(listener, wanted)
     }

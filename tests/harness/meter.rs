@@ -52,6 +52,8 @@ pub struct Counts {
     pub settles: usize,
     /// Round trips of `Store::inspect`.
     pub inspects: usize,
+    /// Round trips of `Store::extend`.
+    pub extensions: usize,
     /// Round trips of `Store::scan`.
     pub scans: usize,
 }
@@ -60,11 +62,24 @@ impl Counts {
     /// The same in fewer words.
     #[must_use]
     pub fn cost(&self) -> Cost {
-        let Self { sql, session: _, reads, leases, stamps, fills, begins, finishes, settles, inspects, scans } = *self;
+        let Self {
+            sql,
+            session: _,
+            reads,
+            leases,
+            stamps,
+            fills,
+            begins,
+            finishes,
+            settles,
+            inspects,
+            extensions,
+            scans,
+        } = *self;
         Cost {
             sql,
             store_reads: reads + inspects + scans,
-            store_writes: leases + stamps + fills + begins + finishes + settles,
+            store_writes: leases + stamps + fills + begins + finishes + settles + extensions,
         }
     }
 }

@@ -20,6 +20,7 @@ script!(BEGIN, "scripts/message.lua", "scripts/begin.lua");
 script!(FINISH, "scripts/message.lua", "scripts/finish.lua");
 script!(LEASE, "scripts/lease.lua");
 script!(FILL, "scripts/fill.lua");
+script!(EXTEND, "scripts/extend.lua");
 script!(STAMP, "scripts/stamp.lua");
 script!(SETTLE, "scripts/message.lua", "scripts/settle.lua");
 

@@ -1,3 +1,4 @@
+mod maintain;
 mod write;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -9,9 +10,8 @@ use larder::store::{
 
 use crate::{
     BuildError, RedisStoreBuilder,
-    answer::{cell, inspected, page, stamp_in, stamps_in},
+    answer::{cell, stamp_in, stamps_in},
     cell::{HEADER_BYTES, header},
-    glob,
     link::Link,
     listen::Listeners,
     names::Names,
@@ -353,61 +353,15 @@ impl Store for RedisStore {
     }
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut request = Request::with_capacity(128 * keys.len());
-        for keys in keys.chunks(BATCH) {
-            request.command(1 + keys.len()).arg(&[b"MGET"]);
-            for key in keys {
-                request.arg(&[self.names.namespace(), key.as_bytes()]);
-            }
-            for key in keys {
-                request.command(2).arg(&[b"PTTL"]).arg(&[self.names.namespace(), key.as_bytes()]);
-            }
-        }
-        self.with_link(|link| {
-            let mut answers = link.call(&request)?.into_iter();
-            let mut cells = Vec::with_capacity(keys.len());
-            for keys in keys.chunks(BATCH) {
-                let Some(values) = answers.next() else {
-                    return Err(link.refuse("each command is answered"));
-                };
-                let values = link.list(values, keys.len())?;
-                for ((key, value), left) in keys.iter().zip(values).zip(answers.by_ref()) {
-                    cells.push(inspected(link, key, value, &left)?);
-                }
-            }
-            Ok(cells)
-        })
+        if keys.is_empty() { Ok(Vec::new()) } else { self.look_at(keys) }
+    }
+
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        if values.is_empty() { Ok(Vec::new()) } else { self.prolong(values) }
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-        let pattern = [&glob::literal(self.names.namespace())[..], &glob::literal(prefix), b"*"].concat();
-        let mut request = Request::with_capacity(128 + pattern.len());
-        request.command(6).arg(&[b"SCAN"]).number(from.position());
-        request.arg(&[b"MATCH"]).arg(&[&pattern]).arg(&[b"COUNT"]).number(BATCH as u64);
-        self.with_link(|link| {
-            if !from.is_of(link.fence()) {
-                // Another server walks its keys in another order, so some would be left out.
-                return Err(StoreError::refused("the server was replaced in the middle of a scan"));
-            }
-            let Some(answer) = link.call(&request)?.into_iter().next() else {
-                return Err(link.refuse("SCAN is answered"));
-            };
-            let (next, keys) = page(link, answer)?;
-            let mut cells = Vec::with_capacity(keys.len());
-            for key in &keys {
-                let Some(key) = key.strip_prefix(self.names.namespace()) else {
-                    return Err(link.refuse("SCAN answers with keys that match"));
-                };
-                if !Names::is_ours(key) {
-                    cells.push(CellKey::new(key, Layout::UNKNOWN));
-                }
-            }
-            // Redis begins and ends at 0.
-            Ok(Scanned { keys: cells, next: (next != 0).then(|| Cursor::new(next, link.fence())) })
-        })
+        self.page(prefix, from)
     }
 }
 

@@ -10,6 +10,7 @@ mod clock;
 #[cfg(any(feature = "conformance", test))]
 pub mod conformance;
 mod error;
+mod forward;
 mod key;
 mod listen;
 mod memory;
@@ -26,6 +27,7 @@ pub use self::{
     breaker::{BreakerOptions, BreakerState, BreakerStats},
     clock::{Clock, ManualClock, SystemClock},
     error::StoreError,
+    forward::forward,
     key::{CellKey, Layout},
     listen::{Announcement, Line, Listener, Listening, Position, Recall, Subscription},
     memory::MemoryStore,
@@ -201,6 +203,13 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`Store::read`].
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError>;
+
+    /// Gives values more time to live, each from now on: `true` where the cell still holds the value with that stamp, `false` where it holds
+    /// anything else, which is left as it is.
+    ///
+    /// # Errors
+    /// As [`Store::read`]. After an error each may or may not have it; either is safe.
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError>;
 
     /// Finds the keys that begin with `prefix`, a page a call: values, leases and markers alike, in no order. One round trip.
     ///

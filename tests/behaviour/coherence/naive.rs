@@ -73,6 +73,10 @@ impl Store for DeleteAfterCommit {
         Ok(vec![None; keys.len()])
     }
 
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![false; values.len()])
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         // Nobody who stores by hand says who has: the protocol's proofs are not to be had here.
         let inspected = |cell| Inspected { cell, stamp: None, expires_in: None };

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use larder::store::{
-    Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall, Scanned,
-    Stamped, Store, StoreError, Subscription, Vacancy,
-};
+use larder::store::{self, CellKey, Nonce, Position, Recall, Store, StoreError};
 use larder_redis::RedisStore;
 
 /// A store to which a `begin` can be on its way for long: its sender gets a time-out, and it arrives when the test says so.
@@ -41,17 +38,7 @@ impl Late {
 }
 
 impl Store for Late {
-    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
-        self.inner.store.read(keys)
-    }
-
-    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
-        self.inner.store.lease(keys, ttl)
-    }
-
-    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
-        self.inner.store.fill(fills)
-    }
+    store::forward!(self.inner.store, except begin);
 
     fn begin(
         &self,
@@ -66,33 +53,5 @@ impl Store for Late {
             return Err(StoreError::timed_out("on its way"));
         }
         self.inner.store.begin(nonce, keys, hold, recall)
-    }
-
-    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
-        self.inner.store.finish(nonce, endings)
-    }
-
-    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
-        self.inner.store.settle(nonce, keys)
-    }
-
-    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
-        self.inner.store.read_stamped(keys, stamped)
-    }
-
-    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
-        self.inner.store.stamp(keys, ttl)
-    }
-
-    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
-        self.inner.store.inspect(keys)
-    }
-
-    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
-        self.inner.store.listen(listener, wanted)
-    }
-
-    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-        self.inner.store.scan(prefix, from)
     }
 }

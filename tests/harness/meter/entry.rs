@@ -39,6 +39,7 @@ impl Entry {
                     Operation::Finish => &mut counts.finishes,
                     Operation::Settle => &mut counts.settles,
                     Operation::Inspect => &mut counts.inspects,
+                    Operation::Extend => &mut counts.extensions,
                     Operation::Scan => &mut counts.scans,
                 };
                 *counter += keys.len().div_ceil(BATCH);

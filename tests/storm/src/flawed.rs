@@ -10,8 +10,8 @@ use std::{
 };
 
 use larder::store::{
-    Announcement, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall,
-    Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
+    self, Announcement, Cell, CellKey, Fill, Listener, Listening, Nonce, Position, Recall, Store, StoreError,
+    Subscription,
 };
 
 /// What a near cache does not do.
@@ -124,9 +124,7 @@ impl Listener for Misled {
 }
 
 impl<S: Store> Store for Flawed<S> {
-    fn attach(&self, hold: Duration) {
-        self.store.attach(hold);
-    }
+    store::forward!(self.store, except read, fill, begin, listen);
 
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         self.asked.during(keys.iter(), || {
@@ -137,10 +135,6 @@ impl<S: Store> Store for Flawed<S> {
             }
             answer
         })
-    }
-
-    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
-        self.store.lease(keys, ttl)
     }
 
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
@@ -156,30 +150,6 @@ impl<S: Store> Store for Flawed<S> {
     ) -> Result<Option<Position>, StoreError> {
         let recall = if self.flaw == Flaw::Unrecalled { Recall::Announced } else { recall };
         self.store.begin(nonce, keys, hold, recall)
-    }
-
-    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
-        self.store.finish(nonce, endings)
-    }
-
-    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
-        self.store.settle(nonce, keys)
-    }
-
-    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
-        self.store.read_stamped(keys, stamped)
-    }
-
-    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
-        self.store.stamp(keys, ttl)
-    }
-
-    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
-        self.store.inspect(keys)
-    }
-
-    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-        self.store.scan(prefix, from)
     }
 
     fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {

@@ -2,13 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use larder::store::{
-    Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Operation, Position,
-    Recall, Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
+    self, Bytes, CellKey, Ending, Fill, Lease, Nonce, Operation, Position, Recall, Store, StoreError, Vacancy,
 };
 use larder_redis::RedisStore;
 
@@ -139,13 +138,7 @@ fn failed(error: redis::RedisError) -> StoreError {
 }
 
 impl Store for Mutant {
-    fn attach(&self, hold: Duration) {
-        self.store.attach(hold);
-    }
-
-    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
-        self.store.read(keys)
-    }
+    store::forward!(self.store, except lease, fill, begin, finish);
 
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
         if self.mutation != Mutation::LeasesOverMarkers {
@@ -210,30 +203,6 @@ impl Store for Mutant {
             }
         }
         Ok(())
-    }
-
-    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
-        self.store.settle(nonce, keys)
-    }
-
-    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
-        self.store.read_stamped(keys, stamped)
-    }
-
-    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
-        self.store.stamp(keys, ttl)
-    }
-
-    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
-        self.store.inspect(keys)
-    }
-
-    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
-        self.store.listen(listener, wanted)
-    }
-
-    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-        self.store.scan(prefix, from)
     }
 }
 

@@ -77,6 +77,10 @@ impl Store for CacheAside {
         Ok(vec![None; keys.len()])
     }
 
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![false; values.len()])
+    }
+
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         let inspected = |cell| Inspected { cell, stamp: None, expires_in: None };
         Ok(self.read(keys)?.into_iter().map(inspected).collect())

@@ -194,6 +194,7 @@ pub fn name(operation: Operation) -> &'static str {
         Operation::Finish => "finish",
         Operation::Settle => "settle",
         Operation::Inspect => "inspect",
+        Operation::Extend => "extend",
         Operation::Scan => "scan",
     }
 }

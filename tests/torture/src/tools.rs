@@ -6,8 +6,8 @@ use diesel::{PgConnection, QueryResult, RunQueryDsl as _, pg::Pg, sql_query, sql
 use larder::{
     Larder,
     store::{
-        Cell, CellKey, Cursor, Ending, Fill, Inspected, Layout, Lease, ManualClock, Nonce, Position, Recall, Scanned,
-        Stamped, Store, StoreError, Vacancy,
+        self, Cell, CellKey, Ending, Fill, Layout, Lease, ManualClock, Nonce, Position, Recall, Store, StoreError,
+        Vacancy,
     },
 };
 use larder_redis::RedisStore;
@@ -198,9 +198,7 @@ pub fn key_of(cell: &CellKey) -> Option<Key> {
 struct HandsOff(Arc<dyn Store>);
 
 impl Store for HandsOff {
-    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
-        self.0.read(keys)
-    }
+    store::forward!(self.0, except attach, lease, fill, begin, finish, settle, extend, listen);
 
     fn lease(&self, keys: &[(&CellKey, Vacancy)], _: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
         Ok(vec![None; keys.len()])
@@ -208,6 +206,10 @@ impl Store for HandsOff {
 
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
         Ok(vec![false; fills.len()])
+    }
+
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![false; values.len()])
     }
 
     fn begin(&self, _: Nonce, _: &[&CellKey], _: Duration, _: Recall) -> Result<Option<Position>, StoreError> {
@@ -220,22 +222,6 @@ impl Store for HandsOff {
 
     fn settle(&self, _: Option<Nonce>, _: &[&CellKey]) -> Result<(), StoreError> {
         Err(StoreError::refused("a probe does not write"))
-    }
-
-    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
-        self.0.read_stamped(keys, stamped)
-    }
-
-    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
-        self.0.stamp(keys, ttl)
-    }
-
-    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
-        self.0.inspect(keys)
-    }
-
-    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-        self.0.scan(prefix, from)
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
 use larder::{
     Event, HandleEvent,
     store::{
-        Cell, CellKey, Cursor, Ending, Fence, Fill, Inspected, Lease, Listener, Listening, Nonce, Operation, Position,
-        Recall, Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
+        self, Cell, CellKey, Ending, Fence, Fill, Lease, Listener, Listening, Nonce, Operation, Position, Recall,
+        Store, StoreError, Subscription, Vacancy,
     },
 };
 
@@ -192,9 +192,7 @@ fn owned(keys: &[&CellKey]) -> Vec<CellKey> {
 }
 
 impl Store for Wire {
-    fn attach(&self, hold: Duration) {
-        self.store.attach(hold);
-    }
+    store::forward!(self.store, except read, lease, fill, begin, finish, settle, listen);
 
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         let Some(me) = ME.get() else { return self.store.read(keys) };
@@ -309,24 +307,8 @@ impl Store for Wire {
         self.pass(me, Some(&call), &keys_of_call, || self.store.settle(nonce, keys))
     }
 
-    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
-        self.store.read_stamped(keys, stamped)
-    }
-
-    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
-        self.store.stamp(keys, ttl)
-    }
-
-    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
-        self.store.inspect(keys)
-    }
-
     fn listen(&self, listener: Arc<dyn Listener>, _: Listening) -> Option<Subscription> {
         Some(self.switchboard.plug(self.process, listener))
-    }
-
-    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-        self.store.scan(prefix, from)
     }
 }
 

@@ -35,6 +35,7 @@ fn the_permissions_that_are_documented_are_enough() {
     finish(&store, &key("a"), nonce, stored(b"one")).unwrap();
     assert_eq!(read(&store, &key("a")).unwrap(), held(b"one"));
     put(&store, &key("b"), b"two");
+    assert_eq!(store.extend(&[(&key("a"), nonce, LONG)]).unwrap(), [true]);
     store.settle(None, &[&key("a"), &key("b")]).unwrap();
     store.inspect(&[key("a")]).unwrap();
     store.scan(b"", larder::store::Cursor::START).unwrap();

@@ -29,10 +29,12 @@ fn an_operation_is_one_command_for_each_batch() {
         let vacant: Vec<_> = keys.iter().map(|key| (key, Vacancy::Nothing)).collect();
         let endings: Vec<_> = keys.iter().map(|key| (key, stored(b"value"))).collect();
         let nonce = Nonce::fresh();
+        let values: Vec<_> = keys.iter().map(|key| (key, nonce, LONG)).collect();
         // Whatever the connection and the first use of a script cost is not of this.
         store.lease(&vacant, LONG).unwrap();
         store.begin(nonce, &all, LONG, Recall::Announced).unwrap();
         store.finish(nonce, &endings).unwrap();
+        store.extend(&values).unwrap();
         store.settle(None, &all).unwrap();
         commands(&mut raw);
 
@@ -56,6 +58,8 @@ fn an_operation_is_one_command_for_each_batch() {
                 assert_eq!(counted.get(stranger), None, "{what}");
             }
         };
+        store.extend(&values).unwrap();
+        evalsha("extend");
         store.lease(&vacant, LONG).unwrap();
         evalsha("lease");
         store.begin(nonce, &all, LONG, Recall::Announced).unwrap();

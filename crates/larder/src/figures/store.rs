@@ -123,6 +123,10 @@ impl Store for Timed {
         self.timed(Operation::Inspect, keys.len(), |store| store.inspect(keys))
     }
 
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        self.timed(Operation::Extend, values.len(), |store| store.extend(values))
+    }
+
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
         self.timed(Operation::Scan, 0, |store| store.scan(prefix, from))
     }

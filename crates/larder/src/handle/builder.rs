@@ -271,10 +271,7 @@ mod tests {
     use diesel::{SqliteConnection, sqlite::Sqlite};
 
     use super::*;
-    use crate::store::{
-        Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, MemoryStore, Nonce, Position,
-        Recall, Scanned, Stamped, StoreError, Subscription, Vacancy, Watched,
-    };
+    use crate::store::{self, MemoryStore, Watched};
 
     /// A store in process that remembers for how long it was told that markers are held.
     struct Told {
@@ -283,58 +280,10 @@ mod tests {
     }
 
     impl Store for Told {
+        store::forward!(self.store, except attach);
+
         fn attach(&self, hold: Duration) {
             self.holds.lock().unwrap().push(hold);
-        }
-
-        fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
-            self.store.read(keys)
-        }
-
-        fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
-            self.store.lease(keys, ttl)
-        }
-
-        fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
-            self.store.fill(fills)
-        }
-
-        fn begin(
-            &self,
-            nonce: Nonce,
-            keys: &[&CellKey],
-            hold: Duration,
-            recall: Recall,
-        ) -> Result<Option<Position>, StoreError> {
-            self.store.begin(nonce, keys, hold, recall)
-        }
-
-        fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
-            self.store.finish(nonce, endings)
-        }
-
-        fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
-            self.store.settle(nonce, keys)
-        }
-
-        fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
-            self.store.read_stamped(keys, stamped)
-        }
-
-        fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
-            self.store.stamp(keys, ttl)
-        }
-
-        fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
-            self.store.inspect(keys)
-        }
-
-        fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
-            self.store.listen(listener, wanted)
-        }
-
-        fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-            self.store.scan(prefix, from)
         }
     }
 

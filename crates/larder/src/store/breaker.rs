@@ -1,6 +1,6 @@
 //! A breaker before a store that may be away: while it fails or is slow, nobody waits for it.
 //!
-//! What only spares the database work (`read`, `lease`, `fill`, `inspect`) fails at once while the breaker is open. What the truth of a
+//! What only spares the database work (`read`, `lease`, `stamp`, `fill`, `inspect`, `extend`) fails at once while the breaker is open. What the truth of a
 //! write depends on (`begin`, `finish`, `settle`), and scans, always reach the store. To the protocol an open breaker is a store that
 //! can't be reached: a read that fails goes to the database and fills nothing, a lease that fails is nobody's, a fill that fails leaves a
 //! lease to expire. So it changes speed, and no answer.
@@ -221,6 +221,10 @@ impl Store for Breaker {
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.try_ask(keys.len(), Refusal::Counts, |store| store.inspect(keys))
+    }
+
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        self.try_ask(values.len(), Refusal::IsAnAnswer, |store| store.extend(values))
     }
 
     fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {

@@ -22,6 +22,7 @@
 
 mod batches;
 mod bytes;
+mod extending;
 mod finishing;
 mod inspecting;
 mod leases;
@@ -143,6 +144,10 @@ macro_rules! store_conformance_tests {
                     the_stamp_of_a_value_is_its_lease_or_its_write,
                     an_equal_value_stored_anew_has_another_stamp,
                     the_time_that_is_left_runs_out;
+                extending:
+                    a_value_that_is_still_there_gets_more_time,
+                    what_is_not_that_value_gets_no_more_time,
+                    more_values_than_a_batch_are_extended_in_their_order;
                 stamps:
                     stamps_come_with_cells_in_their_order,
                     only_values_have_stamps_and_those_of_every_layout,

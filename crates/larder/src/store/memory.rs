@@ -191,6 +191,15 @@ impl Store for MemoryStore {
         Ok(keys.iter().map(|key| self.shard(key).inspect(key, now)).collect())
     }
 
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        let now = self.clock.now();
+        let extend = |(key, stamp, ttl): &(&CellKey, _, _)| {
+            let deadline = now.saturating_add(*ttl);
+            self.shard(key).extend(key, *stamp, deadline, now)
+        };
+        Ok(values.iter().map(extend).collect())
+    }
+
     fn listen(&self, listener: Arc<dyn Listener>, _wanted: Listening) -> Option<Subscription> {
         Some(self.listeners.add(listener))
     }

@@ -24,13 +24,15 @@ pub enum Operation {
     Settle,
     /// [`Store::inspect`]
     Inspect,
+    /// [`Store::extend`]
+    Extend,
     /// [`Store::scan`]
     Scan,
 }
 
 impl Operation {
     /// All of them: in the order in which a read and then a write use them, and those of maintenance.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Read,
         Self::Lease,
         Self::Stamp,
@@ -39,6 +41,7 @@ impl Operation {
         Self::Finish,
         Self::Settle,
         Self::Inspect,
+        Self::Extend,
         Self::Scan,
     ];
 }
@@ -54,6 +57,7 @@ impl fmt::Display for Operation {
             Self::Finish => "finish",
             Self::Settle => "settle",
             Self::Inspect => "inspect",
+            Self::Extend => "extend",
             Self::Scan => "scan",
         })
     }
@@ -147,6 +151,11 @@ where
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         (self.watch)(Operation::Inspect, &keys.iter().collect::<Vec<_>>());
         self.store.inspect(keys)
+    }
+
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        (self.watch)(Operation::Extend, &values.iter().map(|(key, ..)| *key).collect::<Vec<_>>());
+        self.store.extend(values)
     }
 
     fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {

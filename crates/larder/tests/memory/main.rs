@@ -4,7 +4,7 @@
 #![cfg(all(feature = "sqlite", target_os = "linux"))]
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
-use std::{env, fs, hint::black_box, process::Command, sync::Arc, time::Duration};
+use std::{env, fs, hint::black_box, process::Command, time::Duration};
 
 use diesel::{
     SqliteConnection,
@@ -14,10 +14,7 @@ use diesel::{
 };
 use larder::{
     Codec, Larder, MemoryStore, NearOptions, Repository,
-    store::{
-        Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall,
-        Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
-    },
+    store::{self, Bytes, Cell, CellKey, Store, StoreError},
 };
 
 const BOUND: u64 = 48 << 20;
@@ -50,6 +47,8 @@ fn row(id: i64, n_text_bytes: usize, out: &mut Vec<u8>) {
 }
 
 impl Store for Endless {
+    store::forward!(self.inner, except read);
+
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         let cell = |key: &CellKey| {
             let (name, id) = key.as_bytes().rsplit_at_colon();
@@ -65,52 +64,6 @@ impl Store for Endless {
             Cell::Value(Bytes::from(out))
         };
         Ok(keys.iter().map(cell).collect())
-    }
-
-    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
-        self.inner.lease(keys, ttl)
-    }
-
-    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
-        self.inner.fill(fills)
-    }
-
-    fn begin(
-        &self,
-        nonce: Nonce,
-        keys: &[&CellKey],
-        hold: Duration,
-        recall: Recall,
-    ) -> Result<Option<Position>, StoreError> {
-        self.inner.begin(nonce, keys, hold, recall)
-    }
-
-    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
-        self.inner.finish(nonce, endings)
-    }
-
-    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
-        self.inner.settle(nonce, keys)
-    }
-
-    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
-        self.inner.read_stamped(keys, stamped)
-    }
-
-    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
-        self.inner.stamp(keys, ttl)
-    }
-
-    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
-        self.inner.inspect(keys)
-    }
-
-    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
-        self.inner.listen(listener, wanted)
-    }
-
-    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-        self.inner.scan(prefix, from)
     }
 }
 

@@ -130,6 +130,10 @@ impl Store for Shared {
         self.0.ask(Operation::Inspect, |store| store.inspect(keys))
     }
 
+    fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Result<Vec<bool>, StoreError> {
+        self.0.ask(Operation::Extend, |store| store.extend(values))
+    }
+
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
         self.0.ask(Operation::Scan, |store| store.scan(prefix, from))
     }
@@ -163,11 +167,13 @@ fn all(breaker: &Breaker, store: &Moody) -> (Vec<Operation>, Vec<Operation>) {
     let results = [
         (Operation::Read, breaker.read(keys).err()),
         (Operation::Lease, breaker.lease(&vacant(&one), LONG).err()),
+        (Operation::Stamp, breaker.stamp(&[&one], LONG).err()),
         (Operation::Fill, breaker.fill(&fills).err()),
         (Operation::Begin, breaker.begin(nonce, &[&one], LONG, Recall::Announced).err()),
         (Operation::Finish, breaker.finish(nonce, &[(&one, Ending::Emptied)]).err()),
         (Operation::Settle, breaker.settle(None, &[&one]).err()),
         (Operation::Inspect, breaker.inspect(keys).err()),
+        (Operation::Extend, breaker.extend(&[(&one, nonce, LONG)]).err()),
         (Operation::Scan, breaker.scan(b"users:", Cursor::START).err()),
     ];
     let is_spared = |error: &StoreError| error.is_not_asked() && error.is_unavailable();
@@ -177,7 +183,7 @@ fn all(breaker: &Breaker, store: &Moody) -> (Vec<Operation>, Vec<Operation>) {
 
 #[test]
 fn an_open_breaker_spares_reads_the_store_and_lets_writes_through() {
-    use Operation::{Begin, Fill, Finish, Inspect, Lease, Read, Scan, Settle};
+    use Operation::{Begin, Extend, Fill, Finish, Inspect, Lease, Read, Scan, Settle, Stamp};
     for mood in [Mood::Slow, Mood::Silent] {
         let store = Moody::new();
         let breaker = patient(&store);
@@ -186,8 +192,10 @@ fn an_open_breaker_spares_reads_the_store_and_lets_writes_through() {
         (0..5).for_each(|_| drop(breaker.read(&[key(1)])));
         assert_eq!(breaker.stats().state, BreakerState::Open);
         store.set(Mood::Well);
-        assert_eq!(all(&breaker, &store), (vec![Begin, Finish, Settle, Scan], vec![Read, Lease, Fill, Inspect]));
-        assert_eq!(breaker.stats().n_spared, 4);
+        let (asked, spared) = all(&breaker, &store);
+        assert_eq!(asked, [Begin, Finish, Settle, Scan]);
+        assert_eq!(spared, [Read, Lease, Stamp, Fill, Inspect, Extend]);
+        assert_eq!(breaker.stats().n_spared, 6);
         assert_eq!(breaker.stats().state, BreakerState::Open, "only probes close it");
     }
 }

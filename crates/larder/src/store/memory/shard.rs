@@ -201,6 +201,16 @@ impl Shard {
         Inspected { cell, stamp, expires_in: Some(kept.deadline.saturating_sub(now)) }
     }
 
+    /// Uses nothing either: it is who reads that keeps a value from being evicted.
+    pub(super) fn extend(&mut self, key: &CellKey, stamp: Nonce, deadline: Duration, now: Duration) -> bool {
+        let inspected = self.inspect(key, now);
+        let is_there = matches!(inspected.cell, Cell::Value(_)) && inspected.stamp == Some(stamp);
+        if is_there && let Some(mut kept) = self.kept.peek_mut(key.as_bytes()) {
+            kept.deadline = deadline;
+        }
+        is_there
+    }
+
     /// What lives under keys that begin so.
     pub(super) fn keys(&self, prefix: &[u8], now: Duration) -> Vec<CellKey> {
         let kept = self.kept.iter().filter(|(_, kept)| kept.deadline > now).map(|(key, _)| key);

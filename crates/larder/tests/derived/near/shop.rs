@@ -11,10 +11,7 @@ use std::{
 use diesel::sqlite::Sqlite;
 use larder::{
     Larder, MemoryStore, NearOptions,
-    store::{
-        Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Line, Listener, Listening, Nonce, Operation, Position,
-        Recall, Scanned, Stamped, Store, StoreError, Subscription, Vacancy, Watched,
-    },
+    store::{self, CellKey, Line, Listener, Listening, Operation, Store, Subscription, Watched},
 };
 
 use crate::database::Database;
@@ -123,55 +120,11 @@ impl Line for NoLine {
 }
 
 impl Store for Deaf {
-    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
-        self.store.read(keys)
-    }
-
-    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
-        self.store.lease(keys, ttl)
-    }
-
-    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
-        self.store.fill(fills)
-    }
-
-    fn begin(
-        &self,
-        nonce: Nonce,
-        keys: &[&CellKey],
-        hold: Duration,
-        recall: Recall,
-    ) -> Result<Option<Position>, StoreError> {
-        self.store.begin(nonce, keys, hold, recall)
-    }
-
-    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
-        self.store.finish(nonce, endings)
-    }
-
-    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
-        self.store.settle(nonce, keys)
-    }
-
-    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
-        self.store.read_stamped(keys, stamped)
-    }
-
-    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
-        self.store.stamp(keys, ttl)
-    }
-
-    fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
-        self.store.inspect(keys)
-    }
+    store::forward!(self.store, except listen);
 
     fn listen(&self, listener: Arc<dyn Listener>, _wanted: Listening) -> Option<Subscription> {
         let line = self.line.as_ref()?;
         line.lock().unwrap().get_or_insert(listener);
         Some(Subscription::new(NoLine(Arc::clone(&self.n_strict))))
-    }
-
-    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
-        self.store.scan(prefix, from)
     }
 }

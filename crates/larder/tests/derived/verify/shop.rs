@@ -8,10 +8,7 @@ use std::{
 use diesel::{connection::SimpleConnection, sqlite::Sqlite};
 use larder::{
     Event, HandleEvent, Larder, MemoryStore, Models,
-    store::{
-        Bytes, Cell, CellKey, Cursor, Ending, Fill, Inspected, Lease, Listener, Listening, Nonce, Position, Recall,
-        Scanned, Stamped, Store, StoreError, Subscription, Vacancy,
-    },
+    store::{self, Bytes, Cell, CellKey, Cursor, Ending, Inspected, Nonce, Recall, Scanned, Store, StoreError},
     verify::{Report, Verify},
 };
 
@@ -160,52 +157,12 @@ fn fail(left: &Mutex<usize>) -> Result<(), StoreError> {
 }
 
 impl Store for Disturbed {
-    fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
-        self.store.read(keys)
-    }
-
-    fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
-        self.store.lease(keys, ttl)
-    }
-
-    fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
-        self.store.fill(fills)
-    }
-
-    fn begin(
-        &self,
-        nonce: Nonce,
-        keys: &[&CellKey],
-        hold: Duration,
-        recall: Recall,
-    ) -> Result<Option<Position>, StoreError> {
-        self.store.begin(nonce, keys, hold, recall)
-    }
-
-    fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
-        self.store.finish(nonce, endings)
-    }
-
-    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
-        self.store.settle(nonce, keys)
-    }
-
-    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
-        self.store.read_stamped(keys, stamped)
-    }
-
-    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
-        self.store.stamp(keys, ttl)
-    }
+    store::forward!(self.store, except inspect, scan);
 
     fn inspect(&self, keys: &[CellKey]) -> Result<Vec<Inspected>, StoreError> {
         self.spy.0.lock().unwrap().extend_from_slice(keys);
         fail(&self.inspections_to_fail)?;
         self.store.inspect(keys)
-    }
-
-    fn listen(&self, listener: Arc<dyn Listener>, wanted: Listening) -> Option<Subscription> {
-        self.store.listen(listener, wanted)
     }
 
     fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
