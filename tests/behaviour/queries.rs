@@ -57,7 +57,7 @@ fn number(query: CachedQuery<'_, Pg>) -> i64 {
 fn a_result_is_computed_once_and_then_comes_from_the_store_for_every_handle() {
     let shop = Shop::new();
     let ada = shop.user("ada");
-    shop.order(&ada, Status::Paid, 700, 1);
+    let _ = shop.order(&ada, Status::Paid, 700, 1);
     shop.meter.reset();
     assert_eq!(of_all(&shop.larder), Some(money(700)));
     shop.meter.expect_counts(Counts { sql: 1, reads: 1, stamps: 1, leases: 1, fills: 1, ..Counts::default() });
@@ -85,7 +85,8 @@ fn what_depends_on_a_table_changes_with_any_of_its_rows_and_with_no_other() {
     assert_eq!(of_all(&shop.larder), Some(money(800)));
     Order::repository(&other.larder).delete(order.id).unwrap();
     assert_eq!(of_all(&shop.larder), None);
-    let new = NewOrder { id: None, user_id: ada.id, status: Status::Pending, total_amount: money(100), created_at: None };
+    let new =
+        NewOrder { id: None, user_id: ada.id, status: Status::Pending, total_amount: money(100), created_at: None };
     Order::repository(&shop.larder).insert(&new).unwrap();
     assert_eq!(of_all(&other.larder), Some(money(100)));
 }
@@ -295,7 +296,7 @@ fn a_query_that_fails_or_panics_is_the_callers_own_and_nobody_waits_for_it() {
 fn a_store_that_fails_costs_a_query_and_no_answer() {
     for operation in [Operation::Read, Operation::Stamp, Operation::Lease, Operation::Fill] {
         let shop = Shop::new();
-        shop.user("ada");
+        let _ = shop.user("ada");
         shop.faults.before(operation).fail(Failure::Unavailable);
         for _ in 0..2 {
             assert_eq!(number(shop.larder.query("users").depends_on::<User>()), 1, "{operation}");
@@ -333,4 +334,105 @@ fn a_result_may_be_asked_of_the_database_or_forgotten() {
     assert_eq!(number(scope.query("users").depends_on::<User>()), 1);
     assert!(shop.branch().larder.query("users").forget::<i64>());
     assert_eq!(number(shop.larder.query("users").depends_on::<User>()), 1);
+}
+
+#[test]
+fn a_query_of_a_repository_keeps_keys_and_its_rows_are_those_of_the_cells() {
+    let shop = Shop::new();
+    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
+    let small = shop.order(&ada, Status::Paid, 100, 1);
+    let large = shop.order(&ada, Status::Paid, 900, 2);
+    let orders = Order::repository(&shop.larder);
+    let largest = || {
+        let cached = orders.cached("largest").params(&ada.id).depends_on_key(Order::key_by_user_id(ada.id));
+        cached.load(|query| query.filter(orders::user_id.eq(ada.id)).order(orders::total_amount.desc())).unwrap()
+    };
+    shop.meter.reset();
+    assert_eq!(largest(), [large.clone(), small.clone()]);
+    shop.meter.expect_counts(Counts { sql: 2, reads: 2, stamps: 1, leases: 2, fills: 2, ..Counts::default() });
+    assert_eq!(largest(), [large.clone(), small.clone()]);
+    shop.meter.expect_counts(Counts { reads: 2, ..Counts::default() });
+    // Another's order leaves them alone; one of hers gives the keys anew, and the rows as they are.
+    let new = |user: &User, cents| NewOrder {
+        id: None,
+        user_id: user.id,
+        status: Status::Paid,
+        total_amount: money(cents),
+        created_at: None,
+    };
+    orders.insert(&new(&bob, 5_000)).unwrap();
+    shop.meter.reset();
+    largest();
+    shop.meter.expect_counts(Counts { reads: 2, ..Counts::default() });
+    let larger = orders.update(small.id, &costing(1_000)).unwrap();
+    assert_eq!(largest(), [larger.clone(), large.clone()]);
+    orders.delete(large.id).unwrap();
+    assert_eq!(largest(), [larger.clone()]);
+    // With nothing said, any order counts; and shapes are as ever.
+    let emails = || {
+        let orders = Order::repository(&shop.larder).with(Order::user());
+        let loaded = orders.cached("all").load(|query| query.order(orders::total_amount.desc())).unwrap();
+        loaded.into_iter().map(|(order, user)| (order.total_amount, user.email)).collect::<Vec<_>>()
+    };
+    assert_eq!(emails(), [(money(5_000), bob.email.clone()), (money(1_000), ada.email.clone())]);
+    orders.insert(&new(&ada, 9_000)).unwrap();
+    assert_eq!(emails().len(), 3);
+    let in_transaction = shop.larder.transaction(|tx| {
+        let orders = Order::repository(tx);
+        orders.insert(&new(&ada, 1))?;
+        orders.cached("all").load(|query| query)
+    });
+    assert_eq!(in_transaction.unwrap().len(), 4);
+    assert_eq!(emails().len(), 4);
+}
+
+#[test]
+fn values_of_the_applications_own_are_loaded_put_updated_and_forgotten() {
+    let shop = Shop::new();
+    let other = shop.branch();
+    let of = |larder: &Larder<Pg>| larder.aside::<u32, String>("carts").clone().get(&7);
+    let carts = shop.larder.aside::<u32, String>("carts");
+    let never = || -> Result<String, Error> { panic!("it is there") };
+    assert_eq!(carts.get(&7), None);
+    assert_eq!(carts.load(&7, || Ok::<_, Error>("one".to_owned())).unwrap(), "one");
+    assert_eq!(carts.load(&7, never).unwrap(), "one");
+    assert_eq!((of(&other.larder).as_deref(), carts.get(&8)), (Some("one"), None));
+    other.larder.aside::<u32, String>("carts").put(&7, &"two".to_owned()).unwrap();
+    assert_eq!(carts.load(&7, never).unwrap(), "two");
+    assert!(other.larder.aside::<u32, String>("carts").forget(&7));
+    assert_eq!(carts.get(&7), None);
+    let failed = carts.load(&7, || Err::<String, _>(Error::other("no")));
+    assert!(failed.is_err());
+    assert_eq!(carts.update(&7, || Ok(Some("three".to_owned()))).unwrap().as_deref(), Some("three"));
+    assert_eq!(of(&other.larder).as_deref(), Some("three"));
+    assert_eq!(carts.update(&7, || Ok(None)).unwrap(), None);
+    assert_eq!(of(&other.larder), None);
+    let figures = shop.larder.stats().asides;
+    assert_eq!((figures.keys.missed, figures.statements_failed), (2, 1));
+}
+
+#[test]
+fn what_was_computed_before_a_value_was_forgotten_or_written_is_not_stored_after_it() {
+    let shop = Shop::new();
+    let other = shop.branch();
+    let (carts, others) = (shop.larder.aside::<u32, u32>("carts"), other.larder.aside::<u32, u32>("carts"));
+    let overtaken = carts.load(&7, || {
+        assert!(others.forget(&7));
+        Ok::<_, Error>(1)
+    });
+    assert_eq!((overtaken.unwrap(), carts.get(&7)), (1, None));
+    let overtaken = carts.load(&7, || others.put(&7, &2).map(|()| 1));
+    assert_eq!((overtaken.unwrap(), carts.get(&7)), (1, Some(2)));
+    // Of two who write at the same time nobody knows who was last where it matters.
+    let both = carts.update(&7, || others.update(&7, || Ok(Some(3))).map(|_| Some(4)));
+    assert_eq!((both.unwrap(), carts.get(&7)), (Some(4), None));
+    // While one writes, nobody is served what was there, and nobody stores it.
+    carts.put(&7, &5).unwrap();
+    let written = carts.update(&7, || {
+        assert_eq!((others.get(&7), others.load(&7, || Ok::<_, Error>(5)).unwrap(), others.get(&7)), (None, 5, None));
+        Ok(Some(6))
+    });
+    assert_eq!((written.unwrap(), others.get(&7)), (Some(6), Some(6)));
+    assert!(carts.update(&7, || Err(Error::other("no"))).is_err());
+    assert_eq!(others.get(&7), None);
 }

@@ -31,6 +31,7 @@ pub(crate) struct Figures {
     pub(crate) transactions: Transactions,
     pub(crate) memos: MemoFigures,
     pub(crate) queries: ModelFigures,
+    pub(crate) asides: ModelFigures,
     /// Copies that made room for others.
     pub(crate) near_evictions: Counter,
     /// How often the near cache was emptied, since announcements might have been missed.
@@ -50,6 +51,7 @@ impl Default for Figures {
             transactions: Transactions::default(),
             memos: MemoFigures::default(),
             queries: ModelFigures::new("queries"),
+            asides: ModelFigures::new("asides"),
             near_evictions: Counter::default(),
             near_flushes: Counter::default(),
             line: Histogram::default(),

@@ -11,6 +11,7 @@ use std::{
 };
 
 use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
+use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::builder::Builder;
 use self::connections::Connections;
@@ -24,7 +25,7 @@ use crate::{
     lookout::Lookout,
     memo::{Memo, Memos},
     models::Models,
-    queries::CachedQuery,
+    queries::{Aside, CachedQuery},
     scope::Scope,
     session::Access,
     stats::Stats,
@@ -168,6 +169,13 @@ impl<DB: Backend> Larder<DB> {
     /// A name stands in the store as it is: it has nothing of anybody's in it, and no two queries have the same.
     pub fn query<'l>(&'l self, name: &'l str) -> CachedQuery<'l, DB> {
         CachedQuery::new(Access::handle(self), name)
+    }
+
+    /// Values of the application's own in the shared store, by typed keys: cache-aside.
+    ///
+    /// A name stands in the store as it is: no two kinds of values have the same.
+    pub fn aside<'l, K: Serialize, T: Serialize + DeserializeOwned>(&'l self, name: &'l str) -> Aside<'l, DB, K, T> {
+        Aside::new(self, name)
     }
 
     /// Makes every result of a [query](Larder::query) go that is tagged so: whoever asks next, in whatever process, runs the query.

@@ -101,7 +101,7 @@ pub use self::{
     models::{Described, Models},
     near::{Near, NearOptions},
     patience::Patience,
-    queries::{CachedQuery, KeyOf},
+    queries::{Aside, CachedQuery, CachedRows, KeyOf},
     relation::{Filter, IntoOrder, Relation},
     repository::{List, Records, Repository},
     scope::Scope,

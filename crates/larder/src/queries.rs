@@ -1,41 +1,32 @@
 //! Results of any queries, kept in the store for as long as nothing that they depend on is written.
 
+mod aside;
 mod dependency;
 mod form;
+mod rows;
+mod slot;
 
-use std::{
-    fmt, thread,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use diesel::result::QueryResult;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::dependency::KeyOf;
 pub(crate) use self::dependency::tag_key;
-use self::form::Parameters;
+pub use self::{aside::Aside, dependency::KeyOf, rows::CachedRows};
+use self::{form::Parameters, slot::Slot};
 use crate::{
     backend::Backend,
     entity::{Entity, Pattern},
     error::Result,
-    failpoints::{Point, waits},
-    figures::{Bypass, ModelFigures},
+    figures::Bypass,
     key::Key as _,
-    layers::{Crew, Dependent, Layers},
     payload,
     session::{Access, Consistency},
-    store::{CellKey, Lease, Nonce},
+    store::CellKey,
 };
 
-/// How long others are waited for that compute the same in this process.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long, if they do in another one, and how often the store is asked meanwhile at least.
-const PATIENCE_ELSEWHERE: Duration = Duration::from_secs(2);
-const LONGEST_POLL: Duration = Duration::from_millis(50);
-
-/// After so many others have come to nothing, the query is made in any case.
-const ROUNDS: usize = 16;
+/// What the keys of results begin with.
+const KIND: &str = "query";
 
 /// The result of a query of any kind, kept by a name and parameters. [`Larder::query`](crate::Larder::query) makes it.
 ///
@@ -147,25 +138,28 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     where
         T: Serialize + DeserializeOwned,
     {
-        let access = self.access.here();
+        self.here().load_from(|access| access.with_connection(query))
+    }
+
+    /// The same, called from the line that has called the caller.
+    #[track_caller]
+    fn here(self) -> Self {
+        Self { access: self.access.here(), ..self }
+    }
+
+    /// As [`load`](Self::load), of whatever reads the database.
+    fn load_from<T>(self, query: impl FnOnce(Access<'s, DB>) -> Result<T>) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let access = self.access;
         let _entered = tracing::debug_span!("larder.query", larder.query.name = self.name).entered();
         let figures = &access.lookout().figures.queries;
-        let turn = match self.look::<T>() {
-            Looked::Result(result) => return Ok(result),
-            Looked::Turn(turn) => Some(turn),
-            Looked::PassedBy(why) => {
-                figures.bypassed(why).one();
-                None
-            }
-        };
-        let begun = Instant::now();
-        let result = access.with_connection(query);
-        figures.statements.add(begun.elapsed());
-        match &result {
-            Ok(result) => turn.into_iter().for_each(|turn| turn.end(figures, result, self.ttl)),
-            Err(_) => figures.statements_failed.one(),
+        let compute = || query(access);
+        match self.slot::<T>() {
+            Ok(slot) => slot.load(compute),
+            Err(why) => slot::passed_by(figures, why, compute),
         }
-        result
     }
 
     /// Takes the result out of the store: whoever asks next, in whatever process, runs the query. One round trip.
@@ -173,106 +167,21 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     /// `T` is what [`load`](Self::load) gives. Whether it was done; where the store fails, `tracing` and the event handler are told.
     pub fn forget<T>(self) -> bool {
         let (Some(layers), Some(digest)) = (self.access.layers(), &self.parameters) else { return true };
-        layers.settle(&[&form::key::<T>(self.name, digest)])
+        layers.settle(&[&form::key::<T>(KIND, self.name, digest)])
     }
 
-    /// Looks for the result, and waits while others compute it.
-    fn look<T: DeserializeOwned>(&self) -> Looked<'s, T> {
+    /// The place of the result in the store.
+    fn slot<T>(&self) -> Result<Slot<'s, '_>, Bypass> {
         let access = self.access;
         let Some(layers) = access.layers().filter(|layers| !layers.is_store_spared()) else {
-            return Looked::PassedBy(access.bypass());
+            return Err(access.bypass());
         };
         if access.asked_of_queries() == Consistency::Database {
-            return Looked::PassedBy(Bypass::Asked);
+            return Err(Bypass::Asked);
         }
-        let Some(digest) = &self.parameters else { return Looked::PassedBy(Bypass::Failed) };
-        let (key, figures) = (form::key::<T>(self.name, digest), &access.lookout().figures.queries);
-        let (begun, mut poll, mut n_rounds) = (Instant::now(), Duration::from_millis(1), 0);
-        while n_rounds < ROUNDS && begun.elapsed() < PATIENCE {
-            n_rounds += 1;
-            match layers.dependent(&key, &self.depends_on) {
-                Dependent::Good(value) => {
-                    if let Some(result) = form::read(&value) {
-                        figures.shared_hits.one();
-                        return Looked::Result(result);
-                    }
-                    figures.corrupt.one();
-                    layers.discard(&[&key]);
-                }
-                Dependent::Lacking(vacancy, found) => {
-                    let Some(stamps) = layers.stamps(&self.depends_on, found) else {
-                        return Looked::PassedBy(Bypass::InDoubt);
-                    };
-                    match layers.lease_dependent(&key, vacancy) {
-                        Ok(Some((lease, crew))) => {
-                            figures.leases_granted.one();
-                            figures.misses.one();
-                            return Looked::Turn(Turn { layers, key, stamps, lease: Some(lease), _crew: crew });
-                        }
-                        // Somebody was quicker, who is waited for.
-                        Ok(None) => figures.leases_refused.one(),
-                        Err(()) => return Looked::PassedBy(Bypass::Failed),
-                    }
-                }
-                Dependent::UnderWay(token) => {
-                    let waiting = Instant::now();
-                    // What comes of it is looked at as everything else is: what it depends on may have been written meanwhile.
-                    let _ = layers.wait_for(&key, token, begun + PATIENCE);
-                    figures.lease_waits.add(waiting.elapsed());
-                }
-                Dependent::Elsewhere if begun.elapsed() < PATIENCE_ELSEWHERE => {
-                    if !waits(Point::Polling) {
-                        thread::sleep(poll);
-                    }
-                    figures.lease_waits.add(poll);
-                    poll = (poll * 3).min(LONGEST_POLL);
-                    n_rounds -= 1;
-                }
-                Dependent::Elsewhere => break,
-                Dependent::PassedBy(why) => return Looked::PassedBy(why),
-            }
-        }
-        Looked::PassedBy(Bypass::Elsewhere)
-    }
-}
-
-/// What came of looking for a result.
-enum Looked<'l, T> {
-    Result(T),
-    /// It is the caller's to compute, and to store.
-    Turn(Turn<'l>),
-    /// It is the caller's to compute, and nothing is to be stored.
-    PassedBy(Bypass),
-}
-
-/// The turn of one who computes a result. Dropped before its end, it is the next one's.
-struct Turn<'l> {
-    layers: &'l Layers,
-    key: CellKey,
-    /// Of what the result depends on, as they were before the query is sent.
-    stamps: Vec<Nonce>,
-    lease: Option<Lease>,
-    /// Goes last: whoever waits is told when all is stored.
-    _crew: Crew<'l>,
-}
-
-impl Turn<'_> {
-    fn end(mut self, figures: &ModelFigures, result: &impl Serialize, ttl: Option<Duration>) {
-        // What can't be written is not kept.
-        let Some((value, lease)) = form::write(result).zip(self.lease) else { return };
-        self.lease = None;
-        match self.layers.fill_dependent(&self.key, lease, &self.stamps, &value, ttl) {
-            Ok(true) => figures.fills_stored.one(),
-            Ok(false) => figures.fills_refused.one(),
-            Err(()) => figures.fills_failed.one(),
-        }
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.layers.give_back(&self.key, lease);
-        }
+        let digest = self.parameters.as_ref().ok_or(Bypass::Failed)?;
+        let figures = &access.lookout().figures.queries;
+        let key = form::key::<T>(KIND, self.name, digest);
+        Ok(Slot { layers, figures, key, depends_on: &self.depends_on, ttl: self.ttl })
     }
 }

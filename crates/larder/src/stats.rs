@@ -42,6 +42,8 @@ pub struct Stats {
     pub memos: MemoStats,
     /// Cached queries, as if they were a model: a result is a key, and running the query a statement.
     pub queries: ModelStats,
+    /// Values of [`Larder::aside`](crate::Larder::aside), in the same way: computing one is a statement.
+    pub asides: ModelStats,
     /// Announced changes of models that the handle has neither read nor written, in cells.
     pub received_of_others: u64,
     /// How long ago rows of the outbox were noted when a relay of this handle settled them, the oldest of each batch.

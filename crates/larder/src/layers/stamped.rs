@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::{Crew, Layers, flights::Known};
 use crate::{
+    error::Result,
     failpoints::{Point, reach},
     figures::Bypass,
-    store::{Cell, CellKey, Fill, Lease, Nonce, StoreError, Vacancy},
+    store::{Cell, CellKey, Ending, Fill, Lease, Nonce, Recall, StoreError, Vacancy},
 };
 
 /// How long a stamp is kept that was put where there was no value: longer than nearly all that depends on it.
@@ -114,6 +115,28 @@ impl Layers {
     pub(crate) fn give_back(&self, key: &CellKey, lease: Lease) {
         // A value that is too short for its stamps is good for nobody, and gives way.
         let _ = self.put(Fill { key, lease, value: Bytes::new(), ttl: Duration::from_millis(1) });
+    }
+
+    /// Marks a value, has it written where it has its home, and stores what was written.
+    pub(crate) fn write_aside<T>(
+        &self,
+        key: &CellKey,
+        ttl: Option<Duration>,
+        write: impl FnOnce() -> Result<(T, Option<Vec<u8>>)>,
+    ) -> Result<T> {
+        let nonce = Nonce::fresh();
+        let begun = self.store.begin(nonce, &[key], self.times.hold, Recall::Announced);
+        begun.inspect_err(|error| self.failed("begin", error))?;
+        // What panics may have been written, as may what fails: the marker goes on until it expires, and then there is nothing.
+        let written = write();
+        let ending = match &written {
+            Ok((_, Some(bytes))) => Ending::Value { value: bytes.clone().into(), ttl: self.ttl(ttl, false) },
+            Ok((_, None)) | Err(_) => Ending::Emptied,
+        };
+        if let Err(error) = self.store.finish(nonce, &[(key, ending)]) {
+            self.failed("finish", &error);
+        }
+        written.map(|(value, _)| value)
     }
 
     fn put(&self, fill: Fill<'_>) -> Result<bool, ()> {

@@ -22,12 +22,12 @@ pub(super) fn digest(parameters: &impl Serialize) -> Parameters {
     Some(digest)
 }
 
-/// The key of the cell of a result of type `T`.
-pub(super) fn key<T>(name: &str, digest: &[u8; DIGEST]) -> CellKey {
+/// The key of the cell of a value of type `T`.
+pub(super) fn key<T>(kind: &str, name: &str, digest: &[u8; DIGEST]) -> CellKey {
     // No table's name is empty.
-    let mut key = [b":query:", name.as_bytes(), b":"].concat();
+    let mut key = [b":", kind.as_bytes(), b":", name.as_bytes(), b":"].concat();
     digest.iter().for_each(|byte| key.extend_from_slice(format!("{byte:02x}").as_bytes()));
-    CellKey::new(key, Layout::new(Fingerprint::of("query").and(std::any::type_name::<T>()).bits()))
+    CellKey::new(key, Layout::new(Fingerprint::of("value").and(std::any::type_name::<T>()).bits()))
 }
 
 /// The bytes of a result: by field names, so that a result of another form is told from it.
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn no_parameter_stands_in_a_key() {
         let digest = digest(&("ada@example.com", 7)).unwrap();
-        let key = key::<Vec<Buyer>>("top-buyers", &digest).to_string();
+        let key = key::<Vec<Buyer>>("query", "top-buyers", &digest).to_string();
         assert!(key.starts_with(":query:top-buyers:") && !key.contains("ada"), "{key}");
         assert_eq!(key.len(), ":query:top-buyers:".len() + 32);
     }
@@ -98,6 +98,6 @@ mod tests {
         assert_ne!(digest(&(1, 2)), digest(&(2, 1)));
         assert_eq!(digest(&(1, 2)), digest(&(1, 2)));
         let digest = digest(&()).unwrap();
-        assert_ne!(key::<i32>("n", &digest).layout(), key::<i64>("n", &digest).layout());
+        assert_ne!(key::<i32>("query", "n", &digest).layout(), key::<i64>("query", "n", &digest).layout());
     }
 }

@@ -1,3 +1,5 @@
+use serde::{Serialize, de::DeserializeOwned};
+
 use super::{List, Repository};
 use crate::{
     backend::Backend,
@@ -7,6 +9,7 @@ use crate::{
     key::Key,
     load,
     lookout::Sent,
+    queries::CachedRows,
     relation::Distinct,
     repeats::Verb,
     row::SelectList,
@@ -104,6 +107,27 @@ where
         let access = self.source.access().here();
         let loaded: Vec<load::Loaded<S::Entity, S::Head>> = access.select::<S::Entity, _>(sent, statement)?;
         self.shape.assemble(access, loaded.into_iter().map(load::Loaded::narrow).collect())
+    }
+
+    /// Rows by a query of Diesel's whose result is kept by a name: [`CachedRows::load`] takes the query.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use diesel::prelude::*;
+    /// # diesel::table! { orders (id) { id -> BigInt, total -> BigInt, } }
+    /// # #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, larder::Repository)]
+    /// # #[diesel(table_name = orders, check_for_backend(diesel::pg::Pg))]
+    /// # struct Order { id: i64, total: i64 }
+    /// # fn example(larder: &larder::Larder<diesel::pg::Pg>) -> larder::Result<Vec<Order>> {
+    /// let orders = Order::repository(larder);
+    /// orders.cached("largest").ttl(Duration::from_secs(60)).load(|query| query.order(orders::total.desc()).limit(10))
+    /// # }
+    /// ```
+    pub fn cached<'r>(&'r self, name: &'r str) -> CachedRows<'r, 's, DB, S>
+    where
+        KeyOf<S, DB>: Serialize + DeserializeOwned,
+    {
+        CachedRows::new(self, self.source.access(), name)
     }
 
     /// The row of a unique pattern.

@@ -19,6 +19,7 @@ impl Stats {
         Self {
             models,
             queries: ModelStats::of(&figures.queries),
+            asides: ModelStats::of(&figures.asides),
             near: layers.and_then(Layers::near).map(|near| NearStats {
                 evictions: figures.near_evictions.get(),
                 flushes: figures.near_flushes.get(),

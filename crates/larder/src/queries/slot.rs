@@ -1,0 +1,178 @@
+//! The place of a value in the store: looked at, waited for, computed by one, and filled.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::form;
+use crate::{
+    failpoints::{Point, waits},
+    figures::{Bypass, ModelFigures},
+    layers::{Crew, Dependent, Layers},
+    store::{CellKey, Lease, Nonce},
+};
+
+/// How long others are waited for that compute the same in this process.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long, if they do in another one, and how often the store is asked meanwhile at least.
+const PATIENCE_ELSEWHERE: Duration = Duration::from_secs(2);
+const LONGEST_POLL: Duration = Duration::from_millis(50);
+
+/// After so many others have come to nothing, the value is computed in any case.
+const ROUNDS: usize = 16;
+
+/// The place of a value, and what it depends on.
+pub(super) struct Slot<'l, 'd> {
+    pub(super) layers: &'l Layers,
+    pub(super) figures: &'l ModelFigures,
+    pub(super) key: CellKey,
+    pub(super) depends_on: &'d [CellKey],
+    pub(super) ttl: Option<Duration>,
+}
+
+impl<'l> Slot<'l, '_> {
+    /// The value, as it is stored: nobody is waited for.
+    pub(super) fn get<T: DeserializeOwned>(&self) -> Option<T> {
+        let Dependent::Good(bytes) = self.layers.dependent(&self.key, self.depends_on) else { return None };
+        let value = form::read(&bytes);
+        let counter = if value.is_some() { &self.figures.shared_hits } else { &self.figures.corrupt };
+        counter.one();
+        value
+    }
+
+    /// The value: as it is stored, or as `compute` gives it, which is then stored.
+    pub(super) fn load<T, E>(&self, compute: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        match self.look() {
+            Looked::Value(value) => Ok(value),
+            Looked::PassedBy(why) => passed_by(self.figures, why, compute),
+            Looked::Turn(turn) => {
+                let value = timed(self.figures, compute)?;
+                turn.end(self.figures, &value, self.ttl);
+                Ok(value)
+            }
+        }
+    }
+
+    /// Looks for the value, and waits while others compute it.
+    fn look<T: DeserializeOwned>(&self) -> Looked<'l, T> {
+        let Self { layers, figures, key, depends_on, .. } = self;
+        let (begun, mut poll, mut n_rounds) = (Instant::now(), Duration::from_millis(1), 0);
+        while n_rounds < ROUNDS && begun.elapsed() < PATIENCE {
+            n_rounds += 1;
+            match layers.dependent(key, depends_on) {
+                Dependent::Good(bytes) => {
+                    if let Some(value) = form::read(&bytes) {
+                        figures.shared_hits.one();
+                        return Looked::Value(value);
+                    }
+                    figures.corrupt.one();
+                    layers.discard(&[key]);
+                }
+                Dependent::Lacking(vacancy, found) => {
+                    let Some(stamps) = layers.stamps(depends_on, found) else {
+                        return Looked::PassedBy(Bypass::InDoubt);
+                    };
+                    match layers.lease_dependent(key, vacancy) {
+                        Ok(Some((lease, crew))) => {
+                            figures.leases_granted.one();
+                            figures.misses.one();
+                            return Looked::Turn(Turn {
+                                layers,
+                                key: key.clone(),
+                                stamps,
+                                lease: Some(lease),
+                                _crew: crew,
+                            });
+                        }
+                        // Somebody was quicker, who is waited for.
+                        Ok(None) => figures.leases_refused.one(),
+                        Err(()) => return Looked::PassedBy(Bypass::Failed),
+                    }
+                }
+                Dependent::UnderWay(token) => {
+                    let waiting = Instant::now();
+                    // What comes of it is looked at as everything else is: what it depends on may have been written meanwhile.
+                    let _ = layers.wait_for(key, token, begun + PATIENCE);
+                    figures.lease_waits.add(waiting.elapsed());
+                }
+                Dependent::Elsewhere if begun.elapsed() < PATIENCE_ELSEWHERE => {
+                    if !waits(Point::Polling) {
+                        thread::sleep(poll);
+                    }
+                    figures.lease_waits.add(poll);
+                    poll = (poll * 3).min(LONGEST_POLL);
+                    n_rounds -= 1;
+                }
+                Dependent::Elsewhere => break,
+                Dependent::PassedBy(why) => return Looked::PassedBy(why),
+            }
+        }
+        Looked::PassedBy(Bypass::Elsewhere)
+    }
+}
+
+/// What came of looking for a value.
+enum Looked<'l, T> {
+    Value(T),
+    /// It is the caller's to compute, and to store.
+    Turn(Turn<'l>),
+    /// It is the caller's to compute, and nothing is to be stored.
+    PassedBy(Bypass),
+}
+
+/// The turn of one who computes a value. Dropped before its end, it is the next one's.
+struct Turn<'l> {
+    layers: &'l Layers,
+    key: CellKey,
+    /// Of what the value depends on, as they were before the query is sent.
+    stamps: Vec<Nonce>,
+    lease: Option<Lease>,
+    /// Goes last: whoever waits is told when all is stored.
+    _crew: Crew<'l>,
+}
+
+impl Turn<'_> {
+    fn end(mut self, figures: &ModelFigures, value: &impl Serialize, ttl: Option<Duration>) {
+        // What can't be written is not kept.
+        let Some((value, lease)) = form::write(value).zip(self.lease) else { return };
+        self.lease = None;
+        match self.layers.fill_dependent(&self.key, lease, &self.stamps, &value, ttl) {
+            Ok(true) => figures.fills_stored.one(),
+            Ok(false) => figures.fills_refused.one(),
+            Err(()) => figures.fills_failed.one(),
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.layers.give_back(&self.key, lease);
+        }
+    }
+}
+
+/// Computes a value that is not stored.
+pub(super) fn passed_by<T, E>(
+    figures: &ModelFigures,
+    why: Bypass,
+    compute: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    figures.bypassed(why).one();
+    timed(figures, compute)
+}
+
+fn timed<T, E>(figures: &ModelFigures, compute: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let begun = Instant::now();
+    let computed = compute();
+    figures.statements.add(begun.elapsed());
+    figures.statements_failed.add(u64::from(computed.is_err()));
+    computed
+}
