@@ -17,7 +17,7 @@ use shop_core::{
     NewOrder, NewUser, Order, OrderChanges, Status, User, UserChanges,
     schema::{orders, users},
 };
-use tests::{Cost, Counts, Failure, Shop, money, psql, redis_url};
+use tests::{Cost, Counts, Failure, Shop, day, money, psql, redis_url};
 use uuid::Uuid;
 
 const WARM: Cost = Cost { sql: 0, store_reads: 1, store_writes: 0 };
@@ -435,4 +435,45 @@ fn what_was_computed_before_a_value_was_forgotten_or_written_is_not_stored_after
     assert_eq!((written.unwrap(), others.get(&7)), (Some(6), Some(6)));
     assert!(carts.update(&7, || Err(Error::other("no"))).is_err());
     assert_eq!(others.get(&7), None);
+}
+
+#[test]
+fn numbers_over_a_key_are_kept_until_one_of_its_rows_changes() {
+    let shop = Shop::new();
+    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
+    let orders = Order::repository(&shop.larder);
+    let first = shop.order(&ada, Status::Paid, 100, 1);
+    let _ = shop.order(&ada, Status::Paid, 300, 2);
+    let other = shop.order(&bob, Status::Paid, 7, 3);
+    let of = |user: &User| {
+        let list = || orders.list_by_user_id(user.id);
+        let money = |sum: larder::Result<Option<BigDecimal>>| sum.unwrap();
+        let days = (list().min(orders::created_at).unwrap(), list().max(orders::created_at).unwrap());
+        (money(list().sum(orders::total_amount)), money(list().avg(orders::total_amount)), days)
+    };
+    let two = (Some(money(400)), Some(money(200)), (Some(day(1)), Some(day(2))));
+    assert_eq!(of(&ada), two);
+    assert_eq!(shop.meter.counts().sql, 4);
+    shop.meter.reset();
+    assert_eq!(of(&ada), two);
+    shop.meter.expect_counts(Counts { reads: 4, ..Counts::default() });
+    orders.update(other.id, &costing(9)).unwrap();
+    shop.meter.reset();
+    assert_eq!(of(&ada), two);
+    shop.meter.expect_counts(Counts { reads: 4, ..Counts::default() });
+    orders.update(first.id, &costing(500)).unwrap();
+    assert_eq!(of(&ada).0, Some(money(800)));
+    orders.update(first.id, &OrderChanges { user_id: Some(bob.id), ..Default::default() }).unwrap();
+    assert_eq!((of(&ada).0, of(&bob).0), (Some(money(300)), Some(money(509))));
+    let nobody = shop.user("eve");
+    assert_eq!(of(&nobody), (None, None, (None, None)));
+    let in_transaction: Option<BigDecimal> = shop
+        .larder
+        .transaction(|tx| {
+            let orders = Order::repository(tx);
+            orders.update(first.id, &costing(1_000))?;
+            orders.list_by_user_id(bob.id).sum(orders::total_amount)
+        })
+        .unwrap();
+    assert_eq!(in_transaction, Some(money(1_009)));
 }

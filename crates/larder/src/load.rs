@@ -11,7 +11,7 @@ mod select;
 pub(crate) use self::{
     count::count_by,
     loaders::Loaders,
-    select::{Loaded, Refined, chunk_of, select_by, table, table_sql},
+    select::{Loaded, Refined, chunk_of, push_from, select_by, table, table_sql},
 };
 use self::{
     lacking::{Lacking, load_lacking},

@@ -1,5 +1,6 @@
 //! Results of any queries, kept in the store for as long as nothing that they depend on is written.
 
+mod aggregate;
 mod aside;
 mod dependency;
 mod form;
@@ -11,9 +12,15 @@ use std::{fmt, time::Duration};
 use diesel::result::QueryResult;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::dependency::tag_key;
+pub(crate) use self::{
+    aggregate::{Aggregate, aggregate_by},
+    dependency::tag_key,
+};
 pub use self::{aside::Aside, dependency::KeyOf, rows::CachedRows};
-use self::{form::Parameters, slot::Slot};
+use self::{
+    form::{Form, Parameters},
+    slot::Slot,
+};
 use crate::{
     backend::Backend,
     entity::{Entity, Pattern},
@@ -157,7 +164,7 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
         let figures = &access.lookout().figures.queries;
         let compute = || query(access);
         match self.slot::<T>() {
-            Ok(slot) => slot.load(compute),
+            Ok(slot) => slot.load(Form::SERDE, compute),
             Err(why) => slot::passed_by(figures, why, compute),
         }
     }

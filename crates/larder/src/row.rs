@@ -126,6 +126,16 @@ impl<'a, R> RowReader<'a, R> {
         self.next::<DB, diesel::dsl::SqlTypeOf<T::SelectExpression>, T>(T::FIELD_COUNT)
     }
 
+    /// Reads the next column, which is none of a table's.
+    pub(crate) fn value<'r, DB, ST, T>(&mut self) -> deserialize::Result<T>
+    where
+        DB: Backend,
+        R: Row<'r, DB>,
+        T: FromSqlRow<ST, DB>,
+    {
+        self.next::<DB, ST, T>(1)
+    }
+
     /// Reads the next column, which may be NULL although `T` can't be.
     pub(crate) fn part<'r, DB, ST, T>(&mut self) -> deserialize::Result<Option<T>>
     where

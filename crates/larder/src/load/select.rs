@@ -141,7 +141,7 @@ where
     statement
 }
 
-pub(super) fn push_from<'q, DB, P>(
+pub(crate) fn push_from<'q, DB, P>(
     keys: Vec<P::Key>,
     filter: Option<Fragment<'q, DB>>,
     statement: &mut Statement<'q, DB>,

@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    form,
+    form::{self, Form},
     slot::{self, Slot},
 };
 use crate::{
@@ -80,7 +80,7 @@ where
     /// The value of a key, if it is stored. One round trip; a store that fails has none.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<T> {
-        self.slot(key).ok()?.get()
+        self.slot(key).ok()?.get(Form::SERDE)
     }
 
     /// The value of a key: as it is stored, or as `compute` gives it, which is then stored.
@@ -92,7 +92,7 @@ where
     /// Those of `compute`. They are not kept, and a store that fails is none.
     pub fn load<E>(&self, key: &K, compute: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         match self.slot(key) {
-            Ok(slot) => slot.load(compute),
+            Ok(slot) => slot.load(Form::SERDE, compute),
             Err(why) => slot::passed_by(&self.larder.lookout().figures.asides, why, compute),
         }
     }
@@ -105,7 +105,8 @@ where
     /// # Errors
     /// [`Error::Store`] if the store fails: the old value is not served for the time for which writes are held (15 s), and may be after it.
     pub fn put(&self, key: &K, value: &T) -> Result<()> {
-        self.update(key, || Ok(form::write(value).and_then(|bytes| form::read(&bytes)))).map(|_: Option<T>| ())
+        let form = Form::SERDE;
+        self.update(key, || Ok((form.write)(value).and_then(|bytes| (form.read)(&bytes)))).map(|_: Option<T>| ())
     }
 
     /// Writes a value wherever it has its home, and stores what was written: as larder's own writes are done.
@@ -121,7 +122,7 @@ where
         let key = self.key(key).ok_or_else(|| Error::other("the key can't be written"))?;
         layers.write_aside(&key, self.ttl, || {
             let value = write()?;
-            let bytes = value.as_ref().and_then(form::write);
+            let bytes = value.as_ref().and_then(Form::SERDE.write);
             Ok((value, bytes))
         })
     }

@@ -4,7 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    codec::Fingerprint,
+    codec::{Codec, Fingerprint, Input},
     store::{CellKey, Layout},
 };
 
@@ -16,30 +16,72 @@ pub(super) type Parameters = Option<[u8; DIGEST]>;
 
 /// The digest of parameters: `None` if their `serde` implementation refuses to write them.
 pub(super) fn digest(parameters: &impl Serialize) -> Parameters {
-    let bytes = rmp_serde::to_vec_named(parameters).ok()?;
-    let mut digest = [0; DIGEST];
-    digest.copy_from_slice(&Sha256::digest(&bytes)[..DIGEST]);
-    Some(digest)
+    rmp_serde::to_vec_named(parameters).ok().map(|bytes| digest_of(&bytes))
 }
 
-/// The key of the cell of a value of type `T`.
+/// The digest of bytes that stand for parameters.
+pub(super) fn digest_of(bytes: &[u8]) -> [u8; DIGEST] {
+    let mut digest = [0; DIGEST];
+    digest.copy_from_slice(&Sha256::digest(bytes)[..DIGEST]);
+    digest
+}
+
+/// The key of the cell of a value of type `T`, which is known by its name only.
 pub(super) fn key<T>(kind: &str, name: &str, digest: &[u8; DIGEST]) -> CellKey {
+    key_of(kind, name, digest, Fingerprint::of("value").and(std::any::type_name::<T>()))
+}
+
+/// The key of the cell of a value of that form.
+pub(super) fn key_of(kind: &str, name: &str, digest: &[u8; DIGEST], form: Fingerprint) -> CellKey {
     // No table's name is empty.
     let mut key = [b":", kind.as_bytes(), b":", name.as_bytes(), b":"].concat();
     digest.iter().for_each(|byte| key.extend_from_slice(format!("{byte:02x}").as_bytes()));
-    CellKey::new(key, Layout::new(Fingerprint::of("value").and(std::any::type_name::<T>()).bits()))
+    CellKey::new(key, Layout::new(form.bits()))
 }
 
-/// The bytes of a result: by field names, so that a result of another form is told from it.
-pub(super) fn write<T: Serialize>(result: &T) -> Option<Vec<u8>> {
-    rmp_serde::to_vec_named(result).ok()
+/// How values are written and read.
+pub(super) struct Form<T> {
+    pub(super) write: fn(&T) -> Option<Vec<u8>>,
+    pub(super) read: fn(&[u8]) -> Option<T>,
 }
 
-/// The result in the bytes, all of which it must take.
-pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+impl<T> Clone for Form<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Form<T> {}
+
+impl<T: Serialize + DeserializeOwned> Form<T> {
+    /// By the type's own `serde` implementation and by field names, so that a value of another form is told from it.
+    pub(super) const SERDE: Self = Self { write, read };
+}
+
+impl<T: Codec> Form<T> {
+    /// As values of columns are written into cells.
+    pub(super) const CODEC: Self = Self {
+        write: |value| {
+            let mut bytes = Vec::new();
+            value.encode(&mut bytes);
+            Some(bytes)
+        },
+        read: |bytes| {
+            let mut input = Input::new(bytes);
+            let value = T::decode(&mut input).ok()?;
+            input.end().ok().map(|()| value)
+        },
+    };
+}
+
+fn write<T: Serialize>(value: &T) -> Option<Vec<u8>> {
+    rmp_serde::to_vec_named(value).ok()
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let mut rest = bytes;
-    let result = rmp_serde::from_read(&mut rest).ok()?;
-    rest.is_empty().then_some(result)
+    let value = rmp_serde::from_read(&mut rest).ok()?;
+    rest.is_empty().then_some(value)
 }
 
 #[cfg(test)]

@@ -5,9 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Serialize, de::DeserializeOwned};
-
-use super::form;
+use super::form::Form;
 use crate::{
     failpoints::{Point, waits},
     figures::{Bypass, ModelFigures},
@@ -36,39 +34,36 @@ pub(super) struct Slot<'l, 'd> {
 
 impl<'l> Slot<'l, '_> {
     /// The value, as it is stored: nobody is waited for.
-    pub(super) fn get<T: DeserializeOwned>(&self) -> Option<T> {
+    pub(super) fn get<T>(&self, form: Form<T>) -> Option<T> {
         let Dependent::Good(bytes) = self.layers.dependent(&self.key, self.depends_on) else { return None };
-        let value = form::read(&bytes);
+        let value = (form.read)(&bytes);
         let counter = if value.is_some() { &self.figures.shared_hits } else { &self.figures.corrupt };
         counter.one();
         value
     }
 
     /// The value: as it is stored, or as `compute` gives it, which is then stored.
-    pub(super) fn load<T, E>(&self, compute: impl FnOnce() -> Result<T, E>) -> Result<T, E>
-    where
-        T: Serialize + DeserializeOwned,
-    {
-        match self.look() {
+    pub(super) fn load<T, E>(&self, form: Form<T>, compute: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        match self.look(form) {
             Looked::Value(value) => Ok(value),
             Looked::PassedBy(why) => passed_by(self.figures, why, compute),
             Looked::Turn(turn) => {
                 let value = timed(self.figures, compute)?;
-                turn.end(self.figures, &value, self.ttl);
+                turn.end(self.figures, (form.write)(&value), self.ttl);
                 Ok(value)
             }
         }
     }
 
     /// Looks for the value, and waits while others compute it.
-    fn look<T: DeserializeOwned>(&self) -> Looked<'l, T> {
+    fn look<T>(&self, form: Form<T>) -> Looked<'l, T> {
         let Self { layers, figures, key, depends_on, .. } = self;
         let (begun, mut poll, mut n_rounds) = (Instant::now(), Duration::from_millis(1), 0);
         while n_rounds < ROUNDS && begun.elapsed() < PATIENCE {
             n_rounds += 1;
             match layers.dependent(key, depends_on) {
                 Dependent::Good(bytes) => {
-                    if let Some(value) = form::read(&bytes) {
+                    if let Some(value) = (form.read)(&bytes) {
                         figures.shared_hits.one();
                         return Looked::Value(value);
                     }
@@ -139,9 +134,9 @@ struct Turn<'l> {
 }
 
 impl Turn<'_> {
-    fn end(mut self, figures: &ModelFigures, value: &impl Serialize, ttl: Option<Duration>) {
+    fn end(mut self, figures: &ModelFigures, value: Option<Vec<u8>>, ttl: Option<Duration>) {
         // What can't be written is not kept.
-        let Some((value, lease)) = form::write(value).zip(self.lease) else { return };
+        let Some((value, lease)) = value.zip(self.lease) else { return };
         self.lease = None;
         match self.layers.fill_dependent(&self.key, lease, &self.stamps, &value, ttl) {
             Ok(true) => figures.fills_stored.one(),

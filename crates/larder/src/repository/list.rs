@@ -1,11 +1,20 @@
 use std::{borrow::Cow, marker::PhantomData};
 
+use diesel::{
+    Column,
+    deserialize::FromSqlRow,
+    query_builder::QueryFragment,
+    sql_types::{Foldable, IntoNullable},
+};
+
 use crate::{
     backend::Backend,
+    codec::Codec,
     entity::{Pattern, PatternOn, Table},
     error::Result,
     explain::{Explanation, Plan},
     load::{self, Refined},
+    queries::{Aggregate, aggregate_by},
     relation::{IntoOrder, Term},
     repeats::Verb,
     session::{Access, Source},
@@ -84,6 +93,76 @@ where
             }
         };
         access.go_on(|| self.shape.assemble(access, heads))
+    }
+
+    /// The sum of a column of all rows with the key, whatever the limit: `None`, which NULL is read as, if there are none.
+    ///
+    /// `T` is what Diesel reads `sum(column)` as, an `Option`. It is kept in the store for as long as no row comes to the key, leaves it or
+    /// changes there, and for the model's `ttl` at most. Costs one round trip if it is stored; if not, one statement and up to three round
+    /// trips more. Many keys are so many calls.
+    ///
+    /// # Errors
+    /// As [`List::load`].
+    #[track_caller]
+    pub fn sum<C, T>(self, column: C) -> Result<T>
+    where
+        C: Column<Table = <S::Entity as Table<DB>>::Table, SqlType: Foldable> + QueryFragment<DB> + Send + 'static,
+        T: FromSqlRow<<C::SqlType as Foldable>::Sum, DB> + Codec + 'static,
+        <C::SqlType as Foldable>::Sum: 'static,
+    {
+        self.aggregate::<C, <C::SqlType as Foldable>::Sum, T>(Aggregate::Sum, column)
+    }
+
+    /// The mean of a column of all rows with the key, as [`List::sum`]. `T` is what Diesel reads `avg(column)` as.
+    ///
+    /// # Errors
+    /// As [`List::load`].
+    #[track_caller]
+    pub fn avg<C, T>(self, column: C) -> Result<T>
+    where
+        C: Column<Table = <S::Entity as Table<DB>>::Table, SqlType: Foldable> + QueryFragment<DB> + Send + 'static,
+        T: FromSqlRow<<C::SqlType as Foldable>::Avg, DB> + Codec + 'static,
+        <C::SqlType as Foldable>::Avg: 'static,
+    {
+        self.aggregate::<C, <C::SqlType as Foldable>::Avg, T>(Aggregate::Avg, column)
+    }
+
+    /// The least value of a column of all rows with the key, as [`List::sum`].
+    ///
+    /// # Errors
+    /// As [`List::load`].
+    #[track_caller]
+    pub fn min<C, T>(self, column: C) -> Result<Option<T>>
+    where
+        C: Column<Table = <S::Entity as Table<DB>>::Table, SqlType: IntoNullable> + QueryFragment<DB> + Send + 'static,
+        Option<T>: FromSqlRow<<C::SqlType as IntoNullable>::Nullable, DB> + Codec + 'static,
+        <C::SqlType as IntoNullable>::Nullable: 'static,
+    {
+        self.aggregate::<C, <C::SqlType as IntoNullable>::Nullable, Option<T>>(Aggregate::Min, column)
+    }
+
+    /// The greatest value of a column of all rows with the key, as [`List::sum`].
+    ///
+    /// # Errors
+    /// As [`List::load`].
+    #[track_caller]
+    pub fn max<C, T>(self, column: C) -> Result<Option<T>>
+    where
+        C: Column<Table = <S::Entity as Table<DB>>::Table, SqlType: IntoNullable> + QueryFragment<DB> + Send + 'static,
+        Option<T>: FromSqlRow<<C::SqlType as IntoNullable>::Nullable, DB> + Codec + 'static,
+        <C::SqlType as IntoNullable>::Nullable: 'static,
+    {
+        self.aggregate::<C, <C::SqlType as IntoNullable>::Nullable, Option<T>>(Aggregate::Max, column)
+    }
+
+    #[track_caller]
+    fn aggregate<C, ST, T>(self, aggregate: Aggregate, column: C) -> Result<T>
+    where
+        C: Column + QueryFragment<DB> + Send + 'static,
+        ST: 'static,
+        T: FromSqlRow<ST, DB> + Codec + 'static,
+    {
+        aggregate_by::<DB, P, C, ST, T>(self.source.access().here(), &self.key, aggregate, column)
     }
 
     /// Loads the first row.
