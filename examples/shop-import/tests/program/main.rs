@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test has no other way to fail it")]
 
+mod best;
 mod command;
 mod interrupted;
 mod mistakes;
