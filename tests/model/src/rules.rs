@@ -101,6 +101,8 @@ rules! {
     RefillComparesStamp,
     /// The query that refreshes is sent after that value was seen.
     RefreshQueriesLast,
+    /// A value gets more time to live only if the database has the same.
+    ExtendComparesBytes,
     /// The verifier looks at the cell once more after its query.
     VerifyReadsTwice,
     /// The verifier compares stamps, not bytes, to see that a cell is still the same.

@@ -162,6 +162,7 @@ fn ablations() -> Vec<Ablation> {
     let ablation =
         |rule, fault, setup: Queries, with, without| Ablation { rule, fault, setup: setup.into(), with, without };
     let two_statements = Queries { n_reads: 1, is_two_statements: true, ..MOVE };
+    let two_writers = Queries { writers: &[A, A], n_loads: 1, ..LIST };
     let told_of_table = Queries { writers: &[BOTH], outsider: Outsider::Told, ..TABLE };
     let told_of_row = Queries { outsider: Outsider::Told, ..ROW };
     let available = Queries { policy: Policy::Available, ..MOVE };
@@ -193,9 +194,9 @@ fn ablations() -> Vec<Ablation> {
         ablation(Quarantine, "restart empty", with(MOVE, restart), SERVED, GAP),
         ablation(Quarantine, "restart empty and a crash", with(MOVE, RESTART), SERVED, UNBOUNDED),
         ablation(Quarantine, "lossy failover and a crash", with(MOVE, FAILOVER), SERVED, UNBOUNDED),
-        ablation(ListsAreEmptied, "restart empty and a crash", with(LISTS, RESTART), SERVED, UNBOUNDED),
+        ablation(ListsAreEmptied, "restart empty and a crash", with(two_writers, RESTART), SERVED, UNBOUNDED),
         ablation(LostIsEmptied, "marker evicted", with(LIST, EVICTION), GAP, UNBOUNDED),
-        ablation(MarkersJoin, "a crash", with(Queries { writers: &[A, A], ..LIST }, CRASH), SERVED, UNBOUNDED),
+        ablation(MarkersJoin, "a crash", with(two_writers, CRASH), SERVED, UNBOUNDED),
         ablation(FreshNonce, "a delayed request", with(Queries { lines: &[], ..ROW }, DELAY), SERVED, UNBOUNDED),
         ablation(SettlePoisons, "a write elsewhere", told_of_row, LAG, UNBOUNDED),
     ]

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     cell::{Cell, Stamp},
+    database::tell_writers,
     trace,
 };
 
@@ -43,6 +44,6 @@ fn tell_stamp(stamp: Stamp) -> String {
 }
 
 fn tell_answer(answer: [u8; 2]) -> String {
-    let sets = answer.map(|set| crate::database::tell_writers(set));
+    let sets = answer.map(tell_writers);
     format!("({})", sets.map(|set| if set.is_empty() { "0".to_owned() } else { set }).join(", "))
 }
