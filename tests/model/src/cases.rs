@@ -5,6 +5,7 @@ mod available;
 mod elsewhere;
 mod faults;
 mod near;
+mod queries;
 mod refresh;
 
 mod strict;
@@ -15,18 +16,21 @@ mod verify;
 use crate::{
     near::setup::Near,
     properties::{Finding, Verdict},
+    queries::setup::Queries,
     rules::Rule,
     search::Outcome,
     setup::Setup,
 };
 
-/// One of the two machines, and how it is set up.
+/// One of the three machines, and how it is set up.
 #[derive(Debug, Clone, Copy)]
 pub enum World {
     /// The cell in the store.
     Cell(Setup),
     /// The near cache of a process or two.
     Near(Near),
+    /// A cached query, and what it depends on.
+    Queries(Queries),
 }
 
 impl World {
@@ -36,6 +40,7 @@ impl World {
         match self {
             Self::Cell(setup) => setup.search(at_most),
             Self::Near(setup) => setup.search(at_most),
+            Self::Queries(setup) => setup.search(at_most),
         }
     }
 
@@ -43,6 +48,7 @@ impl World {
         match self {
             Self::Cell(setup) => Self::Cell(setup.without(rule)),
             Self::Near(setup) => Self::Near(setup.without(rule)),
+            Self::Queries(setup) => Self::Queries(setup.without(rule)),
         }
     }
 }
@@ -56,6 +62,12 @@ impl From<Setup> for World {
 impl From<Near> for World {
     fn from(setup: Near) -> Self {
         Self::Near(setup)
+    }
+}
+
+impl From<Queries> for World {
+    fn from(setup: Queries) -> Self {
+        Self::Queries(setup)
     }
 }
 
@@ -92,6 +104,7 @@ pub fn all() -> Vec<Case> {
         near::cases(),
         tokens::cases(),
         strict::cases(),
+        queries::cases(),
     ]
     .into_iter()
     .flatten()

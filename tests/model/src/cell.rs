@@ -55,6 +55,9 @@ pub(crate) enum Request {
     Fill(u8, Value),
     /// In place of the value with this stamp another one, with the token for its stamp.
     Refill(Stamp, u8, Value),
+    /// More time to live for the value with this stamp. Told besides, and for the search only: what the database had when whoever asks
+    /// for it found the value.
+    Extend(Stamp, Value),
     /// A DEL of the protocols that larder is compared with; and their SETs.
     Delete,
     Overwrite(Value),
@@ -74,6 +77,7 @@ impl Request {
             Self::Lease(_) => "delivers a late request for a lease",
             Self::Fill(..) => "delivers a late fill",
             Self::Refill(..) => "delivers a late refill",
+            Self::Extend(..) => "delivers a late extension",
             Self::Delete => "delivers a late DEL",
             Self::Overwrite(_) | Self::OverwriteOlder(_) => "delivers a late SET",
             Self::Sweep => "delivers a late DEL of a scan",
@@ -121,6 +125,8 @@ impl Cell {
                 }
                 _ => self,
             },
+            // Time to live is no part of a cell here: any value may expire at any time.
+            Request::Extend(..) => self,
             Request::Delete => Self::Nothing,
             Request::Overwrite(value) => Self::Value { value, stamp: Stamp::First, life },
             Request::OverwriteOlder(value) => match cell {

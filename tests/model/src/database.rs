@@ -138,7 +138,7 @@ impl Database {
 }
 
 /// The writers of a set: `W1+W2`.
-fn tell_writers(set: u8) -> String {
+pub(crate) fn tell_writers(set: u8) -> String {
     let names: Vec<_> = (0..8).filter(|n| set >> n & 1 == 1).map(|n| format!("W{}", n + 1)).collect();
     names.join("+")
 }

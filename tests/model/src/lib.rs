@@ -21,6 +21,7 @@ mod trace;
 pub mod cases;
 pub mod near;
 pub mod properties;
+pub mod queries;
 pub mod rules;
 pub mod run;
 pub mod search;

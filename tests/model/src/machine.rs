@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use crate::moves::{Actor, Step};
 
-/// A configuration of one of the two machines: the cell, and the near cache.
+/// A configuration of one of the three machines: the cell, the near cache, and cached queries.
 pub(crate) trait Machine: Sized {
     type State: Clone + Hash;
 

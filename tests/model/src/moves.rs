@@ -37,6 +37,10 @@ pub enum Actor {
     Hit(usize),
     /// The thread of a process that listens to the store.
     Listener(usize),
+    /// Who loads a cached query.
+    Querier(usize),
+    /// Who reads one, piece by piece.
+    Read(usize),
 }
 
 impl fmt::Display for Actor {
@@ -53,6 +57,8 @@ impl fmt::Display for Actor {
             Self::Network => f.write_str("network"),
             Self::Hit(n) => write!(f, "near read {}", n + 1),
             Self::Listener(n) => write!(f, "listener {}", n + 1),
+            Self::Querier(n) => write!(f, "Q{}", n + 1),
+            Self::Read(n) => write!(f, "read {}", n + 1),
         }
     }
 }

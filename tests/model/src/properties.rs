@@ -34,12 +34,17 @@ pub enum Finding {
     TooOld,
     /// A near read returns something older than what a read of the same process has returned before it began.
     Backwards,
-    /// A strict near read returns something older than what was committed when it began.
+    /// A strict near read, or one of a cached query, returns something older than what was committed when it began, or, of a query, what
+    /// has not been the database's answer at any moment since.
     Stale,
     /// A near read returns something older than the write whose token it was given.
     TokenMissed,
+    /// A value gets more time to live although it was wrong when somebody set out to look whether it may have that.
+    Prolonged,
     /// The verifier reports a cell that was wrong: no broken promise, but a kept one.
     Reported,
+    /// A cached query is served that shows a write, and rightly: another promise that is kept.
+    Served,
 }
 
 impl Finding {
@@ -57,7 +62,9 @@ impl Finding {
         Self::Backwards,
         Self::Stale,
         Self::TokenMissed,
+        Self::Prolonged,
         Self::Reported,
+        Self::Served,
     ];
 
     /// How stale a cell may be, from the mildest on.
@@ -138,7 +145,9 @@ fn name(finding: Finding) -> &'static str {
         Finding::Backwards => "BACKWARDS",
         Finding::Stale => "STALE",
         Finding::TokenMissed => "TOKEN MISSED",
+        Finding::Prolonged => "PROLONGED",
         Finding::Reported => "reported",
+        Finding::Served => "served",
     }
 }
 
@@ -241,7 +250,7 @@ mod tests {
         let told = Verdict::of_set(all).to_string();
         assert_eq!(
             told,
-            "UNBOUNDED + DIRTY + OWN + FALSE ALARM + MISSED + TOO OLD + BACKWARDS + STALE + TOKEN MISSED + reported"
+            "UNBOUNDED + DIRTY + OWN + FALSE ALARM + MISSED + TOO OLD + BACKWARDS + STALE + TOKEN MISSED + PROLONGED + reported + served"
         );
         assert_eq!(Verdict::of_set(Finding::Gap.bit() | Finding::Timer.bit()), TIMER);
         assert_eq!(Verdict::NONE.to_string(), "none");

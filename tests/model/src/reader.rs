@@ -6,6 +6,7 @@ use crate::{
     cell::{Cell, Request, Stamp, Value, after_load},
     moves::{Actor, Moves},
     rules::Rule,
+    setup::Refresh,
     state::{Load, Reader, State},
 };
 
@@ -30,6 +31,8 @@ pub(crate) fn steps(moves: &mut Moves<'_>) {
             Load::Queried(value) => see_late(moves, n, value),
             Load::Seen(stamp) => refresh(moves, n, stamp),
             Load::Refreshed(stamp, value) => refill(moves, n, stamp, value),
+            Load::Found { value, stamp, then } => compare(moves, n, value, (stamp, then)),
+            Load::Compared { is_same, stamp, then } => extend(moves, n, is_same, (stamp, then)),
         }
     }
 }
@@ -94,16 +97,20 @@ fn fill(moves: &mut Moves<'_>, n: usize, value: Value) {
 /// Finds a value that will soon expire, and sets out to refresh it.
 fn see(moves: &mut Moves<'_>, n: usize) {
     let setup = moves.setup;
-    let Cell::Value { stamp, .. } = moves.from.cell(setup) else { return };
-    if !setup.refreshes || moves.from.is_noted(setup.process(n), setup) {
+    let Cell::Value { value, stamp, .. } = moves.from.cell(setup) else { return };
+    if setup.refresh == Refresh::Nobody || moves.from.is_noted(setup.process(n), setup) {
         return;
     }
-    if setup.has(Rule::RefreshQueriesLast) {
+    let then = moves.from.database.value();
+    if setup.has(Rule::RefreshQueriesLast) && setup.refresh != Refresh::Refill {
+        moves.step(Actor::Reader(n), "hits, and will look whether it is still so", |state| {
+            state.readers[n].load = Load::Found { value, stamp, then };
+        });
+    } else if setup.has(Rule::RefreshQueriesLast) {
         moves.step(Actor::Reader(n), "hits, and will refresh", |state| state.readers[n].load = Load::Seen(stamp));
     } else {
-        let value = moves.from.database.value();
         moves.step(Actor::Reader(n), "queries the database, to refresh whatever it will find", |state| {
-            state.readers[n].load = Load::Queried(value);
+            state.readers[n].load = Load::Queried(then);
         });
     }
 }
@@ -112,9 +119,17 @@ fn see(moves: &mut Moves<'_>, n: usize) {
 fn see_late(moves: &mut Moves<'_>, n: usize, value: Value) {
     let setup = moves.setup;
     match moves.from.cell(setup) {
-        Cell::Value { stamp, .. } => moves.step(Actor::Reader(n), "hits, and will refresh", |state| {
-            state.readers[n].load = Load::Refreshed(stamp, value);
-        }),
+        Cell::Value { stamp, .. } if setup.refresh == Refresh::Refill => {
+            moves.step(Actor::Reader(n), "hits, and will refresh", |state| {
+                state.readers[n].load = Load::Refreshed(stamp, value);
+            });
+        }
+        Cell::Value { value: found, stamp, .. } => {
+            let then = moves.from.database.value();
+            moves.step(Actor::Reader(n), "hits, and compares", |state| {
+                state.readers[n].load = Load::Compared { is_same: found == value, stamp, then };
+            });
+        }
         _ => moves.step(Actor::Reader(n), "finds nothing to refresh", |state| next(state, n)),
     }
 }
@@ -130,6 +145,23 @@ fn refill(moves: &mut Moves<'_>, n: usize, stamp: Stamp, value: Value) {
     let request = Request::Refill(stamp, token(n, moves.from.readers[n]), value);
     moves.ask(Actor::Reader(n), "refills", request, |state| next(state, n));
     moves.ask_in_vain(Actor::Reader(n), "refills, and gets no answer", request, |state| next(state, n));
+}
+
+fn compare(moves: &mut Moves<'_>, n: usize, value: Value, (stamp, then): (Stamp, Value)) {
+    let is_same = moves.from.database.value() == value || !moves.setup.has(Rule::ExtendComparesBytes);
+    moves.step(Actor::Reader(n), "queries the database, and compares", |state| {
+        state.readers[n].load = Load::Compared { is_same, stamp, then };
+    });
+}
+
+fn extend(moves: &mut Moves<'_>, n: usize, is_same: bool, (stamp, then): (Stamp, Value)) {
+    let (request, what, in_vain) = if is_same {
+        (Request::Extend(stamp, then), "extends", "extends, and gets no answer")
+    } else {
+        (Request::Settle(None), "finds another value, and settles", "finds another value, and settles in vain")
+    };
+    moves.ask(Actor::Reader(n), what, request, |state| next(state, n));
+    moves.ask_in_vain(Actor::Reader(n), in_vain, request, |state| next(state, n));
 }
 
 fn next(state: &mut State, n: usize) {

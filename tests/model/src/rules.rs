@@ -101,6 +101,8 @@ rules! {
     RefillComparesStamp,
     /// The query that refreshes is sent after that value was seen.
     RefreshQueriesLast,
+    /// A value gets more time to live only if the database has the same.
+    ExtendComparesBytes,
     /// The verifier looks at the cell once more after its query.
     VerifyReadsTwice,
     /// The verifier compares stamps, not bytes, to see that a cell is still the same.
@@ -169,6 +171,22 @@ rules! {
     MembersAreSessions,
     /// Where the membership is renewed on another connection, a member that had lapsed counts no PING from before.
     LapseIsNoticed,
+    /// A query that is to be cached is sent after the stamps of all that it depends on are known.
+    StampsBeforeQuery,
+    /// An entry is served only while all stamps are those that it was put with.
+    CompareStamps,
+    /// The entry is read before the stamps that are compared with its own.
+    EntryBeforeStamps,
+    /// An entry is served only to who says that the query depends on the same cells.
+    CompareDependencies,
+    /// Each lease has a token of its own.
+    FreshToken,
+    /// Who takes the result of a load that goes on compares the stamps, and the leases, as with an entry.
+    JoinComparesStamps,
+    /// Every write of a table marks the table's own cell.
+    MarkTable,
+    /// Every settlement of a table's cells settles that one, too.
+    SettleTable,
 }
 
 /// Which rules are followed.

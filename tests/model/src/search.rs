@@ -111,6 +111,7 @@ mod tests {
     use super::*;
     use crate::{
         near::setup::{BOUNDED, Near, Promise, QUIET},
+        queries::setup::{BOTH, LISTS, Queries},
         rules::Protocol,
         setup::{CALM, Faults, LARDER, Setup},
     };
@@ -148,6 +149,14 @@ mod tests {
             mishaps: QUIET,
             ..BOUNDED
         };
+        let outcome = search(&setup, usize::MAX);
+        assert_eq!(outcome.n_states, n_states(&setup));
+        assert!(outcome.n_states > 10_000, "{}", outcome.n_states);
+    }
+
+    #[test]
+    fn no_two_states_of_cached_queries_are_taken_for_one() {
+        let setup = Queries { writers: &[BOTH], n_reads: 1, faults: Faults { restarts: 1, ..CALM }, ..LISTS };
         let outcome = search(&setup, usize::MAX);
         assert_eq!(outcome.n_states, n_states(&setup));
         assert!(outcome.n_states > 10_000, "{}", outcome.n_states);

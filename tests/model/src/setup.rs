@@ -40,6 +40,19 @@ pub enum Outsider {
     ToldOfAll,
 }
 
+/// What readers do about values that will soon expire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// Nothing.
+    Nobody,
+    /// They put what the database has in the place of the value.
+    Refill,
+    /// If the database has the same, the value gets more time to live; else the cell is settled.
+    Extend,
+    /// The same, and it is not looked whether it is still that value.
+    ExtendAnything,
+}
+
 /// How often each thing may go wrong in one behaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Faults {
@@ -110,8 +123,8 @@ pub struct Setup {
     pub late_commits: bool,
     /// Whether a process fills cells of which it has a note that they could not be marked.
     pub fills_while_noted: bool,
-    /// Whether readers refresh values that have not expired yet.
-    pub refreshes: bool,
+    /// Whether readers refresh values that have not expired yet, and how.
+    pub refresh: Refresh,
     /// What may go wrong.
     pub faults: Faults,
 }
@@ -135,7 +148,7 @@ pub const LARDER: Setup = Setup {
     expiry: true,
     late_commits: false,
     fills_while_noted: false,
-    refreshes: false,
+    refresh: Refresh::Nobody,
     faults: CALM,
 };
 

@@ -3,7 +3,8 @@
 use crate::{
     cell::{Cell, Request, Stamp, Value},
     database::{Activity, Change, Database, Transaction},
-    setup::{Faults, MAX_READERS, MAX_WRITERS, Setup},
+    properties::{self, Finding},
+    setup::{Faults, MAX_READERS, MAX_WRITERS, Refresh, Setup},
 };
 
 /// Where a writer stands.
@@ -70,6 +71,18 @@ pub(crate) enum Load {
     Seen(Stamp),
     /// And this is what the database answered then.
     Refreshed(Stamp, Value),
+    /// The cell held this value, which may get more time to live; `then` is what the database had.
+    Found {
+        value: Value,
+        stamp: Stamp,
+        then: Value,
+    },
+    /// Whether the database answered the same.
+    Compared {
+        is_same: bool,
+        stamp: Stamp,
+        then: Value,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -174,7 +187,20 @@ impl State {
         if let Request::Begin(nonce) = request {
             self.writers[usize::from(nonce / 2)].marked_in = Some(self.server.life);
         }
+        if let Request::Extend(stamp, then) = request {
+            self.extend(stamp, then, setup);
+        }
         self.server.cell = self.server.cell.after(request, self.server.life, setup);
+    }
+
+    /// A value that gets more time to live must have been right at some moment since somebody looked whether it may.
+    fn extend(&mut self, stamp: Stamp, then: Value, setup: &Setup) {
+        let Cell::Value { value, stamp: theirs, .. } = self.cell(setup) else { return };
+        let is_extended = theirs == stamp || setup.refresh == Refresh::ExtendAnything;
+        // Values of rows and lists are sets of writes, and what was committed then has to be in it.
+        if is_extended && then.0 & !value.0 != 0 {
+            properties::remember(self, Finding::Prolonged);
+        }
     }
 
     /// A request that times out may be executed later; `false` if nothing may time out any more.

@@ -2,12 +2,12 @@
 
 use super::{Ablation, Case, GAP, LAG, NONE, TIMER, UNBOUNDED, case};
 use crate::{
-    properties::Verdict,
+    properties::{Finding, Verdict},
     rules::Rule,
-    setup::{CALM, Faults, Kind, LARDER, Outsider, Policy, Setup},
+    setup::{CALM, Faults, Kind, LARDER, Outsider, Policy, Refresh, Setup},
 };
 
-const ROW: Setup = Setup { refreshes: true, n_loads: 1, ..LARDER };
+const ROW: Setup = Setup { refresh: Refresh::Refill, n_loads: 1, ..LARDER };
 const LIST: Setup = Setup { kind: Kind::List, ..ROW };
 /// One reader alone, twice: what it has filled it may refresh, too.
 const TWICE: Setup = Setup { n_readers: 1, n_loads: 2, ..ROW };
@@ -35,6 +35,44 @@ pub(super) fn cases() -> Vec<Case> {
         without: UNBOUNDED,
     });
     cases.extend(ablations.iter().flat_map(|ablation| ablation.cases("refresh")));
+    cases.extend(extensions());
+    cases
+}
+
+/// Values that get more time to live, where the database still has the same.
+fn extensions() -> Vec<Case> {
+    const PROLONGED: Verdict = Verdict::of(&[Finding::Unbounded, Finding::Prolonged]);
+    let row = Setup { refresh: Refresh::Extend, ..ROW };
+    let list = Setup { kind: Kind::List, ..row };
+    let mut cases = Vec::new();
+    for (members, setup) in [("row", row), ("list", list)] {
+        for (fault, faults, expected) in faults() {
+            cases.push(case(format!("extend: {members}, {fault}"), Setup { faults, ..setup }, expected));
+        }
+        // Here values may be old, and must not be kept from expiring.
+        let untold = Setup { outsider: Outsider::Untold, ..setup };
+        let untold = Setup { faults: Faults { delays: 1, ..CALM }, n_writers: 1, ..untold };
+        let anything = Setup { refresh: Refresh::ExtendAnything, ..untold };
+        cases.push(case(
+            format!("extend: {members}, a write elsewhere, not told of, a delayed request"),
+            untold,
+            UNBOUNDED,
+        ));
+        cases.push(case(format!("extend: {members}, the same, and any value is extended"), anything, UNBOUNDED));
+        let ablations = [Rule::ExtendComparesBytes, Rule::RefreshQueriesLast].map(|rule| Ablation {
+            rule,
+            fault: "a write elsewhere, not told of",
+            setup: Setup { n_readers: 1, faults: CALM, ..untold }.into(),
+            with: UNBOUNDED,
+            without: PROLONGED,
+        });
+        cases.extend(ablations.iter().flat_map(|ablation| ablation.cases(&format!("extend: {members}"))));
+    }
+    let told = Setup { outsider: Outsider::Told, n_readers: 1, ..row };
+    cases.push(case("extend: a write elsewhere, told of", told, LAG));
+    let lost_begin = Faults { crashes: 1, delays: 1, ..CALM };
+    let available = Setup { policy: Policy::Available, n_readers: 1, faults: lost_begin, ..row };
+    cases.push(case("extend: available, a lost begin and a crash", available, TIMER));
     cases
 }
 
