@@ -86,12 +86,12 @@ pub mod triggers;
 pub mod verify;
 mod writes;
 
-pub use larder_derive::{Codec, KeyPart, Repository, View};
+pub use larder_derive::{Codec, KeyPart, MaterializedView, Repository, View};
 
 pub use self::{
     backend::{Backend, Isolation},
     codec::Codec,
-    entity::{Entity, Pattern, Table},
+    entity::{Entity, MaterializedView, Pattern, Table, Writable},
     error::{Error, PoolError, Result},
     event::{Event, HandleEvent, NoEvents},
     explain::Explanation,
@@ -124,7 +124,7 @@ pub mod __private {
         bind::BindKey,
         codec::{Codec, Corrupt, Fingerprint, Input, Serde, put_varint},
         effect::Cells,
-        entity::{Entity, ListedBy, Pattern, PatternOn, Related, Table},
+        entity::{Entity, ListedBy, MaterializedView, Pattern, PatternOn, Related, Table, Viewed, Writable},
         error::Result,
         explain::Explanation,
         generated::{
