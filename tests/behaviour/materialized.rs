@@ -1,5 +1,7 @@
 //! Materialized views as models.
 
+mod refresh;
+
 use bigdecimal::BigDecimal;
 use diesel::connection::SimpleConnection as _;
 use larder::View;

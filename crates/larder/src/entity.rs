@@ -131,7 +131,19 @@ pub trait Writable: Entity {}
     message = "`{Self}` is no materialized view",
     note = "add `#[derive(larder::MaterializedView)]` to `{Self}` in the place of `Repository`, if its rows are a view's"
 )]
-pub trait MaterializedView: Entity {}
+pub trait MaterializedView: Entity {
+    /// Refreshes the view, as [`Larder::refresh`](crate::Larder::refresh) does.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "postgres")]
+    fn refresh(larder: &crate::Larder<diesel::pg::Pg>) -> Result<crate::refresh::Refreshed>
+    where
+        Self: Table<diesel::pg::Pg>,
+    {
+        larder.refresh::<Self>()
+    }
+}
 
 /// An [`Entity`] of one back end. The derive implements it for each that `#[diesel(check_for_backend(..))]` names.
 #[diagnostic::on_unimplemented(

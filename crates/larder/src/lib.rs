@@ -67,6 +67,8 @@ mod payload;
 #[cfg(feature = "metrics")]
 mod publish;
 mod queries;
+#[cfg(feature = "postgres")]
+pub mod refresh;
 pub mod relation;
 #[cfg(feature = "postgres")]
 pub mod relay;

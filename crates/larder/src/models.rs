@@ -147,7 +147,7 @@ impl<DB: Backend> Model<DB> {
         let mut patterns = Patterns { patterns: Vec::new(), _entity: PhantomData::<E> };
         // Nothing that is described can fail.
         let _ = E::patterns(&mut patterns);
-        let table = written::<DB>(&*load::table::<DB, E>()).unwrap_or_else(|| E::NAME.to_owned());
+        let table = table_of::<DB, E>();
         let load_keys: LoadKeys<DB> = |connection, statement| {
             let rows: Vec<KeysOf<E>> = DB::load(connection, statement)?;
             Ok(rows.into_iter().map(|row| row.keys).collect())
@@ -177,6 +177,11 @@ impl<DB: Backend> Model<DB> {
     ) -> QueryResult<Vec<Vec<CellKey>>> {
         (self.load_keys)(connection, statement)
     }
+}
+
+/// A model's table as SQL names it, quoted.
+pub(crate) fn table_of<DB: Backend, E: Table<DB>>() -> String {
+    written::<DB>(&*load::table::<DB, E>()).unwrap_or_else(|| E::NAME.to_owned())
 }
 
 /// A piece of SQL as the back end writes it.

@@ -69,6 +69,9 @@ pub(crate) struct ModelFigures {
     pub(crate) statements: Histogram,
     pub(crate) statements_failed: Counter,
     pub(crate) rows_written: Counter,
+    /// Of a materialized view: the statements that refreshed it.
+    pub(crate) refreshes: Histogram,
+    pub(crate) refreshes_failed: Counter,
 }
 
 impl ModelFigures {
@@ -95,6 +98,8 @@ impl ModelFigures {
             statements: Histogram::default(),
             statements_failed: Counter::default(),
             rows_written: Counter::default(),
+            refreshes: Histogram::default(),
+            refreshes_failed: Counter::default(),
         }
     }
 

@@ -26,6 +26,8 @@ const ALL: &[(&str, Kind, Unit, &str)] = &[
     ("larder.statement.duration", Histogram, Unit::Seconds, "statements, with the wait for a connection"),
     ("larder.statement.failures", Counter, Unit::Count, "statements that failed"),
     ("larder.rows.written", Counter, Unit::Count, "rows inserted, updated or deleted"),
+    ("larder.refresh.duration", Histogram, Unit::Seconds, "refreshes of materialized views, COMMIT and cells aside"),
+    ("larder.refresh.failures", Counter, Unit::Count, "refreshes that failed and left the view as it was"),
     ("larder.invalidations.sent", Counter, Unit::Count, "cells that writes of the handle have announced"),
     ("larder.invalidations.received", Counter, Unit::Count, "cells whose copies were dropped by an announcement"),
     ("larder.line.duration", Histogram, Unit::Seconds, "how long announcements take at most, as the line was asked"),
