@@ -1,6 +1,7 @@
 //! Materialized views as models.
 
 mod refresh;
+mod refresher;
 
 use bigdecimal::BigDecimal;
 use diesel::connection::SimpleConnection as _;

@@ -51,6 +51,8 @@ mod generated;
 mod handle;
 mod key;
 mod layers;
+#[cfg(feature = "postgres")]
+mod leader;
 mod load;
 mod lookout;
 mod memo;
@@ -80,6 +82,8 @@ mod session;
 pub mod shape;
 mod statement;
 pub mod stats;
+#[cfg(feature = "postgres")]
+mod stop;
 pub mod store;
 mod token;
 mod transaction;

@@ -114,6 +114,7 @@ impl Last {
         self.times("larder.load.duration", [model], &of.loads);
         self.times("larder.statement.duration", [model], &of.statements);
         self.times("larder.refresh.duration", [model], &of.refreshes);
+        self.times("larder.refresh.lag", [model], &of.refresh_lag);
     }
 
     fn near(&mut self, near: &NearStats, figures: &Figures) {

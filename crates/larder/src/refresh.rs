@@ -17,10 +17,15 @@
 //! the view as a whole is never served from before it. Its rows' cells are emptied after the COMMIT, wherever the store has them, before the
 //! call returns. In between others may still be given rows from before the refresh, and this handle reads the database.
 //!
+//! A [`Refresher`] does that by itself, in one of all processes, after writes to the tables that the view's query reads.
+//!
 //! A reader who has asked for a row before the refresh can't fill it in after: the lease under which it would is taken away with the
 //! cells.
 
+mod figures;
+mod lead;
 mod manner;
+mod refresher;
 
 use std::{
     cell::Cell,
@@ -29,7 +34,11 @@ use std::{
 
 use diesel::pg::Pg;
 
-pub use self::manner::{Flaw, Manner, Reason};
+pub use self::{
+    figures::Figures,
+    manner::{Flaw, Manner, Reason},
+    refresher::{Refresher, RefresherHandle},
+};
 use crate::{
     backend::Backend as _,
     entity::{MaterializedView, Table},

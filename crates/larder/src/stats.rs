@@ -90,6 +90,8 @@ pub struct ModelStats {
     pub refreshes: Times,
     /// Its refreshes that failed, and left it as it was.
     pub refreshes_failed: u64,
+    /// From when a [refresher](crate::refresh::Refresher) of this handle saw a write until the view had it.
+    pub refresh_lag: Times,
 }
 
 /// What became of keys: each that was asked for is counted once. A key that a call repeats counts once, unless all keys of the call are
@@ -275,6 +277,7 @@ impl ModelStats {
         self.rows_written += other.rows_written;
         self.refreshes.add(&other.refreshes);
         self.refreshes_failed += other.refreshes_failed;
+        self.refresh_lag.add(&other.refresh_lag);
     }
 }
 

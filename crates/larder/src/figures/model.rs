@@ -72,6 +72,8 @@ pub(crate) struct ModelFigures {
     /// Of a materialized view: the statements that refreshed it.
     pub(crate) refreshes: Histogram,
     pub(crate) refreshes_failed: Counter,
+    /// From when a refresher saw a write until the view had it.
+    pub(crate) refresh_lag: Histogram,
 }
 
 impl ModelFigures {
@@ -100,6 +102,7 @@ impl ModelFigures {
             rows_written: Counter::default(),
             refreshes: Histogram::default(),
             refreshes_failed: Counter::default(),
+            refresh_lag: Histogram::default(),
         }
     }
 

@@ -84,6 +84,13 @@ impl Layers {
         settle_all(self.store.as_ref(), prefix, rest)
     }
 
+    /// As [`Layers::note`], of all cells of a table, whose keys begin with `prefix`.
+    pub(crate) fn note_all(&self, prefix: &[u8]) -> Noted {
+        let noted = Noted { note: self.unsettled.note_table(prefix), n_cells: 0, since: Instant::now() };
+        self.drop_near(&[&CellKey::new(prefix, Layout::UNKNOWN)]);
+        noted
+    }
+
     /// Settles all cells of a table that was noted and rewritten: how many they were. If the store fails, they stay noted, and it is
     /// tried again in the background.
     pub(crate) fn settle_noted(&self, noted: Noted, prefix: &[u8]) -> Option<usize> {

@@ -10,7 +10,7 @@ use crate::{
     effect::Effects,
     event::Event,
     failpoints::{Point, reach},
-    store::{CellKey, Ending, Layout, Nonce, Position, Recall, StoreError},
+    store::{CellKey, Ending, Nonce, Position, Recall, StoreError},
 };
 
 impl Layers {
@@ -37,14 +37,6 @@ impl Layers {
     pub(crate) fn note(&self, keys: &[&CellKey]) -> Noted {
         let noted = Noted { note: self.unsettled.note(keys), n_cells: keys.len(), since: Instant::now() };
         self.drop_near(keys);
-        noted
-    }
-
-    /// As [`Layers::note`], of all cells of a table, whose keys begin with `prefix`.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn note_all(&self, prefix: &[u8]) -> Noted {
-        let noted = Noted { note: self.unsettled.note_table(prefix), n_cells: 0, since: Instant::now() };
-        self.drop_near(&[&CellKey::new(prefix, Layout::UNKNOWN)]);
         noted
     }
 
@@ -134,6 +126,6 @@ impl Begun {
 #[derive(Debug)]
 pub(crate) struct Noted {
     pub(super) note: Note,
-    n_cells: usize,
+    pub(super) n_cells: usize,
     pub(super) since: Instant,
 }

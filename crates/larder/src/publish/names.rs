@@ -27,6 +27,7 @@ const ALL: &[(&str, Kind, Unit, &str)] = &[
     ("larder.statement.failures", Counter, Unit::Count, "statements that failed"),
     ("larder.rows.written", Counter, Unit::Count, "rows inserted, updated or deleted"),
     ("larder.refresh.duration", Histogram, Unit::Seconds, "refreshes of materialized views, COMMIT and cells aside"),
+    ("larder.refresh.lag", Histogram, Unit::Seconds, "from when a write was seen until the refreshed view had it"),
     ("larder.refresh.failures", Counter, Unit::Count, "refreshes that failed and left the view as it was"),
     ("larder.invalidations.sent", Counter, Unit::Count, "cells that writes of the handle have announced"),
     ("larder.invalidations.received", Counter, Unit::Count, "cells whose copies were dropped by an announcement"),

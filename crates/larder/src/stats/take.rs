@@ -85,6 +85,7 @@ impl ModelStats {
             rows_written: figures.rows_written.get(),
             refreshes: times(&figures.refreshes),
             refreshes_failed: figures.refreshes_failed.get(),
+            refresh_lag: times(&figures.refresh_lag),
         }
     }
 }
