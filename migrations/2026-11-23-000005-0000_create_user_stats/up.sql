@@ -6,4 +6,4 @@ FROM users LEFT JOIN orders ON orders.user_id = users.id
 GROUP BY users.id;
 
 -- By it a refresh finds what has changed, and readers go on reading meanwhile.
-CREATE UNIQUE INDEX "user_stats_user_id_key" ON "user_stats" ("user_id");
+CREATE UNIQUE INDEX ON "user_stats" ("user_id");

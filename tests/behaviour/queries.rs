@@ -85,7 +85,8 @@ fn what_depends_on_a_table_changes_with_any_of_its_rows_and_with_no_other() {
     assert_eq!(of_all(&shop.larder), Some(money(800)));
     Order::repository(&other.larder).delete(order.id).unwrap();
     assert_eq!(of_all(&shop.larder), None);
-    let new = NewOrder { id: None, user_id: ada.id, status: Status::Pending, total_amount: money(100), created_at: None };
+    let new =
+        NewOrder { id: None, user_id: ada.id, status: Status::Pending, total_amount: money(100), created_at: None };
     Order::repository(&shop.larder).insert(&new).unwrap();
     assert_eq!(of_all(&other.larder), Some(money(100)));
 }

@@ -56,6 +56,8 @@ mod leader;
 mod load;
 mod lookout;
 mod memo;
+#[cfg(feature = "postgres")]
+pub mod migration;
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "rows changed past larder are told of by PostgreSQL only")

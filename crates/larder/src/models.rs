@@ -140,6 +140,8 @@ type LoadKeys<DB> = fn(&mut <DB as Backend>::Connection, Statement<'_, DB>) -> Q
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Columns {
     pub(crate) names: &'static [&'static str],
+    /// Whether at most one row has the same values in them.
+    pub(crate) is_unique: bool,
 }
 
 impl<DB: Backend> Model<DB> {
@@ -227,7 +229,7 @@ impl<DB: Backend, E: Table<DB>> VisitPatterns<DB> for Patterns<E> {
     type Entity = E;
 
     fn pattern<P: PatternOn<DB, Entity = E>>(&mut self) -> deserialize::Result<()> {
-        self.patterns.push(Columns { names: P::COLUMNS });
+        self.patterns.push(Columns { names: P::COLUMNS, is_unique: P::UNIQUE });
         Ok(())
     }
 }

@@ -44,6 +44,7 @@ mod sql;
 use diesel::pg::Pg;
 
 pub use self::check::{Gap, Reason};
+pub(crate) use self::names::identifier;
 use crate::{
     entity::Table,
     models::{Model, Models},

@@ -104,7 +104,7 @@ fn it_says_why_others_had_to_wait() {
         connection.batch_execute(sql).unwrap();
         UserStats::refresh(&shop.larder).unwrap().manner
     };
-    let drop = "DROP INDEX user_stats_user_id_key;";
+    let drop = "DROP INDEX user_stats_user_id_idx;";
     let unsuited = |flaw| Manner::Exclusively(Reason::Unsuited { index: "other".to_owned(), flaw });
     for (sql, manner) in [
         (drop.to_owned(), Manner::Exclusively(Reason::NoUniqueIndex)),
