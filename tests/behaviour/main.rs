@@ -12,6 +12,7 @@ mod faults;
 mod figures;
 mod interleavings;
 mod lists;
+mod materialized;
 mod near;
 mod outbox;
 mod outside;

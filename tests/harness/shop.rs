@@ -237,6 +237,8 @@ impl HandleEvent for Events {
             // On a busy machine anything may be slow.
             Event::Slow { .. } => return,
             Event::Mismatch { mismatch } => format!("mismatch: {} {}", mismatch.key, mismatch.difference),
+            Event::Refreshed { view, refreshed } => format!("refreshed: {view} {}", refreshed.manner),
+            Event::RefreshFailed { view, error } => format!("not refreshed: {view}, since {error}"),
             _ => "something else".to_owned(),
         };
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);

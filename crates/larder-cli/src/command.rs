@@ -46,6 +46,7 @@ pub(crate) fn parse(
         "verify" => verify::parse(parser, common),
         "relay" => relay::parse(parser, common),
         "lag" => relay::parse_lag(parser, common),
+        "migration" => migration::parse_kind(parser, common),
         "outbox" => migration::parse(Subject::Outbox, parser, common),
         "triggers" => migration::parse(Subject::Triggers, parser, common),
         _ => Err(UsageError::Command(name)),
@@ -64,8 +65,9 @@ Commands:
   verify                    compares what Redis serves with what PostgreSQL has
   relay                     settles what waits in the outbox, until Ctrl-C
   lag                       tells how many rows wait there, and for how long
-  outbox                    prints the migration that makes the outbox
-  triggers                  prints the migration that makes triggers for writes past larder, or checks them
+  migration                 prints a migration for what a feature needs: the outbox, triggers, a view
+  outbox                    the same as `migration outbox`
+  triggers                  the same as `migration triggers`; checks them, too
 
 COMMAND --help tells more of each.
 ";
@@ -135,6 +137,8 @@ mod tests {
             ("verify --sample many", "--sample takes a whole number, not \"many\""),
             ("verify --grace 5", "--grace takes a time such as 500ms, 30s, 5m or 1h, not \"5\""),
             ("verify --fix", "invalid option '--fix'"),
+            ("migration vue", "there is no kind of migration \"vue\": migration --help tells which there are"),
+            ("migration outbox users", "unexpected argument \"users\""),
             ("outbox --check", "invalid option '--check'"),
             ("relay --max-rows all", "--max-rows takes a whole number, not \"all\""),
             ("relay", "the cache is not named: give --redis-url, or set REDIS_URL"),

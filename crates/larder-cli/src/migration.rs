@@ -1,4 +1,6 @@
-//! `outbox` and `triggers`
+//! `migration`, and `outbox` and `triggers` for short.
+
+mod help;
 
 use std::{
     fs,
@@ -8,8 +10,13 @@ use std::{
 };
 
 use diesel::{Connection as _, PgConnection, pg::Pg};
-use larder::{Models, outbox, triggers::Triggers};
-use lexopt::{Parser, ValueExt as _};
+use larder::{
+    Models,
+    migration::{self, Migration},
+    outbox,
+    triggers::Triggers,
+};
+use lexopt::{Arg, Parser, ValueExt as _};
 use serde_json::json;
 
 use crate::{
@@ -24,14 +31,19 @@ use crate::{
 pub(crate) enum Subject {
     Outbox,
     Triggers,
+    View,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     subject: Subject,
+    /// The model that it is of.
+    model: Option<String>,
     is_down: bool,
     folder: Option<PathBuf>,
     triggers: TriggerOptions,
+    /// The file that has the view's query.
+    query: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,13 +52,32 @@ pub(crate) struct TriggerOptions {
     outbox_schema: Option<String>,
 }
 
+/// Reads what stands behind `migration`: what it is to make, and then as [`parse`].
+pub(crate) fn parse_kind(mut parser: Parser, common: Builder) -> Result<Request, UsageError> {
+    let kind = match parser.next()? {
+        None | Some(Arg::Short('h') | Arg::Long("help")) => return Ok(help(help::MIGRATION)),
+        Some(Arg::Value(kind)) => kind.string()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    match kind.as_str() {
+        "outbox" => parse(Subject::Outbox, parser, common),
+        "triggers" => parse(Subject::Triggers, parser, common),
+        "view" => parse(Subject::View, parser, common),
+        _ => Err(UsageError::Kind(kind)),
+    }
+}
+
 pub(crate) fn parse(subject: Subject, mut parser: Parser, mut common: Builder) -> Result<Request, UsageError> {
-    let mut options = Options { subject, is_down: false, folder: None, triggers: TriggerOptions::default() };
+    let model = if subject == Subject::View { take_model(&mut parser)? } else { None };
+    let triggers = TriggerOptions::default();
+    let mut options = Options { subject, model, is_down: false, folder: None, triggers, query: None };
     let mut checks = false;
     while let Some(name) = next(&mut parser)? {
         match (name.as_str(), subject) {
-            ("help", Subject::Outbox) => return Ok(help(OUTBOX_HELP)),
-            ("help", Subject::Triggers) => return Ok(help(TRIGGERS_HELP)),
+            ("help", Subject::Outbox) => return Ok(help(help::OUTBOX)),
+            ("help", Subject::Triggers) => return Ok(help(help::TRIGGERS)),
+            ("help", Subject::View) => return Ok(help(help::VIEW)),
+            ("query", Subject::View) => options.query = Some(parser.value()?.into()),
             ("down", _) => options.is_down = true,
             ("write", _) => options.folder = Some(parser.value()?.into()),
             ("check", Subject::Triggers) => checks = true,
@@ -63,6 +94,14 @@ pub(crate) fn parse(subject: Subject, mut parser: Parser, mut common: Builder) -
     } else {
         Request::Migration(options)
     })
+}
+
+/// The name of a model, if that is what comes next.
+fn take_model(parser: &mut Parser) -> Result<Option<String>, UsageError> {
+    let is_named = parser
+        .try_raw_args()
+        .is_some_and(|raw| raw.peek().is_some_and(|next| !next.to_string_lossy().starts_with('-')));
+    Ok(if is_named { Some(parser.value()?.string()?) } else { None })
 }
 
 fn triggers(models: &Models<Pg>, options: &TriggerOptions) -> Triggers {
@@ -83,6 +122,16 @@ pub(crate) fn run(models: &Models<Pg>, options: &Options) -> Result<ExitCode, Co
         Subject::Triggers => {
             let triggers = triggers(models, &options.triggers);
             (triggers.up(), triggers.down())
+        }
+        Subject::View => {
+            let query = options
+                .query
+                .as_deref()
+                .map(|path| fs::read_to_string(path).map_err(|error| Complaint::at(path, &error)));
+            let name = options.model.as_deref().unwrap_or_default();
+            let migration = migration::view(models, name, query.transpose()?.as_deref());
+            let Migration { up, down, .. } = migration.map_err(|error| Complaint::of(&error))?;
+            (up, down)
         }
     };
     match &options.folder {
@@ -130,26 +179,3 @@ pub(crate) fn check(models: &Models<Pg>, common: &Common, options: &TriggerOptio
     print(&text)?;
     Ok(if gaps.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
-
-const OUTBOX_HELP: &str = "\
-Prints the migration that makes the outbox.
-
-Usage: outbox [OPTIONS]
-
-Options:
-      --down                prints the one that takes it away
-      --write FOLDER        writes FOLDER/up.sql and FOLDER/down.sql instead, as `diesel migration generate` has made them
-";
-
-const TRIGGERS_HELP: &str = "\
-Prints the migration that makes the triggers which tell of writes past larder.
-
-Usage: triggers [OPTIONS]
-
-Options:
-      --down                prints the one that takes them away
-      --write FOLDER        writes FOLDER/up.sql and FOLDER/down.sql instead, as `diesel migration generate` has made them
-      --check               compares with what is in the database; ends with 1 if some change would not be told of
-      --at-most N           how many rows a transaction tells of one by one [default: 10000]
-      --outbox-schema NAME  where the outbox is [default: public]
-";

@@ -11,6 +11,8 @@ pub(crate) enum UsageError {
     Option(#[from] lexopt::Error),
     #[error("there is no command {0:?}: --help tells which there are")]
     Command(String),
+    #[error("there is no kind of migration {0:?}: migration --help tells which there are")]
+    Kind(String),
     #[error("--{option} takes {takes}, not {given:?}")]
     Value { option: &'static str, takes: &'static str, given: String },
     #[error("the {what} is not named: give --{option}, or set {variable}")]

@@ -4,6 +4,7 @@ mod model;
 mod near;
 mod pattern;
 mod relation;
+mod source;
 mod view;
 
 use syn::Ident;

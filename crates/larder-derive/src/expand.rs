@@ -28,13 +28,23 @@ use crate::{
     ast::{Struct, Words},
     check,
     errors::Errors,
+    facts::Source,
 };
 
 /// `#[derive(Repository)]`.
 pub(crate) fn repository(input: &DeriveInput) -> TokenStream {
+    model(input, Source::Table)
+}
+
+/// `#[derive(MaterializedView)]`.
+pub(crate) fn materialized_view(input: &DeriveInput) -> TokenStream {
+    model(input, Source::MaterializedView)
+}
+
+fn model(input: &DeriveInput, source: Source) -> TokenStream {
     let mut errors = Errors::default();
     let (model, relations) = match Struct::of(input, "a model", &mut errors) {
-        Some(shape) => check::model(shape, &mut errors),
+        Some(shape) => check::model(shape, source, &mut errors),
         None => (None, Vec::new()),
     };
     match (errors.finish(), model) {

@@ -4,6 +4,6 @@ mod model;
 mod view;
 
 pub(crate) use self::{
-    model::{Kind, Leads, Model, ModelField, Pattern, Relation, at_call_site, tuple},
+    model::{Kind, Leads, Model, ModelField, Pattern, Relation, Source, at_call_site, tuple},
     view::{View, ViewColumn, ViewRelation},
 };

@@ -99,6 +99,58 @@ pub fn repository(input: TokenStream) -> TokenStream {
     expand::repository(&parse_macro_input!(input as DeriveInput)).into()
 }
 
+/// Makes a repository for a Diesel model of a materialized view: what [`Repository`](macro@crate::Repository) makes, but for writes.
+///
+/// Its rows are found, listed, projected and related as those of a table are, and cached in the same way. What they are is for the view's
+/// query to say: they change when it is refreshed ([`MaterializedView::refresh`](../larder/trait.MaterializedView.html#method.refresh)),
+/// and an insert does not compile.
+///
+/// ```
+/// # use diesel::prelude::*;
+/// # use larder::Repository;
+/// # diesel::table! { users (id) { id -> BigInt, email -> Text, } }
+/// use larder::MaterializedView;
+///
+/// diesel::table! { user_stats (user_id) { user_id -> BigInt, order_count -> BigInt, total_spent -> BigInt, } }
+///
+/// # #[derive(Clone, Queryable, Selectable, Identifiable, Repository)]
+/// # #[diesel(table_name = users, check_for_backend(diesel::sqlite::Sqlite))]
+/// # #[larder(has_one(stats: UserStats))]
+/// # pub struct User { pub id: i64, pub email: String }
+/// #[derive(Clone, Queryable, Selectable, Identifiable, Associations, MaterializedView)]
+/// #[diesel(table_name = user_stats, primary_key(user_id), belongs_to(User), check_for_backend(diesel::sqlite::Sqlite))]
+/// #[larder(ttl = "1h", query = "
+///     SELECT u.id AS user_id, count(o.id) AS order_count, coalesce(sum(o.total), 0) AS total_spent
+///     FROM users u LEFT JOIN orders o ON o.user_id = u.id GROUP BY u.id")]
+/// pub struct UserStats {
+///     pub user_id: i64,
+///     pub order_count: i64,
+///     pub total_spent: i64,
+/// }
+///
+/// # fn calls(larder: &larder::Larder<diesel::sqlite::Sqlite>) -> larder::Result<()> {
+/// // `User` says `has_one(stats: UserStats)`.
+/// let ada: Option<(User, Option<UserStats>)> = User::repository(larder).with(User::stats()).find(1)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Diesel's CLI does not print views, so its `table!` is written by hand. Attributes are those of
+/// [`Repository`](macro@crate::Repository), with these differences:
+///
+/// | attribute | says |
+/// | --- | --- |
+/// | `#[diesel(primary_key(..))]` | the columns of a unique index on the view, without a condition: by it a refresh finds what has changed. Required |
+/// | `query = ".."` | the view's query, of which the migration helpers make SQL; nothing else reads it |
+/// | `write_through`, `writes`, `on_delete` | have no place here |
+/// | `near = off` or `bounded` | `strict` copies would have to be told of a refresh before it commits, and are not to be had |
+///
+/// A `belongs_to` gives an `Option`, whatever the column's type is: a row of the view may outlive what it refers to, until the next refresh.
+#[proc_macro_derive(MaterializedView, attributes(larder, diesel))]
+pub fn materialized_view(input: TokenStream) -> TokenStream {
+    expand::materialized_view(&parse_macro_input!(input as DeriveInput)).into()
+}
+
 /// Makes a view of an entity: some of its columns, and relations that come with them.
 ///
 /// A view is loaded where its entity is: `User::repository(&larder).select::<UserCard>()`. Where the whole row is cached, it is

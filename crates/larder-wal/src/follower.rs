@@ -72,7 +72,7 @@ impl Follower {
     /// connection of another kind. The store must be the one that the handles have.
     pub fn builder(url: impl Into<String>, store: Arc<dyn Store>, models: Models<Pg>) -> Builder {
         let (publication, slot) = ("larder".to_owned(), "larder".to_owned());
-        Builder { url: url.into(), store, models, publication, slot, retain_at_most: 1 << 30 }
+        Builder { url: url.into(), store, models: models.tables(), publication, slot, retain_at_most: 1 << 30 }
     }
 
     /// How it is doing. Costs nothing.

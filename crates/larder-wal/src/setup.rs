@@ -3,13 +3,14 @@
 use diesel::pg::Pg;
 use larder::{Described, Models};
 
-/// The SQL that has the changes of the models' tables published under that name, with the old values of every key.
+/// The SQL that has the changes of the models' tables, not of materialized views, published under that name, with the old values of every key.
 ///
 /// A table whose model has more keys than the primary one gets `REPLICA IDENTITY FULL`: each UPDATE and DELETE then writes the old row
 /// to the log. Partitions of a partitioned table need it each for itself. Where a publication of that name is there, it is given these
 /// tables. To be run by the tables' owner, who may create in the database.
 #[must_use]
 pub fn up(models: &Models<Pg>, publication: &str) -> String {
+    let models = models.tables();
     let whole: String = models
         .describe()
         .filter(needs_whole_rows)
@@ -35,6 +36,7 @@ ALTER PUBLICATION {name} SET TABLE {tables};
 /// Not while a follower runs: it has the slot.
 #[must_use]
 pub fn down(models: &Models<Pg>, publication: &str, slot: &str) -> String {
+    let models = models.tables();
     let default: String = models
         .describe()
         .filter(needs_whole_rows)

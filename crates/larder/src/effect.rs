@@ -97,6 +97,12 @@ impl Effects {
         row.cells(&mut Cells { effects: self, value: None, ttl: E::TTL, _row: PhantomData });
     }
 
+    /// All rows may have been changed: the table's own cell tells of it, and those of the rows are found elsewhere.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn rewritten<E: Entity>(&mut self) {
+        self.of_model::<E>();
+    }
+
     /// A key whose row was changed by something that did not say how.
     pub(crate) fn touched_key<P: Pattern>(&mut self, key: &P::Key) {
         self.of_model::<P::Entity>();

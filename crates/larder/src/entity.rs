@@ -88,6 +88,10 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     /// Where its rows are read from; `None` leaves it to the handle.
     const READS: Option<Consistency> = None;
 
+    /// The materialized view that its rows are of, if they are not a table's.
+    #[doc(hidden)]
+    const VIEW: Option<Viewed> = None;
+
     /// The primary key of this row.
     fn key(&self) -> Self::Key;
 
@@ -104,6 +108,41 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     /// Tells every cell that this row is in.
     #[doc(hidden)]
     fn cells(&self, cells: &mut Cells<'_, Self>);
+}
+
+/// What a model says of its materialized view.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Viewed {
+    /// The query of the view, if the model has it.
+    pub query: Option<&'static str>,
+}
+
+/// A model whose rows can be written. `#[derive(Repository)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "rows of `{Self}` can't be written",
+    label = "a materialized view has the rows that its query gave",
+    note = "write the tables that its query reads, and call `{Self}::refresh`"
+)]
+pub trait Writable: Entity {}
+
+/// A model of a materialized view, which is read as a table is and written by its refresh. `#[derive(MaterializedView)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no materialized view",
+    note = "add `#[derive(larder::MaterializedView)]` to `{Self}` in the place of `Repository`, if its rows are a view's"
+)]
+pub trait MaterializedView: Entity {
+    /// Refreshes the view, as [`Larder::refresh`](crate::Larder::refresh) does.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "postgres")]
+    fn refresh(larder: &crate::Larder<diesel::pg::Pg>) -> Result<crate::refresh::Refreshed>
+    where
+        Self: Table<diesel::pg::Pg>,
+    {
+        larder.refresh::<Self>()
+    }
 }
 
 /// An [`Entity`] of one back end. The derive implements it for each that `#[diesel(check_for_backend(..))]` names.

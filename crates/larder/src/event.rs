@@ -2,6 +2,8 @@
 
 use std::{panic::Location, time::Duration};
 
+#[cfg(feature = "postgres")]
+use crate::refresh::Refreshed;
 use crate::{
     error::Error,
     store::{BreakerState, CellKey, StoreError},
@@ -102,6 +104,22 @@ pub enum Event<'a> {
         /// The line.
         site: &'static Location<'static>,
     },
+    /// A materialized view was refreshed, and the cells of its rows were emptied.
+    #[cfg(feature = "postgres")]
+    Refreshed {
+        /// The view.
+        view: &'static str,
+        /// How, and how long it took.
+        refreshed: &'a Refreshed,
+    },
+    /// A materialized view could not be refreshed: it is as it was, unless the error is [`Error::CommitUnknown`].
+    #[cfg(feature = "postgres")]
+    RefreshFailed {
+        /// The view.
+        view: &'static str,
+        /// Why not.
+        error: &'a Error,
+    },
     /// [`Larder::verify`](crate::Larder::verify) has found a value that was served and was not what the database had.
     Mismatch {
         /// Where, and what is wrong.
@@ -156,6 +174,15 @@ pub(crate) fn trace(event: Event<'_>) {
         }
         Event::Repeated { model, call, instead, n_calls, site } => {
             tracing::warn!(model, call, n_calls, %site, "called again and again: use {instead}");
+        }
+        #[cfg(feature = "postgres")]
+        Event::Refreshed { view, refreshed: Refreshed { manner, took, n_cells } } => {
+            tracing::info!(view, %manner, ?took, n_cells, "a view was refreshed");
+        }
+        #[cfg(feature = "postgres")]
+        Event::RefreshFailed { view, error } => {
+            let cause = std::error::Error::source(error).map(tracing::field::display);
+            tracing::warn!(view, %error, cause, "a view could not be refreshed");
         }
         Event::Mismatch { mismatch } => {
             let Mismatch { model, pattern, difference, at_most_age, .. } = mismatch;

@@ -51,9 +51,13 @@ mod generated;
 mod handle;
 mod key;
 mod layers;
+#[cfg(feature = "postgres")]
+mod leader;
 mod load;
 mod lookout;
 mod memo;
+#[cfg(feature = "postgres")]
+pub mod migration;
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "rows changed past larder are told of by PostgreSQL only")
@@ -67,6 +71,8 @@ mod payload;
 #[cfg(feature = "metrics")]
 mod publish;
 mod queries;
+#[cfg(feature = "postgres")]
+pub mod refresh;
 pub mod relation;
 #[cfg(feature = "postgres")]
 pub mod relay;
@@ -78,6 +84,8 @@ mod session;
 pub mod shape;
 mod statement;
 pub mod stats;
+#[cfg(feature = "postgres")]
+mod stop;
 pub mod store;
 mod token;
 mod transaction;
@@ -86,12 +94,12 @@ pub mod triggers;
 pub mod verify;
 mod writes;
 
-pub use larder_derive::{Codec, KeyPart, Repository, View};
+pub use larder_derive::{Codec, KeyPart, MaterializedView, Repository, View};
 
 pub use self::{
     backend::{Backend, Isolation},
     codec::Codec,
-    entity::{Entity, Pattern, Table},
+    entity::{Entity, MaterializedView, Pattern, Table, Writable},
     error::{Error, PoolError, Result},
     event::{Event, HandleEvent, NoEvents},
     explain::Explanation,
@@ -124,7 +132,7 @@ pub mod __private {
         bind::BindKey,
         codec::{Codec, Corrupt, Fingerprint, Input, Serde, put_varint},
         effect::Cells,
-        entity::{Entity, ListedBy, Pattern, PatternOn, Related, Table},
+        entity::{Entity, ListedBy, MaterializedView, Pattern, PatternOn, Related, Table, Viewed, Writable},
         error::Result,
         explain::Explanation,
         generated::{

@@ -13,7 +13,7 @@ use diesel::{
 
 use crate::{
     backend::Backend,
-    entity::{PatternOn, Table},
+    entity::{PatternOn, Table, Viewed},
     load, payload,
     row::{FromRow, RowReader, SelectList},
     statement::Statement,
@@ -68,7 +68,14 @@ impl<DB: Backend> Models<DB> {
             primary_key: model.patterns.first().map_or(&[], |pattern| pattern.names),
             key_columns: model.key_columns(),
             left_out: &model.left_out,
+            is_view: model.view.is_some(),
         })
+    }
+
+    /// Those of them that are tables: a materialized view has neither triggers nor a place in the log.
+    #[must_use]
+    pub fn tables(&self) -> Self {
+        Self { models: self.models.iter().filter(|model| model.view.is_none()).cloned().collect() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Model<DB>> {
@@ -106,6 +113,8 @@ pub struct Described<'a> {
     pub key_columns: Vec<&'static str>,
     /// The columns that Diesel's table has and the model leaves out: no cell holds them.
     pub left_out: &'a [String],
+    /// Whether it is no table but a materialized view.
+    pub is_view: bool,
 }
 
 /// One model, without its type.
@@ -118,6 +127,8 @@ pub(crate) struct Model<DB: Backend> {
     pub(crate) patterns: Vec<Columns>,
     /// The columns that Diesel's table has and the model leaves out: whatever happens to them, no cell holds it.
     pub(crate) left_out: Vec<String>,
+    /// What it says of its view, if it is no table.
+    pub(crate) view: Option<Viewed>,
     load_keys: LoadKeys<DB>,
     /// Compares its cells with its table.
     pub(crate) check: verify::Check<DB>,
@@ -129,6 +140,8 @@ type LoadKeys<DB> = fn(&mut <DB as Backend>::Connection, Statement<'_, DB>) -> Q
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Columns {
     pub(crate) names: &'static [&'static str],
+    /// Whether at most one row has the same values in them.
+    pub(crate) is_unique: bool,
 }
 
 impl<DB: Backend> Model<DB> {
@@ -136,13 +149,14 @@ impl<DB: Backend> Model<DB> {
         let mut patterns = Patterns { patterns: Vec::new(), _entity: PhantomData::<E> };
         // Nothing that is described can fail.
         let _ = E::patterns(&mut patterns);
-        let table = written::<DB>(&*load::table::<DB, E>()).unwrap_or_else(|| E::NAME.to_owned());
+        let table = table_of::<DB, E>();
         let load_keys: LoadKeys<DB> = |connection, statement| {
             let rows: Vec<KeysOf<E>> = DB::load(connection, statement)?;
             Ok(rows.into_iter().map(|row| row.keys).collect())
         };
         let (patterns, left_out) = (patterns.patterns, left_out::<DB, E>());
-        Self { name: E::cells_name(), table, patterns, left_out, load_keys, check: verify::check::<DB, E> }
+        let (name, view, check) = (E::cells_name(), E::VIEW, verify::check::<DB, E>);
+        Self { name, table, patterns, left_out, view, load_keys, check }
     }
 
     /// Every column that is in a key, once.
@@ -165,6 +179,11 @@ impl<DB: Backend> Model<DB> {
     ) -> QueryResult<Vec<Vec<CellKey>>> {
         (self.load_keys)(connection, statement)
     }
+}
+
+/// A model's table as SQL names it, quoted.
+pub(crate) fn table_of<DB: Backend, E: Table<DB>>() -> String {
+    written::<DB>(&*load::table::<DB, E>()).unwrap_or_else(|| E::NAME.to_owned())
 }
 
 /// A piece of SQL as the back end writes it.
@@ -210,7 +229,7 @@ impl<DB: Backend, E: Table<DB>> VisitPatterns<DB> for Patterns<E> {
     type Entity = E;
 
     fn pattern<P: PatternOn<DB, Entity = E>>(&mut self) -> deserialize::Result<()> {
-        self.patterns.push(Columns { names: P::COLUMNS });
+        self.patterns.push(Columns { names: P::COLUMNS, is_unique: P::UNIQUE });
         Ok(())
     }
 }

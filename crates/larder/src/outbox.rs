@@ -16,11 +16,11 @@
 //! `search_path`. All processes that share it must share the store, too: a relay tells the store of its own handle, and nobody else's.
 
 use diesel::{
-    PgConnection, RunQueryDsl,
+    PgConnection, QueryableByName, RunQueryDsl,
     dsl::sql,
     result::QueryResult,
     sql_query,
-    sql_types::{Array, Binary, Bool},
+    sql_types::{Array, BigInt, Binary, Bool, Text},
 };
 
 use crate::store::CellKey;
@@ -41,4 +41,25 @@ pub(crate) fn add(connection: &mut PgConnection, keys: &[&CellKey]) -> QueryResu
     let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
     sql_query("INSERT INTO larder_outbox (cells) VALUES ($1)").bind::<Array<Binary>, _>(keys).execute(connection)?;
     Ok(())
+}
+
+/// Adds a row that says that any row of a model may have changed: its number.
+pub(crate) fn add_model(connection: &mut PgConnection, model: &str) -> QueryResult<i64> {
+    let row: Row = sql_query("INSERT INTO larder_outbox (model) VALUES ($1) RETURNING id")
+        .bind::<Text, _>(model)
+        .get_result(connection)?;
+    Ok(row.id)
+}
+
+/// Removes a row, unless a relay has it in its hands.
+pub(crate) fn remove(connection: &mut PgConnection, row: i64) -> QueryResult<()> {
+    let free = "SELECT id FROM larder_outbox WHERE id = $1 FOR UPDATE SKIP LOCKED";
+    sql_query(format!("DELETE FROM larder_outbox WHERE id IN ({free})")).bind::<BigInt, _>(row).execute(connection)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
 }

@@ -88,6 +88,7 @@ impl Last {
             ("larder.invalidations.received", of.invalidations_received),
             ("larder.statement.failures", of.statements_failed),
             ("larder.rows.written", of.rows_written),
+            ("larder.refresh.failures", of.refreshes_failed),
         ] {
             self.counter(name, [model], n);
         }
@@ -112,6 +113,8 @@ impl Last {
         self.times("larder.lease.wait", [model], &of.lease_waits);
         self.times("larder.load.duration", [model], &of.loads);
         self.times("larder.statement.duration", [model], &of.statements);
+        self.times("larder.refresh.duration", [model], &of.refreshes);
+        self.times("larder.refresh.lag", [model], &of.refresh_lag);
     }
 
     fn near(&mut self, near: &NearStats, figures: &Figures) {

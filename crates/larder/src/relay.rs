@@ -32,7 +32,6 @@ mod batch;
 mod bound;
 mod figures;
 mod leader;
-mod stop;
 mod work;
 
 use std::{fmt, io, sync::Arc, thread, time::Duration};
@@ -46,11 +45,8 @@ use diesel::{
 };
 
 pub use self::figures::Figures;
-use self::{figures::Ledger, stop::Stop};
-use crate::{handle::Larder, layers::Layers, models::Models, store::StoreError};
-
-/// How long a relay waits for a connection of the pool.
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+use self::figures::Ledger;
+use crate::{handle::Larder, layers::Layers, leader::CONNECT_WITHIN, models::Models, stop::Stop, store::StoreError};
 
 /// What can go wrong with a relay. It goes on after all of them; [`Relay::run_once`] returns them.
 #[derive(Debug, thiserror::Error)]

@@ -88,6 +88,12 @@ pub struct ModelStats {
     pub statements_failed: u64,
     /// Rows that were inserted, updated or deleted, be it in transactions that were rolled back.
     pub rows_written: u64,
+    /// Refreshes of a materialized view by this handle, COMMIT and cells aside.
+    pub refreshes: Times,
+    /// Its refreshes that failed, and left it as it was.
+    pub refreshes_failed: u64,
+    /// From when a [refresher](crate::refresh::Refresher) of this handle saw a write until the view had it.
+    pub refresh_lag: Times,
 }
 
 /// What became of keys: each that was asked for is counted once. A key that a call repeats counts once, unless all keys of the call are
@@ -271,6 +277,9 @@ impl ModelStats {
         self.statements.add(&other.statements);
         self.statements_failed += other.statements_failed;
         self.rows_written += other.rows_written;
+        self.refreshes.add(&other.refreshes);
+        self.refreshes_failed += other.refreshes_failed;
+        self.refresh_lag.add(&other.refresh_lag);
     }
 }
 

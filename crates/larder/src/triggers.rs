@@ -44,6 +44,7 @@ mod sql;
 use diesel::pg::Pg;
 
 pub use self::check::{Gap, Reason};
+pub(crate) use self::names::identifier;
 use crate::{
     entity::Table,
     models::{Model, Models},
@@ -59,10 +60,10 @@ pub struct Triggers {
 }
 
 impl Triggers {
-    /// Triggers for all of these models, by statement.
+    /// Triggers for all of these models that are tables, by statement.
     #[must_use]
     pub fn of(models: Models<Pg>) -> Self {
-        Self { models, by_row: Vec::new(), at_most: 10_000, outbox_schema: "public".to_owned() }
+        Self { models: models.tables(), by_row: Vec::new(), at_most: 10_000, outbox_schema: "public".to_owned() }
     }
 
     /// Tells of this model's rows one by one, and not of those of a statement together: a partitioned table can't do otherwise, and a

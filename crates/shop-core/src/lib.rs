@@ -15,6 +15,8 @@ mod order_item;
 pub mod schema;
 mod status;
 mod user;
+mod user_stats;
+pub mod views;
 
 pub use self::{
     migrations::{MIGRATIONS, migrate},
@@ -22,4 +24,5 @@ pub use self::{
     order_item::{NewOrderItem, OrderItem, OrderItemChanges},
     status::{Status, UnknownStatus},
     user::{NewUser, User, UserChanges},
+    user_stats::UserStats,
 };

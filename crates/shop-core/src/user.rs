@@ -4,12 +4,12 @@ use larder::Repository;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Order, schema::users};
+use crate::{Order, UserStats, schema::users};
 
 /// Somebody who buys.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Serialize, Deserialize, Repository)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
-#[larder(ttl = "10m", unique(email), has_many(orders: Order, on_delete = cascade))]
+#[larder(ttl = "10m", unique(email), has_many(orders: Order, on_delete = cascade), has_one(stats: UserStats))]
 pub struct User {
     /// The primary key.
     pub id: Uuid,

@@ -5,7 +5,7 @@ use super::run::{Flag, Text};
 /// What a template's databases hold at first, and how one that was used is brought back to it.
 #[derive(Debug)]
 pub(super) struct Blank {
-    /// Empties the tables that were empty.
+    /// Empties the tables that were empty, and the views of them.
     clear: String,
     /// The tables that were not.
     filled: Vec<String>,
@@ -26,8 +26,17 @@ impl Blank {
             let Flag { flag } = has_rows.get_result(connection)?;
             if flag { &mut filled } else { &mut empty }.push(table);
         }
-        let clear =
-            if empty.is_empty() { String::new() } else { format!("TRUNCATE {} RESTART IDENTITY", empty.join(", ")) };
+        let mut clear =
+            if empty.is_empty() { String::new() } else { format!("TRUNCATE {} RESTART IDENTITY;", empty.join(", ")) };
+        let views: Vec<Text> = sql_query(
+            "SELECT format('%I.%I', schemaname, matviewname) AS text FROM pg_matviews WHERE ispopulated
+             ORDER BY format('%I.%I', schemaname, matviewname)::regclass::oid",
+        )
+        .load(connection)?;
+        // In the order in which they were made, so that one which reads another comes after it.
+        clear.extend(views.iter().map(|Text { text: view }| {
+            format!("DO $$ BEGIN IF EXISTS (SELECT FROM {view}) THEN REFRESH MATERIALIZED VIEW {view}; END IF; END $$;")
+        }));
         let print = print(connection, &filled)?;
         Ok(Self { clear, filled, print })
     }

@@ -12,15 +12,27 @@ use super::{
 };
 use crate::errors::Errors;
 
-const OPTIONS: [&str; 10] =
-    ["ttl", "name", "write_through", "writes", "unique", "index", "has_many", "has_one", "belongs_to", "many_to_many"];
+const OPTIONS: [&str; 11] = [
+    "ttl",
+    "name",
+    "query",
+    "write_through",
+    "writes",
+    "unique",
+    "index",
+    "has_many",
+    "has_one",
+    "belongs_to",
+    "many_to_many",
+];
 
 /// The struct's attributes.
 #[derive(Default)]
 pub(crate) struct ModelAttrs {
     pub(crate) ttl: Option<u64>,
     pub(crate) name: Option<LitStr>,
-    pub(crate) write_through: Option<bool>,
+    pub(crate) query: Option<Given<LitStr>>,
+    pub(crate) write_through: Option<Given<bool>>,
     pub(crate) writes: Option<Given<Writes>>,
     pub(crate) near: NearAttrs,
     pub(crate) uniques: Vec<Unique>,
@@ -70,9 +82,15 @@ impl ModelAttrs {
                 input.parse::<Token![=]>()?;
                 item::once(&mut self.name, &option, input.parse()?)
             }
+            "query" => {
+                input.parse::<Token![=]>()?;
+                let value = input.parse()?;
+                item::once(&mut self.query, &option, Given { word: option.clone(), value })
+            }
             "write_through" => {
                 input.parse::<Token![=]>()?;
-                item::once(&mut self.write_through, &option, input.parse::<LitBool>()?.value)
+                let value = input.parse::<LitBool>()?.value;
+                item::once(&mut self.write_through, &option, Given { word: option.clone(), value })
             }
             "writes" => {
                 input.parse::<Token![=]>()?;

@@ -1,16 +1,16 @@
 use syn::{Ident, Path, ext::IdentExt};
 
-use super::{find_column, near, pattern, relation};
+use super::{find_column, near, pattern, relation, source};
 use crate::{
     ast::Struct,
     attr::{Diesel, FieldAttrs, ModelAttrs},
     errors::Errors,
-    facts::{Model, ModelField},
+    facts::{Model, ModelField, Source},
     names,
 };
 
 /// The model, as far as it can be made out. What it says is right if there were no errors.
-pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model<'a>>, Vec<Ident>) {
+pub(crate) fn model<'a>(input: Struct<'a>, source: Source, errors: &mut Errors) -> (Option<Model<'a>>, Vec<Ident>) {
     let diesel = Diesel::of(input.attrs, errors);
     let attrs = ModelAttrs::of(input.attrs, errors);
     let mut broken = attrs.broken.clone();
@@ -26,7 +26,8 @@ pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model
     }
     let table = diesel.table.clone().unwrap_or_else(|| default_table(input.ident));
     let fields = fields(&input, &table, errors);
-    let Some(primary) = primary(&input, &fields, &diesel, errors) else { return (None, broken) };
+    source::source(source, input.ident, &diesel, &attrs, errors);
+    let Some(primary) = primary(&input, &fields, &diesel, source, errors) else { return (None, broken) };
 
     let mut patterns = pattern::Patterns::new(input.ident, &fields, primary, errors);
     patterns.declared(&attrs, errors);
@@ -51,7 +52,9 @@ pub(crate) fn model<'a>(input: Struct<'a>, errors: &mut Errors) -> (Option<Model
         name,
         is_named,
         ttl: attrs.ttl,
-        write_through: attrs.write_through.unwrap_or(true),
+        source,
+        query: attrs.query.map(|query| query.value),
+        write_through: attrs.write_through.is_none_or(|given| given.value),
         writes: attrs.writes.map(|writes| writes.value),
         near: attrs.near,
         backends: diesel.backends,
@@ -81,8 +84,18 @@ fn fields<'a>(input: &Struct<'a>, table: &Path, errors: &mut Errors) -> Vec<Mode
     fields
 }
 
-fn primary(input: &Struct<'_>, fields: &[ModelField<'_>], diesel: &Diesel, errors: &mut Errors) -> Option<Vec<usize>> {
+fn primary(
+    input: &Struct<'_>,
+    fields: &[ModelField<'_>],
+    diesel: &Diesel,
+    source: Source,
+    errors: &mut Errors,
+) -> Option<Vec<usize>> {
     let Some(written) = &diesel.primary_key else {
+        if source == Source::MaterializedView {
+            // Told already; nothing that is `id` by chance is to be taken for the key.
+            return None;
+        }
         let id = fields.iter().position(|field| field.column_name().is_some_and(|column| column == "id"));
         if id.is_none() {
             let model = input.ident;

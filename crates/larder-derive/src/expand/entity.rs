@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use super::{coding, local, near, place, quiet};
 use crate::{
     attr::Writes,
-    facts::{Model, ModelField, tuple},
+    facts::{Model, ModelField, Source, tuple},
 };
 
 pub(super) fn entity(model: &Model<'_>) -> TokenStream {
@@ -65,6 +65,24 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
         }
     });
     let near = near::constants(model);
+    let (source, view) = match model.source {
+        Source::Table => (quote!(Writable), quote!()),
+        Source::MaterializedView => {
+            let query = match &model.query {
+                Some(query) => quote!(::core::option::Option::Some(#query)),
+                None => quote!(::core::option::Option::None),
+            };
+            let view = quote! {
+                const VIEW: ::core::option::Option<__larder::Viewed> =
+                    ::core::option::Option::Some(__larder::Viewed { query: #query });
+            };
+            (quote!(MaterializedView), view)
+        }
+    };
+    let source = quote! {
+        #[automatically_derived]
+        impl __larder::#source for #ident {}
+    };
     let encode = model.fields.iter().map(|field| {
         let ident = field.ident;
         coding::encode(field.ty, field.serde.as_ref(), quote!(&self.#ident))
@@ -111,6 +129,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
             const WRITE_THROUGH: bool = #write_through;
             #writes
             #near
+            #view
             fn key(&self) -> Self::Key {
                 #key_of
             }
@@ -129,6 +148,8 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
                 #(cells.add::<#patterns>(self);)*
             }
         }
+
+        #source
     }
 }
 

@@ -6,7 +6,7 @@ use syn::{Ident, Path};
 
 use super::{fields_number, place, quiet};
 use crate::{
-    facts::{Leads, Model, Relation},
+    facts::{Leads, Model, Relation, Source},
     names,
 };
 
@@ -45,8 +45,13 @@ fn links(model: &Model<'_>, relation: &Relation) -> TokenStream {
                 quote_spanned!(place(ty)=> <#ty as __larder::KeyField>::Arity)
             });
             // One column that may be NULL is enough for there to be no parent.
-            let arity =
-                arities.reduce(|one, other| quote!(<(#one, #other) as __larder::Both>::Arity)).unwrap_or_default();
+            let arity = match model.source {
+                Source::Table => {
+                    arities.reduce(|one, other| quote!(<(#one, #other) as __larder::Both>::Arity)).unwrap_or_default()
+                }
+                // Its rows outlive those that they refer to, until the next refresh.
+                Source::MaterializedView => quote!(__larder::Maybe),
+            };
             let from = &pattern.ident;
             step(model, link, target, quote!(#from), primary_of(target), arity)
         }
@@ -161,9 +166,16 @@ fn docs(model: &Model<'_>, relation: &Relation) -> Vec<String> {
             let by = names::listed(fields.iter().map(|field| field.ident), "and");
             (
                 format!("The `{target}` row to which {by} refer{}.", if fields.len() == 1 { "s" } else { "" }),
-                "One for each row, or an `Option` if the reference may be NULL. A row that refers to none although it must is an \
-                 error, `Error::Orphan`."
-                    .to_owned(),
+                match model.source {
+                    Source::Table => {
+                        "One for each row, or an `Option` if the reference may be NULL. A row that refers to none although it \
+                         must is an error, `Error::Orphan`."
+                    }
+                    Source::MaterializedView => {
+                        "An `Option` for each row: `None` too if that row was deleted since the view was refreshed."
+                    }
+                }
+                .to_owned(),
                 "one level",
             )
         }

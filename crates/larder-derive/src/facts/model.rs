@@ -1,11 +1,18 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Ident, Path, Type, Visibility};
+use syn::{Ident, LitStr, Path, Type, Visibility};
 
 use crate::{
     attr::{NearAttrs, OnDelete, SerdeCoding, Writes},
     names,
 };
+
+/// What a model's rows are rows of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Table,
+    MaterializedView,
+}
 
 /// A model, as it will be expanded.
 pub(crate) struct Model<'a> {
@@ -15,6 +22,9 @@ pub(crate) struct Model<'a> {
     pub(crate) name: String,
     /// Whether the model gives its cells a name of their own, instead of the table's.
     pub(crate) is_named: bool,
+    pub(crate) source: Source,
+    /// That of a view, if the model has it.
+    pub(crate) query: Option<LitStr>,
     pub(crate) ttl: Option<u64>,
     pub(crate) write_through: bool,
     pub(crate) writes: Option<Writes>,

@@ -66,6 +66,22 @@ fn a_model_with_everything() {
 }
 
 #[test]
+fn a_materialized_view() {
+    expands(
+        "a_materialized_view",
+        expand::materialized_view(&parse_quote! {
+            #[derive(Clone, Queryable, Selectable, Associations, MaterializedView)]
+            #[diesel(primary_key(user_id), belongs_to(User), check_for_backend(diesel::pg::Pg))]
+            #[larder(query = "SELECT 1 AS user_id, 2 AS order_count")]
+            pub struct UserStat {
+                user_id: i64,
+                order_count: i64,
+            }
+        }),
+    );
+}
+
+#[test]
 fn a_view_of_columns() {
     expands(
         "a_view_of_columns",

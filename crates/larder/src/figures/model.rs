@@ -69,6 +69,11 @@ pub(crate) struct ModelFigures {
     pub(crate) statements: Histogram,
     pub(crate) statements_failed: Counter,
     pub(crate) rows_written: Counter,
+    /// Of a materialized view: the statements that refreshed it.
+    pub(crate) refreshes: Histogram,
+    pub(crate) refreshes_failed: Counter,
+    /// From when a refresher saw a write until the view had it.
+    pub(crate) refresh_lag: Histogram,
 }
 
 impl ModelFigures {
@@ -95,6 +100,9 @@ impl ModelFigures {
             statements: Histogram::default(),
             statements_failed: Counter::default(),
             rows_written: Counter::default(),
+            refreshes: Histogram::default(),
+            refreshes_failed: Counter::default(),
+            refresh_lag: Histogram::default(),
         }
     }
 

@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "postgres")]
-use super::Layers;
-#[cfg(feature = "postgres")]
-use crate::event::Event;
+use super::{Layers, Noted, unsettled::Outcome};
 use crate::store::{BATCH, CellKey, Cursor, Layout, Scanned, Store, StoreError};
+#[cfg(feature = "postgres")]
+use crate::{
+    event::Event,
+    failpoints::{Point, reach},
+};
 
 /// Settles cells, a batch a call, and rests after each batch but the last for as long as it took: whether all are settled.
 ///
@@ -79,6 +82,42 @@ impl Layers {
         rest: impl FnMut(Duration) -> bool,
     ) -> Result<(bool, usize), StoreError> {
         settle_all(self.store.as_ref(), prefix, rest)
+    }
+
+    /// As [`Layers::note`], of all cells of a table, whose keys begin with `prefix`.
+    pub(crate) fn note_all(&self, prefix: &[u8]) -> Noted {
+        let noted = Noted { note: self.unsettled.note_table(prefix), n_cells: 0, since: Instant::now() };
+        self.drop_near(&[&CellKey::new(prefix, Layout::UNKNOWN)]);
+        noted
+    }
+
+    /// Settles all cells of a table that was noted and rewritten: how many they were. If the store fails, they stay noted, and it is
+    /// tried again in the background.
+    pub(crate) fn settle_noted(&self, noted: Noted, prefix: &[u8]) -> Option<usize> {
+        reach(Point::BeforeSettle);
+        let settled = self.settle_all(prefix, |took| self.unsettled.rest(took));
+        reach(Point::AfterSettle);
+        // Once more: what depends on these rows may have been computed since, from the old ones.
+        self.drop_near(&[&CellKey::new(prefix, Layout::UNKNOWN)]);
+        let outcome = if settled.is_ok() { Outcome::RolledBack } else { Outcome::Committed };
+        self.unsettled.end(noted.note, outcome);
+        match settled {
+            Ok((_, n_cells)) => Some(n_cells),
+            Err(error) => {
+                self.failed("settle", &error);
+                None
+            }
+        }
+    }
+
+    /// A table that was noted was not rewritten, as far as is known.
+    pub(crate) fn give_up_noted(&self, noted: Noted, may_have_committed: bool) {
+        let outcome = if may_have_committed {
+            Outcome::Unknown { until: noted.since + self.times.hold }
+        } else {
+            Outcome::RolledBack
+        };
+        self.unsettled.end(noted.note, outcome);
     }
 
     /// A relay has settled rows of the outbox.

@@ -71,6 +71,22 @@ impl Layers {
         }
     }
 
+    /// The stamps that cells have now: `None` if the store can't tell. One round trip.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn found_stamps(&self, of: &[CellKey]) -> Option<Vec<Option<Nonce>>> {
+        if self.unsettled.hidden(of).is_some() {
+            return None;
+        }
+        match self.store.read_stamped(&[], of) {
+            Ok((_, stamps)) if stamps.len() == of.len() => Some(stamps),
+            Ok(_) => None,
+            Err(error) => {
+                self.failed("read", &error);
+                None
+            }
+        }
+    }
+
     /// The stamps of all cells that a value will depend on, put where there were none: `None` if some are not to be had now. To be in
     /// hand before the query is sent whose result it is. One round trip, unless all are there.
     pub(crate) fn stamps(&self, depends_on: &[CellKey], found: Vec<Option<Nonce>>) -> Option<Vec<Nonce>> {

@@ -65,6 +65,21 @@ impl Unsettled {
         note
     }
 
+    /// As [`Unsettled::note`], of all cells of a table, whose keys begin with `prefix`.
+    #[cfg(feature = "postgres")]
+    pub(super) fn note_table(&self, prefix: &[u8]) -> Note {
+        let mut state = self.desk.state();
+        let note = state.notes.open_table(prefix);
+        self.desk.any.store(true, Ordering::SeqCst);
+        note
+    }
+
+    /// Waits so long, to leave the store to others.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rest(&self, time: Duration) -> bool {
+        self.desk.rest(time)
+    }
+
     /// A write that was noted has ended: its cells are settled as soon as it can't commit any more.
     pub(super) fn end(&self, note: Note, outcome: Outcome) {
         let mut state = self.desk.state();

@@ -125,7 +125,7 @@ impl Begun {
 /// A transaction whose cells are noted, since they could not be marked.
 #[derive(Debug)]
 pub(crate) struct Noted {
-    note: Note,
-    n_cells: usize,
-    since: Instant,
+    pub(super) note: Note,
+    pub(super) n_cells: usize,
+    pub(super) since: Instant,
 }

@@ -10,10 +10,11 @@ use diesel::{
     sql_types::{Array, BigInt, Binary, Nullable, Text},
 };
 
-use super::{Error, Inner, microseconds, stop::Stop, work::Work};
+use super::{Error, Inner, microseconds, work::Work};
 use crate::{
     backend::{Backend, Isolation, Manager},
     failpoints::{Point, reach},
+    stop::Stop,
 };
 
 /// How many rows are taken at once, and about how many bytes of them, so that the memory for them is bounded.

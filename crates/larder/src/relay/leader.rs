@@ -5,29 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{
-    PgConnection, RunQueryDsl,
-    connection::SimpleConnection,
-    dsl::sql,
-    result::QueryResult,
-    select,
-    sql_types::{Bool, Integer},
+use diesel::{PgConnection, connection::SimpleConnection, result::QueryResult};
+
+use super::{Error, Inner, bound::bound};
+use crate::{
+    leader::{ELECTION, Leader, Seat, number_of},
+    stop::Stop,
 };
 
-use super::{CONNECT_WITHIN, Error, Inner, bound::bound, stop::Stop};
-
-/// The first half of the key of the advisory lock; the second is the table's number.
+/// What kind of work the advisory lock is for.
 const LOCK: i32 = i32::from_be_bytes(*b"obox");
-
-/// How often to look whether there is a leader.
-const ELECTION: Duration = Duration::from_secs(1);
-
-/// A leader asks something every second. One that does not is frozen or cut off, and the server, which would believe in its session for
-/// hours, is to let another lead. PostgreSQL 14 and later can.
-const END_IF_SILENT: &str =
-    "SELECT set_config(name, '15s', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
-const MAY_BE_SILENT: &str =
-    "SELECT set_config(name, reset_val, false) FROM pg_settings WHERE name = 'idle_session_timeout'";
 
 /// How often to look for a notification, and how often at the table if none comes.
 const LISTEN: Duration = Duration::from_millis(5);
@@ -65,25 +52,15 @@ impl Inner {
 
     /// Works for as long as it is told to and nothing but the store fails, if nobody else does.
     fn lead(&self, stop: &Stop) -> Result<(), Error> {
-        let mut connection = self.pool.get_timeout(CONNECT_WITHIN)?;
-        let table: i32 = select(sql::<Integer>("'larder_outbox'::regclass::oid::int4")).get_result(&mut connection)?;
-        if !advisory("pg_try_advisory_lock", table, &mut connection)? {
+        let find = |connection: &mut PgConnection| {
+            number_of("larder_outbox", connection).map(|number| Seat { kind: LOCK, number })
+        };
+        let Some(mut leader) = Leader::elect::<Error>(&self.pool, find, Some("UNLISTEN larder_outbox"))? else {
             return Ok(());
-        }
+        };
         self.ledger.leads(true);
         tracing::debug!("this relay leads");
-        connection.batch_execute(END_IF_SILENT)?;
-        let led = self.work_until(stop, &mut connection);
-        // Back in the pool, the connection must neither lead nor listen. One that is broken is thrown away, and one that can't be
-        // made to is ended here.
-        let left = connection
-            .batch_execute(MAY_BE_SILENT)
-            .and_then(|()| connection.batch_execute("UNLISTEN larder_outbox"))
-            .and_then(|()| advisory("pg_advisory_unlock", table, &mut connection));
-        if left.is_err() {
-            let _ = connection.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())");
-        }
-        led
+        self.work_until(stop, leader.connection())
     }
 
     fn work_until(&self, stop: &Stop, connection: &mut PgConnection) -> Result<(), Error> {
@@ -113,11 +90,6 @@ impl Inner {
         }
         Ok(())
     }
-}
-
-/// Takes or gives back the lock of the leader: whether it could.
-fn advisory(function: &str, table: i32, connection: &mut PgConnection) -> QueryResult<bool> {
-    select(sql::<Bool>(&format!("{function}({LOCK}, {table})"))).get_result(connection)
 }
 
 /// Waits until a row was added, or it is time to look anyway.

@@ -18,7 +18,7 @@ use self::{
 use super::Repository;
 use crate::{
     backend::Backend,
-    entity::Table,
+    entity::{Table, Writable},
     error::{Error, Result},
     load,
     session::Target,
@@ -46,6 +46,7 @@ where
     #[track_caller]
     pub fn insert<R>(&self, record: R) -> Result<E>
     where
+        E: Writable,
         R: Insertable<E::Table>,
         R::Values: QueryFragment<DB>,
     {
@@ -68,6 +69,7 @@ where
     #[track_caller]
     pub fn insert_many<R>(&self, records: R) -> Result<Vec<E>>
     where
+        E: Writable,
         R: Records<DB, E::Table>,
     {
         self.insert_all(&records, OnConflict::Fail)
@@ -82,6 +84,7 @@ where
     #[track_caller]
     pub fn insert_missing<R>(&self, records: R) -> Result<Vec<E>>
     where
+        E: Writable,
         R: Records<DB, E::Table>,
     {
         self.insert_all(&records, OnConflict::Keep)
@@ -120,6 +123,7 @@ where
     #[track_caller]
     pub fn update<C>(&self, key: impl Into<E::Key>, changes: C) -> Result<E>
     where
+        E: Writable,
         C: AsChangeset<Target = E::Table>,
         C::Changeset: QueryFragment<DB>,
     {
@@ -146,6 +150,7 @@ where
     #[track_caller]
     pub fn update_where<P, C>(&self, condition: P, changes: C) -> Result<Vec<E>>
     where
+        E: Writable,
         P: Expression<SqlType: BoolOrNullableBool> + NonAggregate + AppearsOnTable<E::Table> + QueryFragment<DB>,
         C: AsChangeset<Target = E::Table>,
         C::Changeset: QueryFragment<DB>,
@@ -171,6 +176,7 @@ where
     #[track_caller]
     pub fn upsert<R, C>(&self, key: impl Into<E::Key>, record: R, changes: C) -> Result<E>
     where
+        E: Writable,
         R: Insertable<E::Table>,
         R::Values: QueryFragment<DB>,
         C: AsChangeset<Target = E::Table>,
@@ -201,7 +207,10 @@ where
     /// # Errors
     /// As [`Repository::insert`].
     #[track_caller]
-    pub fn delete(&self, key: impl Into<E::Key>) -> Result<Option<E>> {
+    pub fn delete(&self, key: impl Into<E::Key>) -> Result<Option<E>>
+    where
+        E: Writable,
+    {
         let key = key.into();
         let rows =
             self.source.access().here().write::<E, _>("delete", |tx| {
@@ -220,6 +229,7 @@ where
     #[track_caller]
     pub fn delete_where<P>(&self, condition: P) -> Result<Vec<E>>
     where
+        E: Writable,
         P: Expression<SqlType: BoolOrNullableBool> + NonAggregate + AppearsOnTable<E::Table> + QueryFragment<DB>,
     {
         self.source.access().here().write::<E, _>("delete", |tx| {

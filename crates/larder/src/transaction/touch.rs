@@ -5,7 +5,7 @@ use diesel::result::QueryResult;
 use super::Tx;
 use crate::{
     backend::Backend,
-    entity::{PatternOn, Table},
+    entity::{PatternOn, Table, Writable},
     error::Result,
     load,
     lookout::Sent,
@@ -24,7 +24,7 @@ impl<DB: Backend> Tx<DB> {
     ///
     /// # Errors
     /// [`Error::Database`](crate::Error::Database) if that fails.
-    pub fn touched<E: Table<DB>>(&self, keys: &[E::Key]) -> Result<()> {
+    pub fn touched<E: Table<DB> + Writable>(&self, keys: &[E::Key]) -> Result<()> {
         let rows: Vec<E> = lock_by_key(self, keys)?;
         self.register(|effects| {
             for key in keys {
@@ -44,7 +44,7 @@ impl<DB: Backend> Tx<DB> {
     ///
     /// # Errors
     /// Those of [`Tx::run`].
-    pub fn touching<E: Table<DB>, T>(
+    pub fn touching<E: Table<DB> + Writable, T>(
         &self,
         keys: &[E::Key],
         work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>,
@@ -74,7 +74,7 @@ impl<DB: Backend> Tx<DB> {
     /// # Errors
     /// [`Error::Database`](crate::Error::Database) if reading fails. [`Error::TooManyCells`](crate::Error::TooManyCells) or
     /// [`Error::TooSlow`](crate::Error::TooSlow) at COMMIT if the table is too large for it.
-    pub fn touched_all<E: Table<DB>>(&self) -> Result<()> {
+    pub fn touched_all<E: Table<DB> + Writable>(&self) -> Result<()> {
         if let Some(lock) = DB::lock_table(load::table::<DB, E>()) {
             self.with_connection(|connection| DB::execute(connection, lock))?;
         }
@@ -94,7 +94,10 @@ impl<DB: Backend> Tx<DB> {
     ///
     /// # Errors
     /// Those of [`Tx::run`] and [`Tx::touched_all`].
-    pub fn touching_all<E: Table<DB>, T>(&self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
+    pub fn touching_all<E: Table<DB> + Writable, T>(
+        &self,
+        work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>,
+    ) -> Result<T> {
         self.touched_all::<E>()?;
         let done = self.run(work);
         let touched = self.touched_all::<E>();

@@ -4,7 +4,7 @@
 const LONGEST_NAME: usize = 63;
 
 /// A name, quoted.
-pub(super) fn identifier(name: &str) -> String {
+pub(crate) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

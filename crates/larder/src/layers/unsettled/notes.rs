@@ -49,6 +49,7 @@ pub(super) enum Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::layers) enum Outcome {
     Committed,
+    /// It was not, or its cells are settled already.
     RolledBack,
     /// It may still commit until then.
     Unknown {
@@ -89,6 +90,13 @@ impl Notes {
             self.of(scope).entry(key.clone()).or_default().n_open += 1;
         }
         Note { scope, keys }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(super) fn open_table(&mut self, prefix: &[u8]) -> Note {
+        let key: Box<[u8]> = prefix.into();
+        self.tables.entry(key.clone()).or_default().n_open += 1;
+        Note { scope: Scope::Table, keys: vec![key] }
     }
 
     pub(super) fn close(&mut self, note: Note, outcome: Outcome) {

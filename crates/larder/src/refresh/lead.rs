@@ -1,0 +1,150 @@
+//! The one refresher that refreshes, and when it does.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use diesel::{PgConnection, connection::SimpleConnection};
+
+use super::refresher::Job;
+use crate::{
+    leader::{ELECTION, Leader, Seat, number_of},
+    stop::Stop,
+    store::Nonce,
+};
+
+/// What kind of work the advisory lock is for.
+const LOCK: i32 = i32::from_be_bytes(*b"view");
+
+/// How often to look whether something was written, unless the view may be refreshed more often.
+const LOOK: Duration = Duration::from_secs(1);
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
+
+/// How long the leader's session may be silent: while it looks, and while it refreshes by another.
+const MAY_BE_SILENT: Duration = Duration::from_secs(15);
+const MAY_REFRESH: Duration = Duration::from_secs(15 * 60);
+
+/// How long to wait after a failure: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What the tables were before the view's query ran: of one that could not be told, nothing is known.
+type Stamps = Option<Vec<Nonce>>;
+
+impl Job {
+    /// Leads, or waits for its turn to lead, until it is told to stop.
+    pub(super) fn run(&self, stop: &Stop) {
+        let mut said = None;
+        while !stop.is_set() {
+            // Whatever a handler of events does, the view must go on being refreshed.
+            let led = catch_unwind(AssertUnwindSafe(|| self.lead(stop)));
+            self.ledger.leads(false);
+            let failure = match led {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(told(&error)),
+                Err(_) => Some("it panicked".to_owned()),
+            };
+            // Once a failure, and not once a second.
+            if failure != said {
+                let view = self.name;
+                failure
+                    .iter()
+                    .for_each(|failure| tracing::warn!(view, failure, "the refresher failed; it tries again"));
+                said = failure;
+            }
+            let _ = stop.rest(ELECTION);
+        }
+    }
+
+    /// Refreshes for as long as it is told to and its session lasts, if nobody else does.
+    fn lead(&self, stop: &Stop) -> Result<(), Failure> {
+        let find =
+            |connection: &mut PgConnection| number_of(&self.view, connection).map(|number| Seat { kind: LOCK, number });
+        let Some(mut leader) = Leader::elect::<Failure>(&self.pool, find, None)? else { return Ok(()) };
+        self.ledger.leads(true);
+        tracing::debug!(view = self.name, "this refresher leads");
+
+        let look = self.at_most_every.clamp(SHORTEST_LOOK, LOOK);
+        let (mut known, mut began): (Stamps, Option<Instant>) = (None, None);
+        let mut pause = FIRST_PAUSE;
+        while !stop.is_set() {
+            leader.connection().batch_execute("SELECT")?;
+            if self.has_changed(known.as_deref()) {
+                self.ledger.is_stale();
+            } else if !self.is_scheduled(began) {
+                let _ = stop.rest(look);
+                continue;
+            }
+            if let Some(began) = began.filter(|began| began.elapsed() < self.at_most_every) {
+                let _ = stop.rest(look.min(self.at_most_every.saturating_sub(began.elapsed())));
+                continue;
+            }
+            leader.may_be_silent_for(MAY_REFRESH)?;
+            // Before the query's snapshot: what is written from now on may be missing from it.
+            let stamps = self.stamps();
+            let now = Instant::now();
+            let refreshed = (self.refresh)(&self.larder);
+            leader.may_be_silent_for(MAY_BE_SILENT)?;
+            match refreshed {
+                Ok(refreshed) => {
+                    let lag = self.ledger.refreshed(now, refreshed);
+                    let figures = (self.of_model)(&self.larder.lookout().figures);
+                    lag.into_iter().for_each(|lag| figures.refresh_lag.add(lag));
+                    (known, began, pause) = (stamps, Some(now), FIRST_PAUSE);
+                }
+                Err(error) => {
+                    self.ledger.failed(told(&error));
+                    let failed = Instant::now();
+                    // The session must not be silent for so long.
+                    while failed.elapsed() < pause && stop.rest(LOOK.min(pause.saturating_sub(failed.elapsed()))) {
+                        leader.connection().batch_execute("SELECT")?;
+                    }
+                    pause = (pause * 2).min(LAST_PAUSE);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something was written since the stamps were taken, as far as the store can tell.
+    fn has_changed(&self, since: Option<&[Nonce]>) -> bool {
+        let Some(since) = since else { return true };
+        if self.depends_on.is_empty() {
+            return false;
+        }
+        let Some(layers) = self.larder.layers() else { return true };
+        let is_same = |(found, known): (&Option<Nonce>, &Nonce)| found.as_ref() == Some(known);
+        let found = layers.found_stamps(&self.depends_on);
+        !found.is_some_and(|found| found.iter().zip(since).all(is_same))
+    }
+
+    fn is_scheduled(&self, began: Option<Instant>) -> bool {
+        self.at_least_every.is_some_and(|time| began.is_none_or(|began| began.elapsed() >= time))
+    }
+
+    /// The stamps of all tables, put where there were none.
+    fn stamps(&self) -> Stamps {
+        if self.depends_on.is_empty() {
+            return Some(Vec::new());
+        }
+        let layers = self.larder.layers()?;
+        let found = layers.found_stamps(&self.depends_on)?;
+        layers.stamps(&self.depends_on, found)
+    }
+}
+
+/// What ends a leader's work.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the database refused a statement")]
+    Database(#[from] diesel::result::Error),
+    #[error("no database connection is to be had")]
+    Pool(#[from] r2d2::Error),
+}
+
+/// An error and its causes, in a line.
+fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}

@@ -1,0 +1,76 @@
+use std::fs;
+
+use diesel::connection::SimpleConnection as _;
+use larder::{MaterializedView as _, outbox, refresh::Manner};
+use shop_core::{Status, UserStats};
+use tests::Shop;
+
+use crate::command::{bare, end};
+
+fn printed(arguments: &[&str]) -> String {
+    let ended = end(bare(arguments));
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    ended.stdout
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let ended = end(bare(arguments));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+    ended.stderr
+}
+
+#[test]
+fn a_kind_is_the_command_of_its_name() {
+    for kind in ["outbox", "triggers"] {
+        for option in ["--down", "--help"] {
+            assert_eq!(printed(&["migration", kind, option]), printed(&[kind, option]));
+        }
+        assert_eq!(printed(&["migration", kind]), printed(&[kind]));
+    }
+    assert_eq!(printed(&["migration", "outbox"]), outbox::UP);
+    assert!(printed(&["migration"]).contains("view NAME"));
+    assert!(!printed(&["triggers"]).contains("user_stats"), "a view has no triggers");
+}
+
+#[test]
+fn the_shops_view_is_as_it_is_printed() {
+    let up = include_str!("../../../../migrations/2026-11-23-000005-0000_create_user_stats/up.sql");
+    let down = include_str!("../../../../migrations/2026-11-23-000005-0000_create_user_stats/down.sql");
+    assert_eq!(printed(&["migration", "view", "user_stats"]), up);
+    assert_eq!(printed(&["migration", "view", "user_stats", "--down"]), down);
+    let folder = tempfile::tempdir().unwrap();
+    let migration = folder.path().join("migration");
+    assert_eq!(printed(&["migration", "view", "user_stats", "--write", migration.to_str().unwrap()]), "");
+    assert_eq!(fs::read_to_string(migration.join("up.sql")).unwrap(), up);
+    assert_eq!(fs::read_to_string(migration.join("down.sql")).unwrap(), down);
+}
+
+#[test]
+fn a_view_of_another_query_is_made_and_refreshed() {
+    let shop = Shop::new();
+    let (ada, query) = (shop.user("ada"), tempfile::NamedTempFile::new().unwrap());
+    let _ = shop.order(&ada, Status::Paid, 100, 1);
+    let sql =
+        "SELECT user_id, 7::bigint AS order_count, sum(total_amount) AS total_spent FROM orders GROUP BY user_id;\n";
+    fs::write(query.path(), sql).unwrap();
+    let view = ["migration", "view", "user_stats", "--query", query.path().to_str().unwrap()];
+    let mut connection = shop.database.connect();
+    let down = printed(&[&view[..], &["--down"]].concat());
+    // Twice: what is gone is no mistake.
+    connection.batch_execute(&down).unwrap();
+    connection.batch_execute(&down).unwrap();
+    connection.batch_execute(&printed(&view)).unwrap();
+    assert_eq!(UserStats::refresh(&shop.larder).unwrap().manner, Manner::Concurrently);
+    assert_eq!(UserStats::repository(&shop.larder).get(ada.id).unwrap().order_count, 7);
+}
+
+#[test]
+fn a_view_that_is_none_is_told_with_those_that_are() {
+    let told = "error: there is no materialized view \"users\" among the models: user_stats\n";
+    assert_eq!(refused(&["migration", "view", "users"]), told);
+    let told = "error: there is no materialized view \"\" among the models: user_stats\n";
+    assert_eq!(refused(&["migration", "view"]), told);
+    assert!(
+        refused(&["migration", "view", "user_stats", "--query", "nowhere.sql"]).starts_with("error: nowhere.sql: ")
+    );
+}

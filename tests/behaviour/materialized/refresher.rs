@@ -1,0 +1,128 @@
+//! Views that are refreshed by themselves.
+
+use std::time::Duration;
+
+use bigdecimal::BigDecimal;
+use diesel::{connection::SimpleConnection as _, pg::Pg};
+use larder::{Larder, refresh::Refresher};
+use shop_core::{NewOrder, Order, Status, User, UserStats};
+use tests::{Meter, Operation, Shop, eventually};
+
+const LONG: Duration = Duration::from_secs(30);
+const SHORT: Duration = Duration::from_millis(20);
+
+fn order_count(larder: &Larder<Pg>, user: &User) -> i64 {
+    UserStats::repository(larder).find(user.id).unwrap().map_or(0, |stats| stats.order_count)
+}
+
+fn buy(larder: &Larder<Pg>, user: &User) {
+    let (status, total_amount) = (Status::Paid, BigDecimal::from(7));
+    let order = NewOrder { id: None, user_id: user.id, status, total_amount, created_at: None };
+    Order::repository(larder).insert(&order).unwrap();
+}
+
+fn refresher(larder: &Larder<Pg>) -> Refresher {
+    Refresher::of::<UserStats>(larder).depends_on::<User>().depends_on::<Order>().at_most_every(SHORT)
+}
+
+/// Waits until a refresher has looked some times more.
+fn looks(meter: &Meter) {
+    meter.reset();
+    eventually(LONG, || meter.counts().reads >= 5);
+}
+
+#[test]
+fn a_view_is_refreshed_after_a_write_of_any_process_and_not_without_one() {
+    let shop = Shop::new();
+    let (ada, other) = (shop.user("ada"), shop.branch());
+    let handle = refresher(&shop.larder).start().unwrap();
+    eventually(LONG, || handle.figures().n_refreshes == 1 && handle.figures().stale_for.is_none());
+    for n in 1..=3 {
+        let before = handle.figures().n_refreshes;
+        looks(&shop.meter);
+        assert_eq!(handle.figures().n_refreshes, before, "nothing was written");
+        buy(&other.larder, &ada);
+        eventually(LONG, || order_count(&other.larder, &ada) == n);
+        eventually(LONG, || handle.figures().stale_for.is_none());
+    }
+    let stats = shop.larder.stats();
+    assert!(stats.model("user_stats").unwrap().refresh_lag.n >= 3);
+    let figures = handle.stop();
+    assert!(figures.last.is_some() && figures.failure.is_none());
+}
+
+#[test]
+fn it_is_not_refreshed_more_often_than_it_may_be() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let handle = refresher(&shop.larder).at_most_every(Duration::from_secs(3_600)).start().unwrap();
+    eventually(LONG, || handle.figures().n_refreshes == 1);
+    buy(&shop.larder, &ada);
+    eventually(LONG, || handle.figures().stale_for.is_some());
+    shop.meter.reset();
+    eventually(LONG, || shop.meter.counts().reads >= 2);
+    assert_eq!(handle.figures().n_refreshes, 1);
+    assert_eq!(order_count(&shop.larder, &ada), 0);
+}
+
+#[test]
+fn it_is_refreshed_on_schedule_whatever_is_known_of_writes() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let handle = refresher(&shop.larder).at_least_every(SHORT).start().unwrap();
+    // Past larder, and nobody tells.
+    let _ = shop.order(&ada, Status::Paid, 1, 1);
+    eventually(LONG, || order_count(&shop.larder, &ada) == 1 && handle.figures().n_refreshes >= 3);
+}
+
+#[test]
+fn what_is_written_during_a_refresh_is_followed_by_another_one() {
+    let shop = Shop::new();
+    let (ada, other) = (shop.user("ada"), shop.branch());
+    let gate = shop.faults.before(Operation::Begin).hold();
+    let handle = refresher(&shop.larder).start().unwrap();
+    // The query has run, and COMMIT is not sent.
+    gate.wait_for(1);
+    buy(&other.larder, &ada);
+    gate.open();
+    eventually(LONG, || order_count(&other.larder, &ada) == 1);
+    eventually(LONG, || handle.figures().n_refreshes >= 2);
+}
+
+#[test]
+fn of_two_refreshers_one_works_and_the_other_takes_over() {
+    let shop = Shop::new();
+    let (ada, other) = (shop.user("ada"), shop.branch());
+    let first = refresher(&shop.larder).start().unwrap();
+    eventually(LONG, || first.figures().n_refreshes == 1);
+    let second = refresher(&other.larder).start().unwrap();
+    buy(&other.larder, &ada);
+    eventually(LONG, || order_count(&other.larder, &ada) == 1);
+    assert_eq!((first.figures().is_leader, second.figures().n_refreshes), (true, 0));
+    let _ = first.stop();
+    eventually(LONG, || second.figures().is_leader);
+    buy(&shop.larder, &ada);
+    eventually(LONG, || order_count(&shop.larder, &ada) == 2);
+    eventually(LONG, || second.figures().n_refreshes >= 1);
+}
+
+#[test]
+fn a_refresher_says_why_it_fails_and_goes_on() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let mut connection = shop.database.connect();
+    connection.batch_execute("ALTER MATERIALIZED VIEW user_stats RENAME TO away").unwrap();
+    let handle = refresher(&shop.larder).start().unwrap();
+    eventually(LONG, || shop.meter.log().contains("regclass"));
+    connection.batch_execute("ALTER MATERIALIZED VIEW away RENAME TO user_stats").unwrap();
+    eventually(LONG, || handle.figures().n_refreshes >= 1);
+    // And a view that is there, and can't be refreshed.
+    connection
+        .batch_execute("ALTER MATERIALIZED VIEW user_stats OWNER TO pg_monitor; REVOKE ALL ON orders FROM pg_monitor")
+        .unwrap();
+    buy(&shop.larder, &ada);
+    eventually(LONG, || handle.figures().failure.is_some_and(|why| why.contains("permission denied")));
+    assert!(handle.figures().stale_for.is_some() && handle.figures().n_failed >= 1);
+    connection.batch_execute("ALTER MATERIALIZED VIEW user_stats OWNER TO CURRENT_USER").unwrap();
+    eventually(LONG, || order_count(&shop.larder, &ada) == 1 && handle.figures().failure.is_none());
+}
