@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     act::Place,
     mutant::Mutation,
-    plan::{Read, Statement, Write},
+    plan::{Grain, Read, Statement, Write},
     rows::{Cast, Key, N_ORDERS, N_USERS, State, Value},
     stage::Stage,
 };
@@ -42,6 +42,7 @@ pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read, from: Consistency) -> 
             let found = orders.list_by_user_id_and_status(cast.user(n), status).load()?;
             vec![(Key::OrdersIn(cast.user(n), status), Value::Orders(found))]
         }
+        Read::Query(grain) => vec![query(larder, cast, grain)?],
         Read::WithOrders(n) => match users.with(User::orders()).find(cast.user(n))? {
             None => vec![(Key::User(cast.user(n)), Value::User(None))],
             Some((user, orders)) => {
@@ -49,6 +50,30 @@ pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read, from: Consistency) -> 
             }
         },
     })
+}
+
+/// Asks for the result of a query that is kept until what it depends on is written.
+fn query(larder: &Larder<Pg>, cast: &Cast, grain: Grain) -> Result<(Key, Value)> {
+    let query = larder.query("orders");
+    let (query, key) = match grain {
+        Grain::Row(n) => (query.depends_on_row::<Order>(cast.order(n)), Key::Order(cast.order(n))),
+        Grain::Key(n) => (query.depends_on_key(Order::key_by_user_id(cast.user(n))), Key::OrdersOf(cast.user(n))),
+        Grain::Table => (query.depends_on::<Order>(), Key::Orders),
+    };
+    // The seed's, so that no schedule meets the results of another.
+    let found: Vec<Order> = query.params(&(cast.user(0), key.to_string())).load(|connection| {
+        let orders = orders::table.order(orders::id).into_boxed();
+        match grain {
+            Grain::Row(n) => orders.filter(orders::id.eq(cast.order(n))).load(connection),
+            Grain::Key(n) => orders.filter(orders::user_id.eq(cast.user(n))).load(connection),
+            Grain::Table => orders.load(connection),
+        }
+    })?;
+    let value = match grain {
+        Grain::Row(_) => Value::Order(found.into_iter().next()),
+        Grain::Key(_) | Grain::Table => Value::Orders(found),
+    };
+    Ok((key, value))
 }
 
 /// What must have been in one state of the database if a write says that it was committed.

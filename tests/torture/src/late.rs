@@ -14,6 +14,13 @@ pub enum Call {
         /// For how long.
         ttl: Duration,
     },
+    /// [`Store::stamp`]. Nobody gets to know of the stamps.
+    Stamp {
+        /// What they are to be put into.
+        keys: Vec<CellKey>,
+        /// For how long.
+        ttl: Duration,
+    },
     /// [`Store::fill`]
     Fill(Vec<Filling>),
     /// [`Store::begin`]
@@ -81,6 +88,7 @@ impl Call {
     pub fn operation(&self) -> Operation {
         match self {
             Self::Lease { .. } | Self::Promised { .. } => Operation::Lease,
+            Self::Stamp { .. } => Operation::Stamp,
             Self::Fill(_) => Operation::Fill,
             Self::Begin { .. } => Operation::Begin,
             Self::Finish { .. } => Operation::Finish,
@@ -94,7 +102,10 @@ impl Call {
         match self {
             Self::Lease { keys, .. } => keys.iter().map(|(key, _)| key).collect(),
             Self::Fill(fills) => fills.iter().map(|fill| &fill.key).collect(),
-            Self::Begin { keys, .. } | Self::Settle { keys, .. } | Self::Promised { keys, .. } => keys.iter().collect(),
+            Self::Stamp { keys, .. }
+            | Self::Begin { keys, .. }
+            | Self::Settle { keys, .. }
+            | Self::Promised { keys, .. } => keys.iter().collect(),
             Self::Finish { endings, .. } => endings.iter().map(|(key, _)| key).collect(),
         }
     }
@@ -109,6 +120,7 @@ impl Call {
                 let keys: Vec<_> = keys.iter().map(|(key, vacancy)| (key, *vacancy)).collect();
                 store.lease(&keys, *ttl).map(drop)
             }
+            Self::Stamp { keys, ttl } => store.stamp(&keys.iter().collect::<Vec<_>>(), *ttl).map(drop),
             Self::Fill(fills) => {
                 let fills: Vec<_> = fills
                     .iter()

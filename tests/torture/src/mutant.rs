@@ -7,7 +7,7 @@ use std::{
 };
 
 use larder::store::{
-    self, Bytes, CellKey, Ending, Fill, Lease, Nonce, Operation, Position, Recall, Store, StoreError, Vacancy,
+    self, Bytes, CellKey, Ending, Fill, Lease, Nonce, Operation, Position, Recall, Stamped, Store, StoreError, Vacancy,
 };
 use larder_redis::RedisStore;
 
@@ -50,11 +50,15 @@ pub enum Mutation {
     DeniesCommits,
     /// What a savepoint did stays when it is rolled back.
     KeepsWhatIsUndone,
+    /// A result is good as long as no other stamp is seen in the place of one that it depends on.
+    KeepsLostStamps,
+    /// A write does not mark the cell of its table.
+    ForgetsTables,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::BeginsNot,
         Self::BeginsHalf,
         Self::BeginReplaces,
@@ -72,6 +76,8 @@ impl Mutation {
         Self::DropsNoOwnWrites,
         Self::DeniesCommits,
         Self::KeepsWhatIsUndone,
+        Self::KeepsLostStamps,
+        Self::ForgetsTables,
     ];
 
     /// The faults that a rule is for, where they meet too seldom by themselves to show within some thousand schedules that it is missing.
@@ -103,13 +109,15 @@ pub struct Mutant {
     store: RedisStore,
     mutation: Mutation,
     cells: Mutex<Cells>,
+    /// The stamps that were seen last.
+    stamps: Mutex<HashMap<CellKey, Nonce>>,
 }
 
 impl Mutant {
     /// That store without that rule; `cells` are the store's.
     #[must_use]
     pub fn new(store: RedisStore, mutation: Mutation, cells: Cells) -> Self {
-        Self { store, mutation, cells: Mutex::new(cells) }
+        Self { store, mutation, cells: Mutex::new(cells), stamps: Mutex::default() }
     }
 
     fn cells(&self) -> MutexGuard<'_, Cells> {
@@ -133,12 +141,31 @@ impl Mutant {
     }
 }
 
+/// Those that are not about a table's own cell.
+fn others<T: Clone>(all: &[T], key: impl Fn(&T) -> &CellKey) -> Vec<T> {
+    all.iter().filter(|one| !key(one).as_bytes().ends_with(b":*")).cloned().collect()
+}
+
 fn failed(error: redis::RedisError) -> StoreError {
     StoreError::unavailable(error)
 }
 
 impl Store for Mutant {
-    store::forward!(self.store, except lease, fill, begin, finish);
+    store::forward!(self.store, except read_stamped, lease, fill, begin, finish);
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        let (cells, mut stamps) = self.store.read_stamped(keys, stamped)?;
+        if self.mutation == Mutation::KeepsLostStamps {
+            let mut known = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+            for (key, stamp) in stamped.iter().zip(&mut stamps) {
+                match stamp {
+                    Some(stamp) => drop(known.insert(key.clone(), *stamp)),
+                    None => *stamp = known.get(key).copied(),
+                }
+            }
+        }
+        Ok((cells, stamps))
+    }
 
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
         if self.mutation != Mutation::LeasesOverMarkers {
@@ -171,6 +198,7 @@ impl Store for Mutant {
     ) -> Result<Option<Position>, StoreError> {
         match self.mutation {
             Mutation::BeginsNot => Ok(None),
+            Mutation::ForgetsTables => self.store.begin(nonce, &others(keys, |key| key), hold, recall),
             Mutation::BeginsHalf => self.store.begin(nonce, &keys[..keys.len() / 2], hold, recall),
             Mutation::BeginReplaces => {
                 self.cells().delete(keys.iter().copied()).map_err(failed)?;
@@ -190,6 +218,9 @@ impl Store for Mutant {
                 }
             }
             return self.store.finish(nonce, &own);
+        }
+        if self.mutation == Mutation::ForgetsTables {
+            return self.store.finish(nonce, &others(endings, |(key, _)| key));
         }
         if self.mutation != Mutation::StoresWhateverCame {
             return self.store.finish(nonce, endings);

@@ -41,6 +41,19 @@ pub enum Read {
     OrdersIn(usize, Status),
     /// A user together with its orders.
     WithOrders(usize),
+    /// The result of a query that is kept.
+    Query(Grain),
+}
+
+/// What the result of a query depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// An order.
+    Row(usize),
+    /// The orders of a user.
+    Key(usize),
+    /// All orders.
+    Table,
 }
 
 /// A transaction: what it does, and how its closure ends.
@@ -151,7 +164,9 @@ impl Plan {
             let n = if writes { random.usize(1..=2) } else { random.usize(2..=if is_near { 8 } else { 4 }) };
             let read = |random: &mut fastrand::Rng| {
                 let from = if random.u8(..5) == 0 { Consistency::Shared } else { Consistency::Near };
-                Deed::Read(*pick(random, &reads), from)
+                let read = *pick(random, &reads);
+                // Results of queries are never near.
+                Deed::Read(read, if matches!(read, Read::Query(_)) { Consistency::Shared } else { from })
             };
             let deed = |random: &mut fastrand::Rng| {
                 if writes { Deed::Write(theme.write(random)) } else { read(random) }
@@ -185,8 +200,8 @@ impl Plan {
 }
 
 /// What a read or a write asks of the store.
-const OPERATIONS: [Operation; 5] =
-    [Operation::Read, Operation::Lease, Operation::Fill, Operation::Begin, Operation::Finish];
+const OPERATIONS: [Operation; 6] =
+    [Operation::Read, Operation::Lease, Operation::Stamp, Operation::Fill, Operation::Begin, Operation::Finish];
 
 /// Faults that have something to do with each other.
 const COMPANIES: [&[Fault]; 14] = [
@@ -260,12 +275,15 @@ impl Theme {
 
     fn read(self, random: &mut fastrand::Rng) -> Read {
         let kind = match self {
-            Self::Row => [0, 0, 0, 1, 2][random.usize(..5)],
-            Self::List => [2, 2, 2, 3, 4, 1][random.usize(..6)],
+            Self::Row => [0, 0, 0, 1, 2, 8, 10][random.usize(..7)],
+            Self::List => [2, 2, 2, 3, 4, 1, 9, 9, 10][random.usize(..9)],
             Self::Unique => [5, 6, 6, 6, 7, 4][random.usize(..6)],
-            Self::All => random.u8(..8),
+            Self::All => random.u8(..11),
         };
         match kind {
+            8 => Read::Query(Grain::Row(self.order(random))),
+            9 => Read::Query(Grain::Key(self.user(random))),
+            10 => Read::Query(Grain::Table),
             0 => Read::Order(self.order(random)),
             1 => Read::Orders,
             2 => Read::OrdersOf(self.user(random)),

@@ -89,6 +89,8 @@ pub enum Key {
     OrdersOf(Uuid),
     /// The orders of a user that have come so far.
     OrdersIn(Uuid, Status),
+    /// All orders.
+    Orders,
 }
 
 impl fmt::Display for Key {
@@ -98,6 +100,7 @@ impl fmt::Display for Key {
             Self::Email(email) => write!(f, "user by {}", local(email)),
             Self::Order(id) => write!(f, "order {}", number(*id)),
             Self::OrdersOf(id) => write!(f, "orders of user {}", number(*id)),
+            Self::Orders => f.write_str("orders"),
             Self::OrdersIn(id, status) => write!(f, "{status} orders of user {}", number(*id)),
         }
     }
@@ -168,6 +171,7 @@ impl State {
             Key::Email(email) => Value::User(self.users.values().find(|user| user.email == *email).cloned()),
             Key::Order(id) => Value::Order(self.orders.get(id).cloned()),
             Key::OrdersOf(id) => Value::Orders(self.orders_of(*id, |_| true)),
+            Key::Orders => Value::Orders(self.orders.values().cloned().collect()),
             Key::OrdersIn(id, status) => {
                 let mut orders = self.orders_of(*id, |order| order.status == *status);
                 // A stable sort: those of one moment stay in the order of their ids.

@@ -117,6 +117,15 @@ enum Done {
     Written(larder::Result<Vec<deed::Claim>>),
 }
 
+/// What a write says of itself. How a client hears that its session has ended depends on which message is there first.
+fn in_words(result: &larder::Result<Vec<deed::Claim>>) -> String {
+    use diesel::result::{DatabaseErrorKind::ClosedConnection, Error::DatabaseError};
+    match result {
+        Err(Error::Database(DatabaseError(ClosedConnection, _))) => "the session has ended".to_owned(),
+        result => format!("{result:?}"),
+    }
+}
+
 /// Compares what a deed gave with what the database was while it lasted.
 fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
     let is_ok = matches!(done, Done::Read(Ok(_), _) | Done::Written(Ok(_)));
@@ -142,7 +151,7 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
                 result = Err(Error::other("it has happened all the same"));
             }
             act.tally.writes += 1;
-            act.note(me, |_| format!("has written: {result:?}"));
+            act.note(me, |_| format!("has written: {}", in_words(&result)));
             match result {
                 Ok(claims) => {
                     act.tally.commits += 1;

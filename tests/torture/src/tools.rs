@@ -144,6 +144,8 @@ impl Probe {
                 Key::Order(id) => orders.push(id),
                 Key::OrdersOf(id) => lists.push(id),
                 Key::OrdersIn(id, status) => parts.push((id, status)),
+                // No cell has them all.
+                Key::Orders => {}
             }
         }
         let (user, order) = (User::repository(&self.larder), Order::repository(&self.larder));

@@ -10,7 +10,7 @@ use larder::{
     Event, HandleEvent,
     store::{
         self, Cell, CellKey, Ending, Fence, Fill, Lease, Listener, Listening, Nonce, Operation, Position, Recall,
-        Store, StoreError, Subscription, Vacancy,
+        Stamped, Store, StoreError, Subscription, Vacancy,
     },
 };
 
@@ -192,7 +192,7 @@ fn owned(keys: &[&CellKey]) -> Vec<CellKey> {
 }
 
 impl Store for Wire {
-    store::forward!(self.store, except read, lease, fill, begin, finish, settle, listen);
+    store::forward!(self.store, except read, read_stamped, lease, stamp, fill, begin, finish, settle, listen);
 
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         let Some(me) = ME.get() else { return self.store.read(keys) };
@@ -202,6 +202,32 @@ impl Store for Wire {
             show.act.note(me, |_| format!("  finds {}", cells.join(", ")));
         });
         Ok(cells)
+    }
+
+    fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
+        let Some(me) = ME.get() else { return self.store.read_stamped(keys, stamped) };
+        let all: Vec<CellKey> = keys.iter().chain(stamped).cloned().collect();
+        let (cells, stamps) = self.pass(me, None, &all, || self.store.read_stamped(keys, stamped))?;
+        self.with_slot(|show| {
+            let mut found: Vec<String> = cells.iter().map(|cell| describe(show, cell)).collect();
+            found.extend(
+                stamps.iter().map(|stamp| stamp.map_or("no stamp".to_owned(), |stamp| show.act.name_of(stamp))),
+            );
+            show.act.note(me, |_| format!("  finds {}", found.join(", ")));
+        });
+        Ok((cells, stamps))
+    }
+
+    fn stamp(&self, keys: &[&CellKey], ttl: Duration) -> Result<Vec<Option<Nonce>>, StoreError> {
+        let Some(me) = ME.get() else { return self.store.stamp(keys, ttl) };
+        let call = Call::Stamp { keys: owned(keys), ttl };
+        let stamps = self.pass(me, Some(&call), &owned(keys), || self.store.stamp(keys, ttl))?;
+        self.with_slot(|show| {
+            let put: Vec<String> =
+                stamps.iter().map(|stamp| stamp.map_or("none".to_owned(), |stamp| show.act.name_of(stamp))).collect();
+            show.act.note(me, |_| format!("  stamps: {}", put.join(", ")));
+        });
+        Ok(stamps)
     }
 
     fn lease(&self, keys: &[(&CellKey, Vacancy)], ttl: Duration) -> Result<Vec<Option<Lease>>, StoreError> {
@@ -237,6 +263,8 @@ impl Store for Wire {
         let Some(me) = ME.get() else { return self.carry(fills) };
         let call = Call::Fill(Filling::all(fills));
         let keys = owned(&call.keys());
+        // An actor who brings it himself leaves nothing to the courier.
+        self.with_slot(|show| show.act.slots[me].has_lease = false);
         let filled = self.pass(me, Some(&call), &keys, || self.store.fill(fills))?;
         self.with_slot(|show| show.act.note(me, |_| format!("  filled: {filled:?}")));
         Ok(filled)

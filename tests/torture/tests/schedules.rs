@@ -74,9 +74,10 @@ fn every_read_gives_what_the_database_was_while_it_lasted() {
     let points: BTreeSet<Point> = Point::ALL.into_iter().filter(|point| !OF_AVAILABLE_WRITES.contains(point)).collect();
     assert_eq!(tally.points.keys().copied().collect::<BTreeSet<_>>(), points);
     assert_eq!(tally.faults.keys().copied().collect::<BTreeSet<_>>(), Fault::ALL.into());
-    let operations = [Operation::Read, Operation::Lease, Operation::Fill, Operation::Begin, Operation::Finish];
+    let operations =
+        [Operation::Read, Operation::Lease, Operation::Stamp, Operation::Fill, Operation::Begin, Operation::Finish];
     assert_eq!(tally.operations.keys().copied().collect::<BTreeSet<_>>(), operations.map(name).into());
-    let late = ["lease", "fill", "begin", "finish", "COMMIT", "settle after an unknown COMMIT"];
+    let late = ["lease", "stamp", "fill", "begin", "finish", "COMMIT", "settle after an unknown COMMIT"];
     assert_eq!(tally.late.keys().copied().collect::<BTreeSet<_>>(), late.into());
     assert!(tally.hits * 5 > tally.reads, "caches that are hardly read prove little");
     assert!(tally.near * 10 > tally.reads, "a near cache that is hardly read proves little");
@@ -154,4 +155,6 @@ caught! {
     a_process_that_does_not_drop_its_own_writes_is_caught: DropsNoOwnWrites,
     a_write_that_happens_and_says_that_it_does_not_is_caught: DeniesCommits,
     a_savepoint_that_is_not_rolled_back_is_caught: KeepsWhatIsUndone,
+    a_result_whose_stamps_are_gone_is_caught: KeepsLostStamps,
+    a_write_that_does_not_mark_its_table_is_caught: ForgetsTables,
 }

@@ -129,8 +129,9 @@ impl Layers {
 
     /// Gives a lease back, so that nobody waits for what won't come.
     pub(crate) fn give_back(&self, key: &CellKey, lease: Lease) {
-        // A value that is too short for its stamps is good for nobody, and gives way.
-        let _ = self.put(Fill { key, lease, value: Bytes::new(), ttl: Duration::from_millis(1) });
+        // A value that is too short for its stamps is good for nobody, and gives way. The caller may be unwinding: no place to stop at.
+        let nothing = Fill { key, lease, value: Bytes::new(), ttl: Duration::from_millis(1) };
+        let _ = self.store.fill(&[nothing]).map_err(|error| self.failed("fill", &error));
     }
 
     /// Marks a value, has it written where it has its home, and stores what was written.

@@ -16,8 +16,8 @@ use crate::{
 /// How long others are waited for that compute the same in this process.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long, if they do in another one, and how often the store is asked meanwhile at least.
-const PATIENCE_ELSEWHERE: Duration = Duration::from_secs(2);
+/// How often the store is asked whether they are done in another one, after pauses that grow: some two seconds in all.
+const POLLS: usize = 40;
 const LONGEST_POLL: Duration = Duration::from_millis(50);
 
 /// After so many others have come to nothing, the value is computed in any case.
@@ -58,7 +58,7 @@ impl<'l> Slot<'l, '_> {
     /// Looks for the value, and waits while others compute it.
     fn look<T>(&self, form: Form<T>) -> Looked<'l, T> {
         let Self { layers, figures, key, depends_on, .. } = self;
-        let (begun, mut poll, mut n_rounds) = (Instant::now(), Duration::from_millis(1), 0);
+        let (begun, mut poll, mut n_polls, mut n_rounds) = (Instant::now(), Duration::from_millis(1), 0, 0);
         while n_rounds < ROUNDS && begun.elapsed() < PATIENCE {
             n_rounds += 1;
             match layers.dependent(key, depends_on) {
@@ -97,13 +97,13 @@ impl<'l> Slot<'l, '_> {
                     let _ = layers.wait_for(key, token, begun + PATIENCE);
                     figures.lease_waits.add(waiting.elapsed());
                 }
-                Dependent::Elsewhere if begun.elapsed() < PATIENCE_ELSEWHERE => {
+                Dependent::Elsewhere if n_polls < POLLS => {
                     if !waits(Point::Polling) {
                         thread::sleep(poll);
                     }
                     figures.lease_waits.add(poll);
                     poll = (poll * 3).min(LONGEST_POLL);
-                    n_rounds -= 1;
+                    (n_polls, n_rounds) = (n_polls + 1, n_rounds - 1);
                 }
                 Dependent::Elsewhere => break,
                 Dependent::PassedBy(why) => return Looked::PassedBy(why),
