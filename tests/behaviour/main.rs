@@ -18,6 +18,7 @@ mod outside;
 mod patience;
 mod raw;
 mod reads;
+mod refresh;
 mod relations;
 mod relay;
 mod scope;
