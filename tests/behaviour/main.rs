@@ -20,6 +20,7 @@ mod patience;
 mod queries;
 mod raw;
 mod reads;
+mod refresh;
 mod relations;
 mod relay;
 mod scope;

@@ -222,6 +222,7 @@ impl HandleEvent for Events {
         let line = match event {
             Event::StoreFailed { operation, .. } => format!("failed: {operation}"),
             Event::Corrupt { key } => format!("corrupt: {key}"),
+            Event::Outdated { key } => format!("outdated: {key}"),
             Event::FillRefused { key } => format!("refused: {key}"),
             Event::FinishDelayed { n_cells } => format!("finish delayed: {n_cells}"),
             Event::CommitUnknown { n_cells } => format!("commit unknown: {n_cells}"),

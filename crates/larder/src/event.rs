@@ -26,6 +26,12 @@ pub enum Event<'a> {
         /// Its key.
         key: &'a CellKey,
     },
+    /// A value that was about to expire was not what the database had: somebody has written past larder, and has not told of it yet. Its cell
+    /// was emptied.
+    Outdated {
+        /// The cell's key.
+        key: &'a CellKey,
+    },
     /// A loaded value was not stored: a write came between.
     FillRefused {
         /// The cell's key.
@@ -149,6 +155,7 @@ pub(crate) fn trace(event: Event<'_>) {
         }
         // A cell's key may hold somebody's address: only its table goes into the log.
         Event::Corrupt { key } => tracing::warn!(table = table_of(key), "a cell held bytes that are no row"),
+        Event::Outdated { key } => tracing::warn!(table = table_of(key), "a row was written past larder"),
         Event::FillRefused { key } => tracing::trace!(table = table_of(key), "a value was not stored"),
         Event::FinishDelayed { n_cells } => {
             tracing::warn!(n_cells, "the end of a write could not be told to the store")

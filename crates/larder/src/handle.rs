@@ -21,7 +21,7 @@ use crate::{
     backend::{Backend, Isolation},
     error::Result,
     layers::{Layers, Times},
-    load::Loaders,
+    load::{Loaders, Refreshes},
     lookout::Lookout,
     memo::{Memo, Memos},
     models::Models,
@@ -52,6 +52,7 @@ struct Inner<DB: Backend> {
     announces: bool,
     memos: Memos,
     loaders: Loaders,
+    refreshes: Refreshes,
     lookout: Arc<Lookout>,
 }
 
@@ -286,6 +287,10 @@ impl<DB: Backend> Larder<DB> {
 
     pub(crate) fn loaders(&self) -> &Loaders {
         &self.inner.loaders
+    }
+
+    pub(crate) fn refreshes(&self) -> &Refreshes {
+        &self.inner.refreshes
     }
 }
 

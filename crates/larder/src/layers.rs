@@ -265,7 +265,7 @@ impl Layers {
     }
 
     /// The time to live of a value: up to a tenth less, so that what was filled together does not expire together.
-    fn ttl(&self, own: Option<Duration>, absent: bool) -> Duration {
+    pub(crate) fn ttl(&self, own: Option<Duration>, absent: bool) -> Duration {
         let ttl = self.longest_ttl(own, absent);
         // Steps of the golden ratio spread any number of values evenly, without asking for randomness each time.
         let step = self.jitter.fetch_add(0x9e37_79b9, Ordering::Relaxed) >> 26;

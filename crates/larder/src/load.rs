@@ -6,11 +6,13 @@ mod in_time;
 mod lacking;
 mod loaders;
 mod look;
+mod refresh;
 mod select;
 
 pub(crate) use self::{
     count::count_by,
     loaders::Loaders,
+    refresh::Refreshes,
     select::{Loaded, Refined, chunk_of, push_from, select_by, table, table_sql},
 };
 use self::{
@@ -53,7 +55,7 @@ where
     row_lacking::<DB, P, H>(access, &sight, key)
 }
 
-/// The row of a key that is not near. Apart from [`row_by`], so that a hit has no room to make for all this.
+/// The row of a key that is not near, or will not be for long. Apart from [`row_by`], so that a hit has no room to make for all this.
 #[cold]
 #[inline(never)]
 fn row_lacking<DB, P, H>(access: Access<'_, DB>, sight: &Sight<'_>, key: P::Key) -> Result<Option<H>>
@@ -62,13 +64,20 @@ where
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
+    let late = sight.look_late::<P>(&key);
+    if let Some(rows) = late.as_ref().and_then(|kept| kept.first(1)) {
+        refresh::soon::<DB, P>(access, [&key], true);
+        access.figures::<P::Entity>().near_hits.add(1);
+        return Ok(rows.first().map(H::share));
+    }
     let _call = Call::of::<P>(access.lookout(), 1, 1, access.site());
     let mut groups = vec![Rows::new()];
     load_lacking::<DB, P, H>(access, sight, &[key], &[Lacking { at: 0, was_refused: false }], 1, &mut groups)?;
     Ok(groups.pop().and_then(|rows| rows.into_iter().next()))
 }
 
-/// The rows of `keys`, which may repeat or be missing, one after the other, and how many each has: `None` unless all of them are near.
+/// The rows of `keys`, which may repeat or be missing, one after the other, and how many each has: `None` unless all of them are near, and
+/// will be for a while.
 ///
 /// What [`rows_by`] gives too, without a table of the keys.
 pub(crate) fn rows_near<'k, DB, P, H>(
@@ -128,9 +137,9 @@ where
     }
     let mut groups: Vec<Rows<H>> = Vec::with_capacity(keys.len());
     let sight = Sight::of::<P::Entity>(access);
-    let mut lacking = Vec::new();
+    let (mut lacking, mut late) = (Vec::new(), Vec::new());
     for (at, key) in keys.iter().enumerate() {
-        let kept = sight.look::<P>(key);
+        let kept = sight.look::<P>(key).or_else(|| sight.look_late::<P>(key).inspect(|_| late.push(key)));
         if let Some(rows) = kept.as_ref().and_then(|kept| kept.first(limit)) {
             groups.push(rows.iter().map(H::share).collect());
         } else {
@@ -139,6 +148,7 @@ where
         }
     }
     access.figures::<P::Entity>().near_hits.add((keys.len() - lacking.len()) as u64);
+    refresh::soon::<DB, P>(access, late, true);
     if !lacking.is_empty() {
         let _call = Call::of::<P>(access.lookout(), keys.len(), lacking.len(), access.site());
         load_lacking::<DB, P, H>(access, &sight, keys, &lacking, limit, &mut groups)?;

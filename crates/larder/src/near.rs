@@ -42,6 +42,8 @@ pub(crate) struct NearCache {
     hasher: DefaultHashBuilder,
     horizon: u64,
     ttl: Duration,
+    /// Whether copies are to be refreshed before they expire.
+    refreshes: bool,
     subscription: OnceLock<Subscription>,
 }
 
@@ -53,6 +55,9 @@ struct Desk {
     lookout: Arc<Lookout>,
 }
 
+/// In this last part of its time a copy is refreshed.
+const LAST_PART: u64 = 10;
+
 /// The leave to look at copies, at this moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Leave {
@@ -62,7 +67,7 @@ pub(crate) struct Leave {
 impl NearCache {
     /// A near cache in front of `store`: `None` if that can't tell of changes.
     pub(crate) fn new(options: NearOptions, store: &dyn Store, lookout: &Arc<Lookout>) -> Option<Arc<Self>> {
-        let NearOptions { bytes, horizon, ttl, clock } = options;
+        let NearOptions { bytes, horizon, ttl, refreshes, clock } = options;
         let clocks = clock.map_or_else(Clocks::system, Clocks::Given);
         // A slot for each kilobyte: some copies share one, which costs them a miss now and then.
         let n_slots = usize::try_from(bytes >> 10).unwrap_or(usize::MAX).clamp(1 << 10, 1 << 20);
@@ -76,6 +81,7 @@ impl NearCache {
             hasher: DefaultHashBuilder::default(),
             horizon: horizon_ticks,
             ttl,
+            refreshes,
             subscription: OnceLock::new(),
         });
         let wanted = Listening { proof_every: horizon / 3, is_strict: false };
@@ -122,11 +128,20 @@ impl NearCache {
         self.subscription.get().into_iter().for_each(Subscription::take_strict);
     }
 
-    /// The copy of a key's cell.
+    /// The copy of a key's cell, unless it will soon expire.
     #[inline]
     pub(crate) fn look<P: Pattern>(&self, leave: Leave, key: &P::Key) -> Option<Kept<P>> {
         let entry = self.parts.of::<P::Entity>().copies.get(&self.hash::<P>(key))?;
-        if leave.now >= entry.until || !self.desk.slots.is_good(entry.stamp) {
+        if leave.now >= entry.due || !self.desk.slots.is_good(entry.stamp) {
+            return None;
+        }
+        Kept::read(entry.what, key)
+    }
+
+    /// The copy of a key's cell, if it will soon expire and may be served until then.
+    pub(crate) fn look_late<P: Pattern>(&self, leave: Leave, key: &P::Key) -> Option<Kept<P>> {
+        let entry = self.parts.of::<P::Entity>().copies.get(&self.hash::<P>(key))?;
+        if leave.now < entry.due || leave.now >= entry.until || !self.desk.slots.is_good(entry.stamp) {
             return None;
         }
         Kept::read(entry.what, key)
@@ -159,10 +174,28 @@ impl NearCache {
         is_whole: bool,
         ttl: Duration,
     ) -> bool {
+        let is_kept = self.keep_again::<P>(seen, key, rows, is_whole, ttl);
+        if !is_kept {
+            // Whatever came between may have kept what is older than this, which the caller is about to have.
+            self.desk.slots.kill_seen(seen);
+        }
+        is_kept
+    }
+
+    /// The same for what is not given to anybody: whatever else is kept stays.
+    pub(crate) fn keep_again<P: Pattern>(
+        &self,
+        seen: Seen,
+        key: P::Key,
+        rows: Rows<Arc<P::Entity>>,
+        is_whole: bool,
+        ttl: Duration,
+    ) -> bool {
         let Desk { slots, proof, clocks, lookout } = &*self.desk;
-        let ttl = P::Entity::NEAR_TTL.unwrap_or(self.ttl).min(ttl);
+        let ttl = clocks.ticks_of(P::Entity::NEAR_TTL.unwrap_or(self.ttl).min(ttl));
         let (hash, kept_at) = (self.hash::<P>(&key), clocks.ticks());
-        let until = kept_at.saturating_add(clocks.ticks_of(ttl));
+        let until = kept_at.saturating_add(ttl);
+        let due = if self.refreshes { until - ttl / LAST_PART } else { until };
         let kept = Kept::<P>::of(key, rows, is_whole);
         let n_bytes = kept.n_bytes();
         let (part, mut evicted) = (self.parts.of::<P::Entity>(), Vec::new());
@@ -172,7 +205,7 @@ impl NearCache {
             // Asked before the claim: if the line is lost from now on, all that is claimed goes with it.
             let stamp = if proof.is_joined() { slots.claim(seen) } else { None };
             if let Some(stamp) = stamp {
-                let entry = Entry { what: kept.erased(), stamp, kept_at, until, n_bytes };
+                let entry = Entry { what: kept.erased(), stamp, kept_at, due, until, n_bytes };
                 // What is too large takes away what was there, and is not kept.
                 part.copies.insert_with_lifecycle(hash, entry, &mut evicted);
             }
@@ -184,10 +217,6 @@ impl NearCache {
         figures.near_evictions.add(evicted.iter().filter(|(of, _)| *of != hash).count() as u64);
         drop(evicted);
         part.kept_one_more();
-        if !is_kept {
-            // Whatever came between may have kept what is older than this, which the caller is about to have.
-            slots.kill_seen(seen);
-        }
         is_kept
     }
 

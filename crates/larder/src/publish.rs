@@ -101,6 +101,9 @@ impl Last {
             ("larder.fills", "stored", of.fills_stored),
             ("larder.fills", "refused", of.fills_refused),
             ("larder.fills", "failed", of.fills_failed),
+            ("larder.refreshes", "extended", of.refreshes_extended),
+            ("larder.refreshes", "refused", of.refreshes_refused),
+            ("larder.refreshes", "corrected", of.refreshes_corrected),
             ("larder.near.copies", "kept", of.copies_kept),
             ("larder.near.copies", "refused", of.copies_refused),
         ] {

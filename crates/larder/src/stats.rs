@@ -72,6 +72,12 @@ pub struct ModelStats {
     pub fills_refused: u64,
     /// Loaded values that it could not be given, since it failed.
     pub fills_failed: u64,
+    /// Values that were about to expire, and were given more time.
+    pub refreshes_extended: u64,
+    /// Values that were not, since a write had come between.
+    pub refreshes_refused: u64,
+    /// Values that were not what the database had any more, so that their cells were emptied.
+    pub refreshes_corrected: u64,
     /// Copies that were put into the near cache.
     pub copies_kept: u64,
     /// Copies that were not, since something came between.
@@ -269,6 +275,9 @@ impl ModelStats {
         self.fills_stored += other.fills_stored;
         self.fills_refused += other.fills_refused;
         self.fills_failed += other.fills_failed;
+        self.refreshes_extended += other.refreshes_extended;
+        self.refreshes_refused += other.refreshes_refused;
+        self.refreshes_corrected += other.refreshes_corrected;
         self.copies_kept += other.copies_kept;
         self.copies_refused += other.copies_refused;
         self.invalidations_sent += other.invalidations_sent;

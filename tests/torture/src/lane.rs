@@ -130,6 +130,8 @@ impl Lane {
                         .commit_within(Duration::from_secs(60))
                         // Operations fail because they are told to, and time is not real.
                         .breaker(BreakerOptions::off())
+                        // By threads that are on no stage; the search has the rules, and the storm plays it.
+                        .refresh_early(false)
                 };
                 let builder: Building = Box::new(builder);
                 let ways = |url: &str| {

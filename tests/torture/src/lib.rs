@@ -18,7 +18,8 @@
 //!
 //! In half of the schedules the handles keep rows near. A read that was answered there may be as old as the horizon, by a clock that goes on
 //! by a millisecond with each step; but it may not be older, nor, key by key, older than what its process has written or read. A read that asked
-//! the store for the key is judged as ever.
+//! the store for the key is judged as ever. Results of cached queries, which depend on a row, a key or a table, are never near and are
+//! judged as rows are.
 //!
 //! # What is played, and what is not
 //!

@@ -21,6 +21,11 @@ impl Counter {
         self.add(1);
     }
 
+    /// Counts one more: whether it is one of `n` of which one is meant.
+    pub(crate) fn one_of(&self, n: u64) -> bool {
+        (self.0.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(n)
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -57,6 +57,12 @@ pub(crate) struct ModelFigures {
     pub(crate) fills_refused: Counter,
     /// The store failed.
     pub(crate) fills_failed: Counter,
+    /// Values that were given more time.
+    pub(crate) refreshes_extended: Counter,
+    /// A write came between.
+    pub(crate) refreshes_refused: Counter,
+    /// The database had something else.
+    pub(crate) refreshes_corrected: Counter,
     /// Waiting for what others loaded.
     pub(crate) lease_waits: Histogram,
     pub(crate) copies_kept: Counter,
@@ -91,6 +97,9 @@ impl ModelFigures {
             fills_stored: Counter::default(),
             fills_refused: Counter::default(),
             fills_failed: Counter::default(),
+            refreshes_extended: Counter::default(),
+            refreshes_refused: Counter::default(),
+            refreshes_corrected: Counter::default(),
             lease_waits: Histogram::default(),
             copies_kept: Counter::default(),
             copies_refused: Counter::default(),

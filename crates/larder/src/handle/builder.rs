@@ -12,7 +12,7 @@ use crate::{
     event::{HandleEvent, NoEvents},
     figures::Timed,
     layers::{Layers, Times},
-    load::Loaders,
+    load::{Loaders, Refreshes},
     lookout::{Lookout, Settings},
     memo::Memos,
     near::NearOptions,
@@ -39,6 +39,7 @@ pub struct Builder<DB: Backend> {
     near: Option<NearOptions>,
     breaker: BreakerOptions,
     wait_for_connection: Option<Duration>,
+    refresh_early: bool,
     reports: Settings,
 }
 
@@ -65,6 +66,7 @@ impl<DB: Backend> Builder<DB> {
             near: None,
             breaker: BreakerOptions::default(),
             wait_for_connection: None,
+            refresh_early: true,
             reports: Settings::default(),
         }
     }
@@ -207,6 +209,19 @@ impl<DB: Backend> Builder<DB> {
         self
     }
 
+    /// Whether what is read often is refreshed in the last tenth of its time to live, so that nobody waits for a query when it expires.
+    /// Defaults to `true`.
+    ///
+    /// A thread of the handle's asks the store how much time is left to the value of one hit in 64 of the store, and to that of a near copy
+    /// which is read when it will soon expire; a value with little is compared with the database, by one statement for all that are due, and
+    /// given its time anew. If the database has something else, the cell is emptied, and [`Event::Outdated`](crate::Event::Outdated)
+    /// tells of it. What nobody reads expires.
+    #[must_use]
+    pub fn refresh_early(mut self, refreshes: bool) -> Self {
+        self.refresh_early = refreshes;
+        self
+    }
+
     /// Reports calls that take longer: to the event handler as [`Event::Slow`](crate::Event::Slow), and to `tracing`, once a minute of each
     /// line of the program and model. Defaults to one second; [`Duration::MAX`] reports none.
     ///
@@ -248,7 +263,8 @@ impl<DB: Backend> Builder<DB> {
         let lookout = Arc::new(Lookout::new(Arc::clone(&events), self.reports));
         let layers = self.store.map(|store| {
             let store = Arc::new(Timed::new(store, Arc::clone(&lookout)));
-            Layers::new(store, times, events, self.fill_in_background, self.near, self.breaker, Arc::clone(&lookout))
+            let near = self.near.map(|near| near.refreshed(self.refresh_early));
+            Layers::new(store, times, events, self.fill_in_background, near, self.breaker, Arc::clone(&lookout))
         });
         let policy = Policy::new(self.writes);
         if layers.is_some() {
@@ -256,9 +272,10 @@ impl<DB: Backend> Builder<DB> {
         }
         let memos = Memos::new(layers.as_ref().map(|layers| Arc::clone(layers.slots())), times.hold);
         let loaders = Loaders::new(self.pool.max_size());
+        let refreshes = Refreshes::new(self.refresh_early);
         let connections = Connections::new(self.pool, self.wait_for_connection);
         let announces = self.announces;
-        let inner = Inner { connections, layers, times, policy, announces, memos, loaders, lookout };
+        let inner = Inner { connections, layers, times, policy, announces, memos, loaders, refreshes, lookout };
         Larder { inner: Arc::new(inner) }
     }
 }

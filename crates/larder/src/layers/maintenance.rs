@@ -1,7 +1,9 @@
 //! What is asked of the store beside reads and writes. Failures are told, as all are.
 
+use std::time::Duration;
+
 use super::Layers;
-use crate::store::{CellKey, Cursor, Inspected, Layout, Scanned, StoreError};
+use crate::store::{CellKey, Cursor, Inspected, Layout, Nonce, Scanned, StoreError};
 
 impl Layers {
     /// Tells other processes that a memo is to be dropped.
@@ -27,6 +29,17 @@ impl Layers {
             inspected => inspected,
         };
         inspected.inspect_err(|error| self.failed("inspect", error)).ok()
+    }
+
+    /// Gives values more time: of which that was done, or `None` if the store failed.
+    pub(crate) fn extend(&self, values: &[(&CellKey, Nonce, Duration)]) -> Option<Vec<bool>> {
+        let extended = match self.store.extend(values) {
+            Ok(extended) if extended.len() != values.len() => {
+                Err(StoreError::refused("the store gave another number of answers than it was given values"))
+            }
+            extended => extended,
+        };
+        extended.inspect_err(|error| self.failed("extend", error)).ok()
     }
 
     /// A page of the keys that begin so.

@@ -8,6 +8,7 @@ use super::{
     explain,
     in_time::in_time,
     look::Sight,
+    refresh,
     select::{chunk_of, push_from},
 };
 use crate::{
@@ -46,13 +47,17 @@ where
     let is_of_cells = filter().is_none();
     let mut call = None;
     if let Some(layers) = access.layers().filter(|_| is_of_cells) {
+        let mut late = Vec::new();
         missing.retain(|at| {
-            let count = sight.look::<P>(&keys[*at]).and_then(|kept| i64::try_from(kept.count()?).ok());
+            let key = &keys[*at];
+            let kept = sight.look::<P>(key).or_else(|| sight.look_late::<P>(key).inspect(|_| late.push(key)));
+            let count = kept.and_then(|kept| i64::try_from(kept.count()?).ok());
             count.is_none_or(|count| {
                 counts[*at] = count;
                 false
             })
         });
+        refresh::soon::<DB, P>(access, late, true);
         figures.near_hits.add((keys.len() - missing.len()) as u64);
         call = (!missing.is_empty()).then(|| Call::of::<P>(access.lookout(), keys.len(), missing.len(), access.site()));
         let cells = payload::cell_keys::<P>(missing.iter().map(|at| &keys[*at]));

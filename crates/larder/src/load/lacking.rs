@@ -9,6 +9,7 @@ use std::{
 use super::{
     in_time,
     look::{Looked, Sight, look},
+    refresh,
     select::{Loaded, refined, select_by},
 };
 use crate::{
@@ -125,8 +126,7 @@ where
         return Asked { cells: Vec::new(), missing: lacking.iter().map(nowhere).collect() };
     };
     let cells = payload::cell_keys::<P>(lacking.iter().map(|lacking| &keys[lacking.at]));
-    let figures = access.figures::<P::Entity>();
-    let missing = read_cells::<DB, P, H>((layers, sight, figures), keys, &cells, lacking, limit, groups);
+    let missing = read_cells::<DB, P, H>((access, layers, sight), keys, &cells, lacking, limit, groups);
     Asked { cells, missing }
 }
 
@@ -282,7 +282,7 @@ where
 
 /// Asks the store for cells. What they hold goes into `groups`; what they lack comes back.
 fn read_cells<DB, P, H>(
-    (layers, sight, figures): (&Layers, &Sight<'_>, &ModelFigures),
+    (access, layers, sight): (Access<'_, DB>, &Layers, &Sight<'_>),
     keys: &[P::Key],
     cells: &[CellKey],
     lacking: &[Lacking],
@@ -294,8 +294,15 @@ where
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
+    let figures = access.figures::<P::Entity>();
     // Before the store is asked, and before it is asked what must be passed by.
     let seen: Vec<Option<Seen>> = cells.iter().map(|cell| sight.near().map(|near| near.see(cell))).collect();
+    let mut sampled = Vec::new();
+    let mut hit = |at: usize| {
+        if figures.shared_hits.one_of(refresh::SAMPLE) {
+            sampled.push(&keys[at]);
+        }
+    };
     let mut missing = Vec::new();
     let mut corrupt = Vec::new();
     for (n, found) in sight.ask(layers, cells).into_iter().enumerate() {
@@ -305,12 +312,15 @@ where
         let lacks = |why| Missing { at, cell: Some(n), why, lease: None, seen, lacking };
         match look::<P>(found, limit, seen.is_some()) {
             Looked::Rows(rows) => {
-                let counter = if is_loaded { &figures.flight_hits } else { &figures.shared_hits };
-                counter.one();
+                if is_loaded {
+                    figures.flight_hits.one();
+                } else {
+                    hit(at);
+                }
                 groups[at] = rows.into_iter().map(H::narrow).collect();
             }
             Looked::ToKeep { rows, is_whole } => {
-                figures.shared_hits.one();
+                hit(at);
                 groups[at] = rows.iter().take(limit).map(H::share).collect();
                 if let Some((near, seen)) = sight.near().zip(seen) {
                     let ttl = layers.longest_ttl(P::Entity::TTL, rows.is_empty() && P::UNIQUE);
@@ -324,6 +334,7 @@ where
             Looked::Corrupt => corrupt.push(lacks(Why::PassedBy(Bypass::Failed))),
         }
     }
+    refresh::soon::<DB, P>(access, sampled, false);
     let vacancy = layers.discard(&corrupt.iter().filter_map(|missing| Some(&cells[missing.cell?])).collect::<Vec<_>>());
     figures.corrupt.add(corrupt.len() as u64);
     let why = vacancy.map_or(Why::PassedBy(Bypass::Failed), Why::Vacant);

@@ -54,10 +54,15 @@ impl<'s> Sight<'s> {
         self.asks_store
     }
 
-    /// What is near of a key, and may be served.
+    /// What is near of a key, and may be served for a while.
     #[inline]
     pub(super) fn look<P: Pattern>(&self, key: &P::Key) -> Option<Kept<P>> {
         self.near?.look::<P>(self.leave?, key)
+    }
+
+    /// What is near of a key, may be served, and will soon expire, if values are refreshed before that.
+    pub(super) fn look_late<P: Pattern>(&self, key: &P::Key) -> Option<Kept<P>> {
+        self.near?.look_late::<P>(self.leave?, key)
     }
 
     /// The near cache, if rows of the model are kept there, wherever they are read from.

@@ -112,6 +112,8 @@ pub(super) struct Entry {
     pub(super) stamp: Stamp,
     /// In ticks.
     pub(super) kept_at: u64,
+    /// From when on it is to be refreshed.
+    pub(super) due: u64,
     pub(super) until: u64,
     pub(super) n_bytes: u64,
 }

@@ -22,6 +22,7 @@ const ALL: &[(&str, Kind, Unit, &str)] = &[
     ("larder.leases", Counter, Unit::Count, "leases that were asked for"),
     ("larder.lease.wait", Histogram, Unit::Seconds, "waits for what others had a lease on"),
     ("larder.fills", Counter, Unit::Count, "loaded values given to the store"),
+    ("larder.refreshes", Counter, Unit::Count, "values that were about to expire and were compared with the database"),
     ("larder.load.duration", Histogram, Unit::Seconds, "reads by keys that left the near cache"),
     ("larder.statement.duration", Histogram, Unit::Seconds, "statements, with the wait for a connection"),
     ("larder.statement.failures", Counter, Unit::Count, "statements that failed"),

@@ -1,0 +1,194 @@
+//! Copies in the process, which have times of their own.
+
+use larder::{Consistency, Larder, NearOptions};
+use shop_core::{Order, Status};
+use tests::{Cost, nobody};
+
+use super::*;
+
+/// The time to live of copies, and what of it passes until they are to be refreshed.
+const NEAR_TTL: Duration = Duration::from_secs(60);
+const MOST_OF_IT: Duration = Duration::from_secs(55);
+
+const NOTHING: Cost = Cost { sql: 0, store_reads: 0, store_writes: 0 };
+
+struct Near {
+    site: Site,
+    clock: ManualClock,
+}
+
+impl Near {
+    fn new() -> Self {
+        let clock = ManualClock::default();
+        // Of its very beginning there is no proof.
+        clock.advance(NEAR_TTL);
+        let options = NearOptions::bytes(16 << 20).ttl(NEAR_TTL).clock(clock.clone());
+        Self { site: Site::new(|builder| builder.near(options)), clock }
+    }
+
+    /// Lets time pass for the copies, and waits until they may be served again.
+    fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        let age = || self.site.shop.larder.stats().near.unwrap().proof_age;
+        eventually(LONG, || age().is_some_and(|age| age < Duration::from_millis(50)));
+    }
+
+    /// Reads until that costs nothing: what was read is near.
+    fn warm(&self, read: impl Fn()) {
+        eventually(LONG, || {
+            self.site.shop.meter.reset();
+            read();
+            self.site.shop.meter.counts().cost() == NOTHING
+        });
+    }
+
+    /// What it costs to refresh what `read` reads, which costs the reader nothing.
+    fn refreshing(&self, read: impl Fn()) -> Counts {
+        let (meter, kept) = (&self.site.shop.meter, || self.copies_kept());
+        let before = kept();
+        meter.reset();
+        read();
+        assert_eq!(meter.counts().reads, 0);
+        eventually(LONG, || kept() > before);
+        meter.counts()
+    }
+
+    fn copies_kept(&self) -> u64 {
+        self.site.shop.larder.stats().total().copies_kept
+    }
+}
+
+#[test]
+fn a_copy_that_is_read_is_kept_anew_for_a_look_at_its_cell() {
+    let near = Near::new();
+    let ada = near.site.user("ada");
+    let read = || near.site.read(&ada, 1);
+    near.warm(read);
+    for _ in 0..5 {
+        near.pass(MOST_OF_IT);
+        assert_eq!(near.refreshing(read), Counts { inspects: 1, ..Counts::default() });
+    }
+    near.pass(NEAR_TTL);
+    near.site.shop.meter.reset();
+    read();
+    assert_eq!(near.site.shop.meter.counts().reads, 1, "nobody has read it for long");
+}
+
+/// What a test reads, of a user with one order.
+type Read = fn(&Larder<Pg>, &User, &Order);
+
+#[test]
+fn a_copy_whose_cell_will_soon_expire_is_refreshed_with_it() {
+    let lists: Read = |larder, ada, order| {
+        assert_eq!(Order::repository(larder).list_by_user_id(ada.id).load().unwrap(), [order.clone()])
+    };
+    let reads: [(Read, Read); 4] = [
+        (|_, _, _| (), |larder, ada, _| assert_eq!(User::repository(larder).get(ada.id).unwrap(), *ada)),
+        (
+            |_, _, _| (),
+            |larder, ada, _| {
+                assert_eq!(User::repository(larder).find_by_email(&ada.email).unwrap().as_ref(), Some(ada));
+            },
+        ),
+        (|_, _, _| (), lists),
+        (lists, |larder, ada, _| assert_eq!(Order::repository(larder).count_by_user_id(ada.id).unwrap(), 1)),
+    ];
+    for (first, read) in reads {
+        let near = Near::new();
+        let (ada, larder) = (near.site.shop.user("ada"), &near.site.shop.larder);
+        let order = near.site.shop.order(&ada, Status::Paid, 100, 1);
+        first(larder, &ada, &order);
+        near.warm(|| read(larder, &ada, &order));
+        near.site.age();
+        near.pass(MOST_OF_IT);
+        let expected = Counts { sql: 1, inspects: 1, extensions: 1, ..Counts::default() };
+        assert_eq!(near.refreshing(|| read(larder, &ada, &order)), expected);
+        assert!(near.site.is_fresh());
+    }
+}
+
+#[test]
+fn that_nobody_has_a_key_is_refreshed_by_its_own_time() {
+    let near = Near::new();
+    let (somebody, larder) = (nobody(), &near.site.shop.larder);
+    let read = || assert_eq!(User::repository(larder).find(somebody).unwrap(), None);
+    near.warm(read);
+    // Of half a minute a tenth is left to the copy, and all to the cell.
+    near.pass(Duration::from_secs(28));
+    assert_eq!(near.refreshing(read), Counts { inspects: 1, ..Counts::default() });
+}
+
+#[test]
+fn copies_that_are_read_together_are_refreshed_together() {
+    let near = Near::new();
+    let users: Vec<User> = (0..100).map(|n| near.site.shop.user(&format!("user-{n}"))).collect();
+    let ids: Vec<_> = users.iter().map(|user| user.id).collect();
+    let read = || {
+        let found = User::repository(&near.site.shop.larder).find_many(&ids).unwrap();
+        assert!(found.into_iter().flatten().eq(users.iter().cloned()));
+    };
+    // One after the other: of one call, those that share a slot drop each other's copies.
+    users.iter().for_each(|user| near.warm(|| near.site.read(user, 1)));
+    near.site.age();
+    near.pass(MOST_OF_IT);
+    near.refreshing(read);
+    eventually(LONG, || near.site.is_fresh());
+    let expected = Counts { sql: 1, inspects: 1, extensions: 1, ..Counts::default() };
+    near.site.shop.meter.expect_counts(expected);
+}
+
+#[test]
+fn a_copy_whose_cell_is_gone_is_loaded_before_it_expires() {
+    let near = Near::new();
+    let ada = near.site.user("ada");
+    let read = || near.site.read(&ada, 1);
+    near.warm(read);
+    let _: usize =
+        redis::cmd("DEL").arg(near.site.shop.namespace.keys()).query(&mut *near.site.redis.lock().unwrap()).unwrap();
+    near.pass(MOST_OF_IT);
+    let before = near.copies_kept();
+    near.site.shop.meter.reset();
+    read();
+    eventually(LONG, || near.copies_kept() > before);
+    let expected = Counts { sql: 1, reads: 1, leases: 1, fills: 1, inspects: 1, ..Counts::default() };
+    near.site.shop.meter.expect_counts(expected);
+    near.pass(MOST_OF_IT / 2);
+    read();
+    near.site.shop.meter.expect_counts(Counts::default());
+}
+
+#[test]
+fn a_copy_is_not_kept_anew_over_a_write() {
+    let near = Near::new();
+    let (ada, other) = (near.site.user("ada"), near.site.shop.branch());
+    let read = || near.site.read(&ada, 1);
+    near.warm(read);
+    near.pass(MOST_OF_IT);
+    let id = ada.id;
+    let gate = near.site.shop.faults.after(Operation::Inspect).hold();
+    read();
+    gate.wait_for(1);
+    User::repository(&other.larder).update(id, renamed("new@example.com")).unwrap();
+    let get = || User::repository(&near.site.shop.larder).get(id).unwrap();
+    eventually(LONG, || get().email == "new@example.com");
+    gate.open();
+    eventually(LONG, || near.site.stats().copies_refused > 0);
+    assert_eq!(get().email, "new@example.com");
+}
+
+#[test]
+fn who_only_looks_and_who_reads_elsewhere_refreshes_nothing() {
+    let near = Near::new();
+    let (ada, bob) = (near.site.user("ada"), near.site.user("bob"));
+    near.warm(|| [&ada, &bob].into_iter().for_each(|user| near.site.read(user, 1)));
+    near.pass(MOST_OF_IT);
+    let larder = &near.site.shop.larder;
+    let explained = User::repository(larder).explain(&[ada.id]).to_string();
+    assert!(explained.contains("1 near"), "{explained}");
+    User::repository(larder).reading(Consistency::Database).get(ada.id).unwrap();
+    larder.transaction(|tx| User::repository(tx).get(ada.id)).unwrap();
+    // Whatever they had begun would be done before this, or with it.
+    near.refreshing(|| near.site.read(&bob, 1));
+    let log = near.site.shop.meter.log();
+    assert!(log.contains(&format!("inspect users:id:{}", bob.id)) && !log.contains(&ada.id.to_string()), "{log}");
+}
