@@ -17,6 +17,8 @@ pub use self::builder::Builder;
 use self::connections::Connections;
 #[cfg(doc)]
 use crate::error::Error;
+#[cfg(feature = "behind")]
+use crate::behind::Lane;
 use crate::{
     backend::{Backend, Isolation},
     error::Result,
@@ -53,6 +55,8 @@ struct Inner<DB: Backend> {
     memos: Memos,
     loaders: Loaders,
     lookout: Arc<Lookout>,
+    #[cfg(feature = "behind")]
+    lane: Option<Lane>,
 }
 
 impl<DB: Backend> Clone for Larder<DB> {
@@ -278,6 +282,12 @@ impl<DB: Backend> Larder<DB> {
 
     pub(crate) fn memos(&self) -> &Memos {
         &self.inner.memos
+    }
+
+    /// The handle's end of the buffer of changes that are written later.
+    #[cfg(feature = "behind")]
+    pub(crate) fn lane(&self) -> Option<&Lane> {
+        self.inner.lane.as_ref()
     }
 
     pub(crate) fn announces(&self) -> bool {

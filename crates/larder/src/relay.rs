@@ -32,7 +32,7 @@ mod batch;
 mod bound;
 mod figures;
 mod leader;
-mod stop;
+pub(crate) mod stop;
 mod work;
 
 use std::{fmt, io, sync::Arc, thread, time::Duration};

@@ -7,6 +7,8 @@ use diesel::r2d2::{ConnectionManager, Pool};
 use super::{Connections, Inner, Larder};
 #[cfg(doc)]
 use crate::Tx;
+#[cfg(feature = "behind")]
+use crate::behind::{Lane, Options};
 use crate::{
     backend::Backend,
     event::{HandleEvent, NoEvents},
@@ -40,6 +42,8 @@ pub struct Builder<DB: Backend> {
     breaker: BreakerOptions,
     wait_for_connection: Option<Duration>,
     reports: Settings,
+    #[cfg(feature = "behind")]
+    behind: Option<Options>,
 }
 
 impl<DB: Backend> fmt::Debug for Builder<DB> {
@@ -66,6 +70,8 @@ impl<DB: Backend> Builder<DB> {
             breaker: BreakerOptions::default(),
             wait_for_connection: None,
             reports: Settings::default(),
+            #[cfg(feature = "behind")]
+            behind: None,
         }
     }
 
@@ -258,8 +264,30 @@ impl<DB: Backend> Builder<DB> {
         let loaders = Loaders::new(self.pool.max_size());
         let connections = Connections::new(self.pool, self.wait_for_connection);
         let announces = self.announces;
-        let inner = Inner { connections, layers, times, policy, announces, memos, loaders, lookout };
+        let inner = Inner {
+            connections,
+            layers,
+            times,
+            policy,
+            announces,
+            memos,
+            loaders,
+            lookout,
+            #[cfg(feature = "behind")]
+            lane: self.behind.map(Lane::new),
+        };
         Larder { inner: Arc::new(inner) }
+    }
+}
+
+#[cfg(feature = "behind")]
+impl Builder<diesel::pg::Pg> {
+    /// Has repositories change rows later, by way of a buffer: see [`behind`](crate::behind). Defaults to none, and then
+    /// [`Repository::behind`](crate::Repository::behind) refuses.
+    #[must_use]
+    pub fn behind(mut self, options: Options) -> Self {
+        self.behind = Some(options);
+        self
     }
 }
 

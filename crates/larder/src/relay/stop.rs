@@ -5,23 +5,23 @@ use std::{
 
 /// Tells a thread to end, wherever it waits.
 #[derive(Debug, Default)]
-pub(super) struct Stop {
+pub(crate) struct Stop {
     is_set: Mutex<bool>,
     set: Condvar,
 }
 
 impl Stop {
-    pub(super) fn set(&self) {
+    pub(crate) fn set(&self) {
         *self.lock() = true;
         self.set.notify_all();
     }
 
-    pub(super) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         *self.lock()
     }
 
     /// Waits for so long: whether to go on.
-    pub(super) fn rest(&self, time: Duration) -> bool {
+    pub(crate) fn rest(&self, time: Duration) -> bool {
         let waited = self.set.wait_timeout_while(self.lock(), time, |is_set| !*is_set);
         !*waited.unwrap_or_else(PoisonError::into_inner).0
     }

@@ -1,0 +1,194 @@
+//! What a repository offers behind.
+
+use std::{fmt, marker::PhantomData};
+
+use diesel::{AsChangeset, Column, pg::Pg, query_builder::QueryFragment};
+
+use super::{
+    amount::{Adds, Delta},
+    capture,
+    change::{Assignment, Change, Merged},
+    error::{Error, Result},
+    lane::Lane,
+};
+use crate::{
+    entity::{Pattern, Table},
+    handle::Larder,
+    payload,
+    repository::Repository,
+    session::Target,
+    shape::Of,
+};
+
+/// The most rows of one batch.
+const BATCH_ROWS: usize = 65_536;
+
+/// Changes rows of a model later: what is acknowledged waits in the handle's buffer, and a [flusher](super::Flusher) writes it.
+///
+/// Made by `orders.behind()` on the repository of a handle that has a buffer ([`Builder::behind`](crate::Builder::behind)).
+pub struct Behind<'r, E> {
+    larder: Option<&'r Larder<Pg>>,
+    _entity: PhantomData<fn() -> E>,
+}
+
+impl<E: Table<Pg>> Repository<'_, Pg, Of<E>> {
+    /// Changes rows later, many at a time: for what is written often, and may lag.
+    #[must_use]
+    pub fn behind(&self) -> Behind<'_, E> {
+        let larder = match self.handle() {
+            Target::Handle(larder) => Some(larder),
+            Target::Transaction(_) => None,
+        };
+        Behind { larder, _entity: PhantomData }
+    }
+}
+
+impl<'r, E: Table<Pg>> Behind<'r, E> {
+    /// Has the row with this primary key changed: `changes` are those of [`Repository::update`], of plain values only.
+    ///
+    /// Costs a round trip of the buffer, which all calls share that come while one is under way. Whether there is such a row shows when
+    /// it is flushed: if there is none, the change becomes a [dead letter](super::DeadLetters). Changes of one row are written in the
+    /// order in which they were acknowledged. Changes that change nothing are no error, and cost nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotPlain`], [`Error::Array`] and [`Error::KeyColumn`] for what can't wait; [`Error::Full`], [`Error::Away`],
+    /// [`Error::Unknown`] and [`Error::Database`] as the handle's [`Options`](super::Options) have it; [`Error::NoBuffer`],
+    /// [`Error::InTransaction`] and [`Error::NotRegistered`].
+    pub fn update<C>(&self, key: impl Into<E::Key>, changes: C) -> Result<()>
+    where
+        C: AsChangeset<Target = E::Table>,
+        C::Changeset: QueryFragment<Pg>,
+    {
+        let mut batch = self.batch();
+        batch.update(key, changes)?;
+        batch.send()
+    }
+
+    /// Has a column of the row with this primary key grow by an amount, which may be negative. What is NULL stays so.
+    ///
+    /// Costs as [`Behind::update`]; increments that meet on the way, or in the buffer, are added up.
+    ///
+    /// # Errors
+    /// As [`Behind::update`].
+    pub fn increment<C, D>(&self, key: impl Into<E::Key>, column: C, by: D) -> Result<()>
+    where
+        C: Column<Table = E::Table>,
+        C::SqlType: Adds<D>,
+        D: Delta,
+    {
+        let mut batch = self.batch();
+        batch.increment(key, column, by)?;
+        batch.send()
+    }
+
+    /// Changes that are acknowledged together.
+    #[must_use]
+    pub fn batch(&self) -> Batch<'r, E> {
+        Batch { larder: self.larder, merged: Merged::default(), _entity: PhantomData }
+    }
+
+    fn lane(larder: Option<&Larder<Pg>>) -> Result<(&Larder<Pg>, &Lane)> {
+        let larder = larder.ok_or(Error::InTransaction)?;
+        let lane = larder.lane().ok_or(Error::NoBuffer)?;
+        let name = E::cells_name();
+        if lane.options.models.iter().all(|model| model.name != name) {
+            return Err(Error::NotRegistered { model: name });
+        }
+        Ok((larder, lane))
+    }
+}
+
+impl<E> Clone for Behind<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Behind<'_, E> {}
+
+impl<E> fmt::Debug for Behind<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Behind").finish_non_exhaustive()
+    }
+}
+
+/// Changes of rows of a model that are acknowledged together: all of them or none.
+///
+/// What is changed twice becomes one change here already. They are *not* written in one transaction.
+pub struct Batch<'r, E> {
+    larder: Option<&'r Larder<Pg>>,
+    merged: Merged,
+    _entity: PhantomData<fn() -> E>,
+}
+
+impl<E: Table<Pg>> Batch<'_, E> {
+    /// Adds a change, as [`Behind::update`]. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::NotPlain`], [`Error::Array`] and [`Error::KeyColumn`].
+    pub fn update<C>(&mut self, key: impl Into<E::Key>, changes: C) -> Result<&mut Self>
+    where
+        C: AsChangeset<Target = E::Table>,
+        C::Changeset: QueryFragment<Pg>,
+    {
+        let changes = changes.as_changeset();
+        if !changes.is_noop(&Pg)? {
+            let columns = capture::columns(&changes)?;
+            self.add(key.into(), columns)?;
+        }
+        Ok(self)
+    }
+
+    /// Adds an increment, as [`Behind::increment`]. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::KeyColumn`].
+    pub fn increment<C, D>(&mut self, key: impl Into<E::Key>, column: C, by: D) -> Result<&mut Self>
+    where
+        C: Column<Table = E::Table>,
+        C::SqlType: Adds<D>,
+        D: Delta,
+    {
+        // Its value says no more than its type, which the compiler has checked.
+        let _ = column;
+        let assignment = Assignment { value: None, plus: Some(by.into_amount()) };
+        self.add(key.into(), [(C::NAME.to_owned(), assignment)].into())?;
+        Ok(self)
+    }
+
+    fn add(&mut self, key: E::Key, columns: std::collections::BTreeMap<String, Assignment>) -> Result<()> {
+        if E::ByKey::COLUMNS.iter().any(|column| columns.contains_key(*column)) {
+            return Err(Error::KeyColumn);
+        }
+        let key = crate::key::Key::canonical(key, false);
+        let cell = payload::cell_key::<E::ByKey>(&key).as_bytes().to_vec();
+        let (model, key) = (E::cells_name().to_owned(), capture::key::<E>(&key)?);
+        self.merged.add(Change { model, cell, key, columns, n_calls: 1 });
+        Ok(())
+    }
+
+    /// How many rows they are of.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.merged.len()
+    }
+
+    /// Has the buffer take them. Costs a round trip, and one entry of the buffer for 512 rows.
+    ///
+    /// # Errors
+    /// As [`Behind::update`]; [`Error::TooLarge`] beyond 65,536 rows.
+    pub fn send(self) -> Result<()> {
+        let (larder, lane) = Behind::<E>::lane(self.larder)?;
+        match self.merged.len() {
+            0 => Ok(()),
+            n_rows if n_rows > BATCH_ROWS => Err(Error::TooLarge { n_rows, limit: BATCH_ROWS }),
+            _ => lane.send(larder, self.merged.into_changes()),
+        }
+    }
+}
+
+impl<E> fmt::Debug for Batch<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("n_rows", &self.merged.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,1 @@
+//! What every implementation of [`Buffer`](super::Buffer) must do.
