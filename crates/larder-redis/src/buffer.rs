@@ -8,13 +8,7 @@ use larder::{
 };
 use redis::Value;
 
-use crate::{
-    error::from_server,
-    link::Link,
-    pool::Pool,
-    request::Request,
-    scripts,
-};
+use crate::{error::from_server, link::Link, pool::Pool, request::Request, scripts};
 
 /// Writes that wait to be written to the database, on Redis 6.2 or later: one stream.
 ///

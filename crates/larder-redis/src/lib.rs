@@ -42,4 +42,6 @@ mod strict;
 mod warning;
 mod wire;
 
-pub use self::{buffer::RedisBuffer, builder::RedisStoreBuilder, error::BuildError, store::RedisStore, warning::Warning};
+pub use self::{
+    buffer::RedisBuffer, builder::RedisStoreBuilder, error::BuildError, store::RedisStore, warning::Warning,
+};

@@ -15,10 +15,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::builder::Builder;
 use self::connections::Connections;
-#[cfg(doc)]
-use crate::error::Error;
 #[cfg(feature = "behind")]
 use crate::behind::Lane;
+#[cfg(doc)]
+use crate::error::Error;
 use crate::{
     backend::{Backend, Isolation},
     error::Result,

@@ -14,9 +14,9 @@ use crate::{
     token::Token,
 };
 
-pub use self::{list::List, write::Records};
 #[cfg(feature = "behind")]
 pub(crate) use self::write::{Joined, update_joined};
+pub use self::{list::List, write::Records};
 
 /// Finds and writes rows of an entity on a session, and gives each in a shape.
 ///

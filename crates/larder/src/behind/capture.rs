@@ -35,7 +35,11 @@ pub(super) fn columns(changes: &impl QueryFragment<Pg>) -> Result<BTreeMap<Strin
     if names.len() != values.len() {
         return Err(Error::NotPlain);
     }
-    Ok(names.into_iter().zip(values).map(|(name, value)| (name, Assignment { value: Some(value), plus: None })).collect())
+    Ok(names
+        .into_iter()
+        .zip(values)
+        .map(|(name, value)| (name, Assignment { value: Some(value), plus: None }))
+        .collect())
 }
 
 /// Everything that a piece of SQL binds, in order.
@@ -91,7 +95,9 @@ fn assigned(sql: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use diesel::{AsChangeset, ExpressionMethods as _, deserialize::FromSqlRow, expression::AsExpression, serialize, sql_types};
+    use diesel::{
+        AsChangeset, ExpressionMethods as _, deserialize::FromSqlRow, expression::AsExpression, serialize, sql_types,
+    };
 
     use super::*;
 

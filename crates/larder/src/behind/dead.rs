@@ -1,6 +1,9 @@
 //! Changes that the database has rejected.
 
-use std::{fmt, time::{Duration, SystemTime}};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use diesel::{
     PgConnection, QueryableByName, RunQueryDsl,
@@ -114,7 +117,9 @@ impl<'l> DeadLetters<'l> {
         let buffer = &self.press.buffer;
         let rows: Vec<Row> = self.larder.transaction(|tx| {
             let select = format!("SELECT {COLUMNS} FROM larder_behind_dead WHERE buffer = $1 ORDER BY id LIMIT $2");
-            tx.run(|connection| sql_query(select).bind::<Text, _>(buffer).bind::<BigInt, _>(i64::from(n)).load(connection))
+            tx.run(|connection| {
+                sql_query(select).bind::<Text, _>(buffer).bind::<BigInt, _>(i64::from(n)).load(connection)
+            })
         })?;
         Ok(rows.into_iter().map(Row::letter).collect())
     }

@@ -162,7 +162,8 @@ impl Press {
     }
 
     fn model_of(&self, shape: &Shape) -> Result<&Model, &'static str> {
-        let model = self.models.iter().find(|model| model.name == shape.model).ok_or("the flusher has no such model")?;
+        let model =
+            self.models.iter().find(|model| model.name == shape.model).ok_or("the flusher has no such model")?;
         let has_all = shape.columns().all(|column| model.has(column));
         if has_all { Ok(model) } else { Err("the model has no such column to be written") }
     }

@@ -110,10 +110,7 @@ pub(super) fn mark(connection: &mut PgConnection, applied: &HashMap<Nonce, u64>)
 /// Takes down that some frames of a producer are applied, while earlier ones may wait.
 pub(super) fn mark_direct(connection: &mut PgConnection, producer: &Nonce, numbers: &[u64]) -> QueryResult<()> {
     let numbers: Vec<i64> = numbers.iter().copied().map(u64::cast_signed).collect();
-    sql_query(MARK_DIRECT)
-        .bind::<Text, _>(name(producer))
-        .bind::<Array<BigInt>, _>(numbers)
-        .execute(connection)?;
+    sql_query(MARK_DIRECT).bind::<Text, _>(name(producer)).bind::<Array<BigInt>, _>(numbers).execute(connection)?;
     Ok(())
 }
 
@@ -134,9 +131,7 @@ struct Named {
 pub(super) fn sql_type(connection: &mut PgConnection, by: &SqlType) -> QueryResult<(u32, String)> {
     const FIND: &str = "SELECT oid, format_type(oid, NULL) AS name FROM pg_type WHERE oid = ";
     let Named { oid, name } = match by {
-        SqlType::BuiltIn(oid) => {
-            sql_query(format!("{FIND}$1")).bind::<Oid, _>(*oid).get_result(connection)?
-        }
+        SqlType::BuiltIn(oid) => sql_query(format!("{FIND}$1")).bind::<Oid, _>(*oid).get_result(connection)?,
         SqlType::Named { schema, name } => {
             let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
             let name = schema.iter().chain([name]).map(|name| quote(name)).collect::<Vec<_>>().join(".");
