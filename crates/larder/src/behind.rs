@@ -38,6 +38,7 @@ mod lane;
 mod ledger;
 mod models;
 mod options;
+mod overlay;
 mod raw;
 mod writer;
 

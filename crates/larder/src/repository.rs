@@ -43,8 +43,8 @@ impl<'s, DB: Backend, E> Repository<'s, DB, Of<E>> {
 impl<'s, DB: Backend, S> Repository<'s, DB, S> {
     /// What it works on.
     #[cfg(feature = "behind")]
-    pub(crate) fn handle(&self) -> Target<'_, DB> {
-        self.source.access().target()
+    pub(crate) fn target(&self) -> Target<'s, DB> {
+        self.source.target()
     }
 
     /// The same rows, of which only `T` is loaded.

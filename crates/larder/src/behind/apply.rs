@@ -135,6 +135,6 @@ fn push_amounts<'q>(kind: Kind, amounts: impl Iterator<Item = Option<&'q Amount>
 }
 
 /// A column's name as SQL has it. It came from the buffer.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

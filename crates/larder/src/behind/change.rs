@@ -51,12 +51,15 @@ pub(super) enum Amount {
 }
 
 impl Change {
-    /// This one, and then a later one of the same row.
-    pub(super) fn then(&mut self, later: Change) {
-        for (column, assignment) in later.columns {
-            self.columns.entry(column).or_default().then(assignment);
+    /// This one, and then what some later calls do to the same row.
+    pub(super) fn then(&mut self, later: &BTreeMap<String, Assignment>, n_calls: u64) {
+        for (column, assignment) in later {
+            match self.columns.get_mut(column) {
+                Some(before) => before.then(assignment),
+                None => _ = self.columns.insert(column.clone(), assignment.clone()),
+            }
         }
-        self.n_calls += later.n_calls;
+        self.n_calls += n_calls;
     }
 
     /// Whether it does nothing but add, so that it does not matter what comes before it.
@@ -66,13 +69,13 @@ impl Change {
 }
 
 impl Assignment {
-    fn then(&mut self, later: Assignment) {
+    fn then(&mut self, later: &Assignment) {
         if later.value.is_some() {
-            *self = later;
-        } else if let Some(more) = later.plus {
+            *self = later.clone();
+        } else if let Some(more) = &later.plus {
             self.plus = Some(match self.plus.take() {
-                Some(amount) => amount.and(more),
-                None => more,
+                Some(amount) => amount.and(more.clone()),
+                None => more.clone(),
             });
         }
     }
@@ -107,14 +110,19 @@ pub(super) struct Merged {
 
 impl Merged {
     /// Adds a change, which is later than all others, and gives the place of the row's.
-    pub(super) fn add(&mut self, change: Change) -> usize {
+    pub(super) fn add(&mut self, change: &Change) -> usize {
         if let Some(&place) = self.places.get(&change.cell) {
-            self.changes[place].then(change);
+            self.changes[place].then(&change.columns, change.n_calls);
             return place;
         }
         self.places.insert(change.cell.clone(), self.changes.len());
-        self.changes.push(change);
+        self.changes.push(change.clone());
         self.changes.len() - 1
+    }
+
+    /// The change of a row, if there is one.
+    pub(super) fn get_mut(&mut self, cell: &[u8]) -> Option<&mut Change> {
+        self.places.get(cell).and_then(|&place| self.changes.get_mut(place))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -148,8 +156,9 @@ mod tests {
     #[test]
     fn amounts_add_up_and_a_value_takes_the_place_of_all_before_it() {
         let mut first = change(b"a", &[("n", plus(2)), ("m", plus(1)), ("x", set(b"1"))]);
-        first.then(change(b"a", &[("n", plus(-5)), ("m", set(b"7")), ("y", set(b"2"))]));
-        first.then(change(b"a", &[("m", plus(4))]));
+        for later in [&[("n", plus(-5)), ("m", set(b"7")), ("y", set(b"2"))][..], &[("m", plus(4))]] {
+            first.then(&change(b"a", later).columns, 1);
+        }
         let m = Assignment { plus: Some(Amount::Whole(4)), ..set(b"7") };
         let mut expected = change(b"a", &[("n", plus(-3)), ("m", m), ("x", set(b"1")), ("y", set(b"2"))]);
         expected.n_calls = 3;
@@ -159,8 +168,9 @@ mod tests {
     #[test]
     fn amounts_that_are_too_large_together_are_still_exact() {
         let mut first = change(b"a", &[("n", plus(i64::MAX))]);
-        first.then(change(b"a", &[("n", plus(1))]));
-        first.then(change(b"a", &[("n", plus(-2))]));
+        for by in [1, -2] {
+            first.then(&change(b"a", &[("n", plus(by))]).columns, 1);
+        }
         let sum = first.columns["n"].plus.clone().unwrap().into_decimal();
         assert_eq!(sum, BigDecimal::from(i64::MAX - 1));
     }
@@ -168,7 +178,7 @@ mod tests {
     #[test]
     fn changes_of_one_row_are_one() {
         let mut merged = Merged::default();
-        let places = [b"a", b"b", b"a"].map(|cell| merged.add(change(cell, &[("n", plus(1))])));
+        let places = [b"a", b"b", b"a"].map(|cell| merged.add(&change(cell, &[("n", plus(1))])));
         assert_eq!(places, [0, 1, 0]);
         let calls: Vec<u64> = merged.into_changes().iter().map(|change| change.n_calls).collect();
         assert_eq!(calls, [2, 1]);

@@ -138,7 +138,7 @@ impl Press {
         let mut merged = Merged::default();
         let mut parts: Vec<Vec<&Change>> = Vec::new();
         for &change in changes {
-            let place = merged.add(change.clone());
+            let place = merged.add(change);
             if place == parts.len() {
                 parts.push(Vec::new());
             }
@@ -239,7 +239,7 @@ impl Press {
     }
 
     /// The types of a shape. What is not known yet costs a statement each, once.
-    fn types(&self, tx: &Tx<Pg>, shape: &Shape) -> Result<Types> {
+    pub(super) fn types(&self, tx: &Tx<Pg>, shape: &Shape) -> Result<Types> {
         let mut types = Types::new();
         for sql_type in shape.types() {
             let known = self.types.lock().unwrap_or_else(PoisonError::into_inner).get(sql_type).cloned();

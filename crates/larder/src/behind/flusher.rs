@@ -51,7 +51,7 @@ pub(super) enum Pass {
 
 /// Writes the oldest entries, as many as one transaction should have.
 pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass> {
-    let (entries, is_more) = read(lane)?;
+    let (entries, is_more) = read(lane, BATCH_BYTES)?;
     let Some(lag) = entries.first().map(|entry| entry.waited) else {
         return Ok(Pass::Empty);
     };
@@ -79,8 +79,13 @@ pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass
     Ok(Pass::Done { written, is_more })
 }
 
-/// The oldest entries, and whether there are more.
-fn read(lane: &Lane) -> Result<(Vec<Entry>, bool)> {
+/// All that waits.
+pub(super) fn read_all(lane: &Lane) -> Result<Vec<Entry>> {
+    read(lane, usize::MAX).map(|(entries, _)| entries)
+}
+
+/// The oldest entries, of about so many bytes, and whether there are more.
+fn read(lane: &Lane, at_most_bytes: usize) -> Result<(Vec<Entry>, bool)> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut n_bytes = 0;
     loop {
@@ -89,7 +94,7 @@ fn read(lane: &Lane) -> Result<(Vec<Entry>, bool)> {
         let is_last = page.len() < PAGE;
         n_bytes += page.iter().map(|entry| entry.bytes.len()).sum::<usize>();
         entries.extend(page);
-        if is_last || n_bytes >= BATCH_BYTES {
+        if is_last || n_bytes >= at_most_bytes {
             return Ok((entries, !is_last));
         }
     }
@@ -151,11 +156,14 @@ impl Flusher {
     pub fn drain(&self, at_most: Duration) -> Result<bool> {
         let start = Instant::now();
         let lane = self.larder.lane().ok_or(Error::NoBuffer)?;
+        let mut failure = None;
         loop {
-            let drained = drain(&self.larder, lane, start, at_most);
-            if start.elapsed() >= at_most || drained.is_ok() || !self.stop.rest(FIRST_PAUSE) {
-                return drained;
+            match drain(&self.larder, lane, start, at_most) {
+                Ok(is_drained) => return failure.filter(|_| !is_drained).map_or(Ok(is_drained), Err),
+                Err(error) if start.elapsed() >= at_most => return Err(error),
+                Err(error) => failure = Some(error),
             }
+            let _ = self.stop.rest(FIRST_PAUSE);
         }
     }
 

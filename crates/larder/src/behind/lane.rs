@@ -120,7 +120,7 @@ impl Lane {
         {
             for change in &ticket.changes {
                 n_calls += change.n_calls;
-                merged.add(change.clone());
+                merged.add(change);
             }
             sending.0.push(ticket);
         }
@@ -212,7 +212,7 @@ impl Lane {
             n_written += ticket.n_calls();
             for change in &ticket.changes {
                 if let Some(frame) = places.get(&change.cell[..]).and_then(|&at| frames.get_mut(at)) {
-                    frame.add(change.clone());
+                    frame.add(change);
                 }
             }
         }

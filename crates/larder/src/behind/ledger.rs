@@ -21,8 +21,8 @@ const LOCK: i32 = i32::from_be_bytes(*b"bhnd");
 /// rejected by the statement, not by COMMIT.
 const PREPARE: &str = "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET CONSTRAINTS ALL IMMEDIATE";
 
-const MARKS: &str =
-    "SELECT producer, applied, direct FROM larder_behind WHERE producer = ANY($1) ORDER BY producer FOR UPDATE";
+const MARKS: &str = "SELECT producer, applied, direct FROM larder_behind WHERE producer = ANY($1)";
+const LOCKED: &str = " ORDER BY producer FOR UPDATE";
 
 const ADD: &str = "INSERT INTO larder_behind (producer) SELECT unnest($1) ON CONFLICT DO NOTHING";
 
@@ -85,18 +85,32 @@ fn lock_of(buffer: &str) -> i32 {
 
 /// What was applied of each producer. Nobody else applies anything of theirs until the end of the transaction.
 pub(super) fn marks(connection: &mut PgConnection, producers: &[Nonce]) -> QueryResult<HashMap<Nonce, Marks>> {
-    let names: Vec<String> = producers.iter().map(name).collect();
-    let mut rows: Vec<Row> = sql_query(MARKS).bind::<Array<Text>, _>(&names).load(connection)?;
-    if rows.len() < names.len() {
-        sql_query(ADD).bind::<Array<Text>, _>(&names).execute(connection)?;
-        rows = sql_query(MARKS).bind::<Array<Text>, _>(&names).load(connection)?;
+    let lock = format!("{MARKS}{LOCKED}");
+    let marks = load(connection, &lock, producers)?;
+    if marks.len() == producers.len() {
+        return Ok(marks);
     }
+    sql_query(ADD).bind::<Array<Text>, _>(names(producers)).execute(connection)?;
+    load(connection, &lock, producers)
+}
+
+/// What was applied of each producer, as the transaction sees it.
+pub(super) fn marks_unlocked(connection: &mut PgConnection, producers: &[Nonce]) -> QueryResult<HashMap<Nonce, Marks>> {
+    load(connection, MARKS, producers)
+}
+
+fn load(connection: &mut PgConnection, sql: &str, producers: &[Nonce]) -> QueryResult<HashMap<Nonce, Marks>> {
+    let rows: Vec<Row> = sql_query(sql).bind::<Array<Text>, _>(names(producers)).load(connection)?;
     let marks = rows.into_iter().filter_map(|Row { producer, applied, direct }| {
         let producer = Nonce::from_bytes(producer.into_bytes().try_into().ok()?);
         let direct = direct.into_iter().map(i64::cast_unsigned).collect();
         Some((producer, Marks { applied: applied.cast_unsigned(), direct }))
     });
     Ok(marks.collect())
+}
+
+fn names(producers: &[Nonce]) -> Vec<String> {
+    producers.iter().map(name).collect()
 }
 
 /// Takes down that all frames of a producer up to a number are applied, or never will be.

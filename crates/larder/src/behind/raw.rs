@@ -53,3 +53,20 @@ impl ToSql<Raw, Pg> for RawArray<'_> {
         Ok(IsNull::No)
     }
 }
+
+/// One value in its binary form.
+pub(super) struct RawValue<'v>(pub(super) Option<&'v [u8]>);
+
+impl fmt::Debug for RawValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RawValue")
+    }
+}
+
+impl ToSql<Raw, Pg> for RawValue<'_> {
+    fn to_sql<'b>(&'b self, out: &mut serialize::Output<'b, '_, Pg>) -> serialize::Result {
+        let Some(bytes) = self.0 else { return Ok(IsNull::Yes) };
+        out.write_all(bytes)?;
+        Ok(IsNull::No)
+    }
+}

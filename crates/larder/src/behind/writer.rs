@@ -1,6 +1,6 @@
 //! What a repository offers behind.
 
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use diesel::{AsChangeset, Column, pg::Pg, query_builder::QueryFragment};
 
@@ -10,6 +10,7 @@ use super::{
     change::{Assignment, Change, Merged},
     error::{Error, Result},
     lane::Lane,
+    overlay,
 };
 use crate::{
     entity::{Pattern, Table},
@@ -31,11 +32,11 @@ pub struct Behind<'r, E> {
     _entity: PhantomData<fn() -> E>,
 }
 
-impl<E: Table<Pg>> Repository<'_, Pg, Of<E>> {
+impl<'s, E: Table<Pg>> Repository<'s, Pg, Of<E>> {
     /// Changes rows later, many at a time: for what is written often, and may lag.
     #[must_use]
-    pub fn behind(&self) -> Behind<'_, E> {
-        let larder = match self.handle() {
+    pub fn behind(&self) -> Behind<'s, E> {
+        let larder = match self.target() {
             Target::Handle(larder) => Some(larder),
             Target::Transaction(_) => None,
         };
@@ -79,6 +80,23 @@ impl<'r, E: Table<Pg>> Behind<'r, E> {
         let mut batch = self.batch();
         batch.increment(key, column, by)?;
         batch.send()
+    }
+
+    /// The row with this primary key as it will be when all that waits is written: `None` if there is none.
+    ///
+    /// It is the row as the database has it at one moment of the call, with everything that any process was acknowledged before the call
+    /// began, and perhaps some of what was since. What the database is going to reject is in it too, and it is given to nobody else: no cache
+    /// keeps it. A value that does not even fit its column is an error of the database's.
+    ///
+    /// Costs a round trip for each 256 entries that wait, whomever they are of, and a transaction of two statements: for the page of the one
+    /// who has just changed something, and not for lists.
+    ///
+    /// # Errors
+    /// [`Error::Unread`], [`Error::Database`], [`Error::NoBuffer`], [`Error::InTransaction`] and [`Error::NotRegistered`].
+    pub fn find(&self, key: impl Into<E::Key>) -> Result<Option<E>> {
+        let (larder, lane) = Self::lane(self.larder)?;
+        let key = crate::key::Key::canonical(key.into(), false);
+        overlay::find::<E>(larder, lane, &key)
     }
 
     /// Changes that are acknowledged together.
@@ -156,14 +174,18 @@ impl<E: Table<Pg>> Batch<'_, E> {
         Ok(self)
     }
 
-    fn add(&mut self, key: E::Key, columns: std::collections::BTreeMap<String, Assignment>) -> Result<()> {
+    fn add(&mut self, key: E::Key, columns: BTreeMap<String, Assignment>) -> Result<()> {
         if E::ByKey::COLUMNS.iter().any(|column| columns.contains_key(*column)) {
             return Err(Error::KeyColumn);
         }
         let key = crate::key::Key::canonical(key, false);
-        let cell = payload::cell_key::<E::ByKey>(&key).as_bytes().to_vec();
-        let (model, key) = (E::cells_name().to_owned(), capture::key::<E>(&key)?);
-        self.merged.add(Change { model, cell, key, columns, n_calls: 1 });
+        let cell = payload::cell_key::<E::ByKey>(&key);
+        if let Some(change) = self.merged.get_mut(cell.as_bytes()) {
+            change.then(&columns, 1);
+            return Ok(());
+        }
+        let (model, cell, key) = (E::cells_name().to_owned(), cell.as_bytes().to_vec(), capture::key::<E>(&key)?);
+        self.merged.add(&Change { model, cell, key, columns, n_calls: 1 });
         Ok(())
     }
 
