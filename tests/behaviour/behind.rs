@@ -1,6 +1,7 @@
 //! Changes that wait in a buffer, and reach the database later.
 
 mod away;
+mod crash;
 
 mod dead;
 mod once;
