@@ -31,6 +31,9 @@ const INCREMENTS: u64 = 1_000_000;
 /// As many of them are done by hand, and the rest is reckoned.
 const BY_HAND: u64 = 10_000;
 
+/// How often the flusher looks. Changes of a row that come within it become one.
+const INTERVAL: Duration = Duration::from_millis(500);
+
 /// How many increments the threads of a side have yet to do, and what each row is to hold in the end.
 struct Work {
     left: AtomicU64,
@@ -117,7 +120,7 @@ fn main() {
         let n = if n_threads == 1 { 20_000 } else { INCREMENTS };
         let larder = handle(&database, &redis);
         let work = Work::new(n);
-        let flusher = Flusher::start(&larder, Duration::from_millis(100)).unwrap();
+        let flusher = Flusher::start(&larder, INTERVAL).unwrap();
         let start = Instant::now();
         work.run(n_threads, |next| {
             let counters = Counter::repository(&larder);

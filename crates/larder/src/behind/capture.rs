@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     entity::{PatternOn, Table},
-    key::Key as _,
     models::quoted,
     statement::Statement,
 };
@@ -21,7 +20,7 @@ use crate::{
 /// The values of a row's primary key.
 pub(super) fn key<E: Table<Pg>>(key: &E::Key) -> Result<Vec<Value>> {
     let mut statement = Statement::<Pg>::new();
-    E::ByKey::matching(vec![key.clone().canonical(false)], &mut statement);
+    E::ByKey::matching(vec![key.clone()], &mut statement);
     values(&statement)
 }
 
@@ -139,7 +138,7 @@ mod tests {
 
     #[derive(Debug, diesel::sql_types::SqlType)]
     #[diesel(postgres_type(name = "mood", schema = "shop"))]
-    struct MoodType;
+    pub struct MoodType;
 
     #[derive(Debug, AsExpression, FromSqlRow)]
     #[diesel(sql_type = MoodType)]

@@ -1,6 +1,7 @@
 //! Takes entries out of the buffer and writes them to the database.
 
 use std::{
+    collections::HashSet,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -27,9 +28,13 @@ use crate::{
     relay::stop::Stop,
 };
 
-/// How many entries are read at once, and about how many bytes of them go into one transaction.
+/// How many entries are read at once.
 const PAGE: usize = 256;
-const BATCH_BYTES: usize = 4 << 20;
+
+/// About how many rows one transaction writes, and how many bytes of entries it is made of: the more, the more changes of a row become one,
+/// and the longer are the rows locked.
+const BATCH_ROWS: usize = 10_000;
+const BATCH_BYTES: usize = 16 << 20;
 
 /// How long to wait after a failure: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -51,23 +56,15 @@ pub(super) enum Pass {
 
 /// Writes the oldest entries, as many as one transaction should have.
 pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass> {
-    let (entries, is_more) = read(lane, BATCH_BYTES)?;
-    let Some(lag) = entries.first().map(|entry| entry.waited) else {
+    let Batch { ids, frames, unread, lag, is_more } = read(lane, BATCH_ROWS, BATCH_BYTES)?;
+    if ids.is_empty() {
         return Ok(Pass::Empty);
-    };
-    let (mut frames, mut unread) = (Vec::with_capacity(entries.len()), Vec::new());
-    for entry in &entries {
-        match Frame::decode(&entry.bytes) {
-            Ok(frame) => frames.push(frame),
-            Err(_) => unread.push(Rejected::unread(&entry.bytes)),
-        }
     }
     let Some(written) = lane.press.write(larder, &frames, &unread, (Way::Buffered, waits))? else {
         return Ok(Pass::Busy);
     };
     lane.tally.flushed(&written, lag);
     reach(Point::BeforeRemove);
-    let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
     if let Err(error) = lane.buffer().remove(&ids) {
         // They are read again, and passed over.
         tracing::warn!(%error, "entries that were flushed could not be removed");
@@ -79,23 +76,44 @@ pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass
     Ok(Pass::Done { written, is_more })
 }
 
-/// All that waits.
-pub(super) fn read_all(lane: &Lane) -> Result<Vec<Entry>> {
-    read(lane, usize::MAX).map(|(entries, _)| entries)
+/// What was read of the buffer, from its oldest entry on.
+#[derive(Default)]
+pub(super) struct Batch {
+    ids: Vec<EntryId>,
+    pub(super) frames: Vec<Frame>,
+    /// Entries of another version, or of nobody.
+    unread: Vec<Rejected>,
+    /// How long the first has waited.
+    lag: Duration,
+    is_more: bool,
 }
 
-/// The oldest entries, of about so many bytes, and whether there are more.
-fn read(lane: &Lane, at_most_bytes: usize) -> Result<(Vec<Entry>, bool)> {
-    let mut entries: Vec<Entry> = Vec::new();
-    let mut n_bytes = 0;
+/// Everything that waits.
+pub(super) fn read_all(lane: &Lane) -> Result<Batch> {
+    read(lane, usize::MAX, usize::MAX)
+}
+
+/// The oldest entries, until they have about so many rows or bytes.
+fn read(lane: &Lane, n_rows: usize, n_bytes: usize) -> Result<Batch> {
+    let (mut batch, mut rows, mut read_bytes) = (Batch::default(), HashSet::new(), 0);
     loop {
-        let after = entries.last().map(|entry| entry.id);
+        let after = batch.ids.last().copied();
         let page = lane.buffer().read(PAGE, after).map_err(|error| Error::Unread(Arc::new(error)))?;
-        let is_last = page.len() < PAGE;
-        n_bytes += page.iter().map(|entry| entry.bytes.len()).sum::<usize>();
-        entries.extend(page);
-        if is_last || n_bytes >= at_most_bytes {
-            return Ok((entries, !is_last));
+        batch.is_more = page.len() == PAGE;
+        for Entry { id, bytes, waited } in page {
+            batch.lag = batch.lag.max(waited);
+            batch.ids.push(id);
+            read_bytes += bytes.len();
+            match Frame::decode(&bytes) {
+                Ok(frame) => {
+                    rows.extend(frame.changes.iter().map(|change| change.cell.clone()));
+                    batch.frames.push(frame);
+                }
+                Err(_) => batch.unread.push(Rejected::unread(&bytes)),
+            }
+        }
+        if !batch.is_more || rows.len() >= n_rows || read_bytes >= n_bytes {
+            return Ok(batch);
         }
     }
 }

@@ -37,9 +37,7 @@ use crate::{
 pub(super) fn find<E: Table<Pg>>(larder: &Larder<Pg>, lane: &Lane, key: &E::Key) -> Result<Option<E>> {
     let cell = payload::cell_key::<E::ByKey>(key);
     let (mut frames, mut last) = (Vec::new(), HashMap::new());
-    for entry in flusher::read_all(lane)? {
-        // What nobody can read changes nothing.
-        let Ok(mut frame) = Frame::decode(&entry.bytes) else { continue };
+    for mut frame in flusher::read_all(lane)?.frames {
         // What was sent twice, or came late, is passed over by flushers too.
         let before = last.entry(frame.producer).or_insert(0);
         let is_new = frame.number > *before;

@@ -15,10 +15,12 @@ use super::{
 use crate::{
     entity::{Pattern, Table},
     handle::Larder,
+    key::Key as _,
     payload,
     repository::Repository,
     session::Target,
     shape::Of,
+    store::CellKey,
 };
 
 /// The most rows of one batch.
@@ -60,9 +62,12 @@ impl<'r, E: Table<Pg>> Behind<'r, E> {
         C: AsChangeset<Target = E::Table>,
         C::Changeset: QueryFragment<Pg>,
     {
-        let mut batch = self.batch();
-        batch.update(key, changes)?;
-        batch.send()
+        let changes = changes.as_changeset();
+        let (larder, lane) = Self::lane(self.larder)?;
+        if changes.is_noop(&Pg)? {
+            return Ok(());
+        }
+        lane.send(larder, vec![change::<E>(row::<E>(key), capture::columns(&changes)?)?])
     }
 
     /// Has a column of the row with this primary key grow by an amount, which may be negative. What is NULL stays so.
@@ -77,9 +82,8 @@ impl<'r, E: Table<Pg>> Behind<'r, E> {
         C::SqlType: Adds<D>,
         D: Delta,
     {
-        let mut batch = self.batch();
-        batch.increment(key, column, by)?;
-        batch.send()
+        let (larder, lane) = Self::lane(self.larder)?;
+        lane.send(larder, vec![change::<E>(row::<E>(key), added(column, by))?])
     }
 
     /// The row with this primary key as it will be when all that waits is written: `None` if there is none.
@@ -151,8 +155,7 @@ impl<E: Table<Pg>> Batch<'_, E> {
     {
         let changes = changes.as_changeset();
         if !changes.is_noop(&Pg)? {
-            let columns = capture::columns(&changes)?;
-            self.add(key.into(), columns)?;
+            self.add(row::<E>(key), capture::columns(&changes)?)?;
         }
         Ok(self)
     }
@@ -167,25 +170,16 @@ impl<E: Table<Pg>> Batch<'_, E> {
         C::SqlType: Adds<D>,
         D: Delta,
     {
-        // Its value says no more than its type, which the compiler has checked.
-        let _ = column;
-        let assignment = Assignment { value: None, plus: Some(by.into_amount()) };
-        self.add(key.into(), [(C::NAME.to_owned(), assignment)].into())?;
+        self.add(row::<E>(key), added(column, by))?;
         Ok(self)
     }
 
-    fn add(&mut self, key: E::Key, columns: BTreeMap<String, Assignment>) -> Result<()> {
-        if E::ByKey::COLUMNS.iter().any(|column| columns.contains_key(*column)) {
-            return Err(Error::KeyColumn);
+    fn add(&mut self, row: (E::Key, CellKey), columns: Columns) -> Result<()> {
+        check::<E>(&columns)?;
+        match self.merged.get_mut(row.1.as_bytes()) {
+            Some(change) => change.then(&columns, 1),
+            None => _ = self.merged.add(&change::<E>(row, columns)?),
         }
-        let key = crate::key::Key::canonical(key, false);
-        let cell = payload::cell_key::<E::ByKey>(&key);
-        if let Some(change) = self.merged.get_mut(cell.as_bytes()) {
-            change.then(&columns, 1);
-            return Ok(());
-        }
-        let (model, cell, key) = (E::cells_name().to_owned(), cell.as_bytes().to_vec(), capture::key::<E>(&key)?);
-        self.merged.add(&Change { model, cell, key, columns, n_calls: 1 });
         Ok(())
     }
 
@@ -213,4 +207,29 @@ impl<E> fmt::Debug for Batch<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch").field("n_rows", &self.merged.len()).finish_non_exhaustive()
     }
+}
+
+type Columns = BTreeMap<String, Assignment>;
+
+/// A key as the database would give it back, and the cell by which its row is known.
+fn row<E: Table<Pg>>(key: impl Into<E::Key>) -> (E::Key, CellKey) {
+    let key = key.into().canonical(false);
+    let cell = payload::cell_key::<E::ByKey>(&key);
+    (key, cell)
+}
+
+/// A column that grows. Its value says no more than its type, which the compiler has checked.
+fn added<C: Column>(_column: C, by: impl Delta) -> Columns {
+    [(C::NAME.to_owned(), Assignment { value: None, plus: Some(by.into_amount()) })].into()
+}
+
+fn check<E: Table<Pg>>(columns: &Columns) -> Result<()> {
+    let is_key = E::ByKey::COLUMNS.iter().any(|column| columns.contains_key(*column));
+    if is_key { Err(Error::KeyColumn) } else { Ok(()) }
+}
+
+fn change<E: Table<Pg>>((key, cell): (E::Key, CellKey), columns: Columns) -> Result<Change> {
+    check::<E>(&columns)?;
+    let (model, cell) = (E::cells_name().to_owned(), cell.as_bytes().to_vec());
+    Ok(Change { model, cell, key: capture::key::<E>(&key)?, columns, n_calls: 1 })
 }
