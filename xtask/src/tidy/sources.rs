@@ -9,7 +9,7 @@ const LONG: usize = 400;
 const TOO_LONG: usize = 600;
 
 /// Where a wait is the very purpose, and there is nothing to be told by.
-const SLEEPERS: [&str; 11] = [
+const SLEEPERS: [&str; 12] = [
     // Ask again and again, with a deadline.
     "crates/larder-redis/tests/redis/eventually.rs",
     "crates/larder/src/store/conformance/subject.rs",
@@ -22,6 +22,7 @@ const SLEEPERS: [&str; 11] = [
     "crates/larder/src/verify/pace.rs",
     // Polls for what another process loads, of which nobody tells.
     "crates/larder/src/load/lacking.rs",
+    "crates/larder/src/queries/slot.rs",
     // Injects delays.
     "tests/harness/faulty.rs",
     // Faults come at their time, and markers expire at theirs.
