@@ -5,6 +5,7 @@
 
 mod background;
 mod bad_days;
+mod behind;
 mod coherence;
 mod connections;
 mod deferrable;

@@ -3,6 +3,7 @@
 //! - [`Template`] and [`Database`]: a database of its own for every test, with the migrations applied.
 //! - [`Namespace`]: a prefix of its own for every test's keys in the shared Redis.
 //! - [`Shop`]: the tables of `shop-core` in such a database, and a handle that is counted and can be disturbed.
+//! - [`COUNTERS`]: a table that is written often, in such a database.
 //! - [`Meter`]: what a call has cost, in SQL statements and in round trips to the store, asserted as a [`Cost`].
 //! - [`Faulty`]: a store that fails, waits, or runs a piece of the test before or after any of its operations.
 //! - [`OwnPostgres`] and [`OwnRedis`]: servers that one test may kill, freeze and start again.
@@ -13,6 +14,7 @@
 //! `DATABASE_URL` and `REDIS_URL` say where the shared servers are: `cargo xtask test` sets them, and so does
 //! `cargo xtask services --fast -- cargo test -p tests`. A test that doesn't find them fails.
 
+mod counter;
 mod database;
 mod environment;
 mod eventually;
@@ -28,6 +30,7 @@ mod shop;
 pub use larder::store::Operation;
 
 pub use self::{
+    counter::{COUNTERS, Counter, counters},
     database::{Database, EMPTY, Template, pool},
     environment::{database_url, redis_url},
     eventually::eventually,

@@ -228,6 +228,7 @@ impl HandleEvent for Events {
             Event::CommitUnknown { n_cells } => format!("commit unknown: {n_cells}"),
             Event::WrittenWithoutMarkers { n_cells } => format!("without markers: {n_cells}"),
             Event::Settled { n_cells } => format!("settled: {n_cells}"),
+            Event::Flushed { n_calls, n_rows, n_dead, .. } => format!("flushed: {n_calls}, {n_rows}, {n_dead}"),
             Event::Relayed { n_cells, .. } => format!("relayed: {n_cells}"),
             Event::Breaker { state, .. } => format!("breaker: {state:?}"),
             Event::GaveStale { table, n_keys, error, .. } => {

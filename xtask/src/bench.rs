@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use crate::{environment::Environment, failure::Failure, runner::Runner};
 
 /// What there is to measure.
-const BENCHES: [&str; 4] = ["ratios", "near", "bad-days", "queries"];
+const BENCHES: [&str; 5] = ["ratios", "near", "bad-days", "queries", "behind"];
 
 /// Runs the benches against servers that keep their word: a commit waits for the disk, as it does in production.
 ///

@@ -23,6 +23,7 @@
 //! there.
 
 mod answer;
+mod buffer;
 mod builder;
 mod cell;
 mod error;
@@ -41,4 +42,6 @@ mod strict;
 mod warning;
 mod wire;
 
-pub use self::{builder::RedisStoreBuilder, error::BuildError, store::RedisStore, warning::Warning};
+pub use self::{
+    buffer::RedisBuffer, builder::RedisStoreBuilder, error::BuildError, store::RedisStore, warning::Warning,
+};

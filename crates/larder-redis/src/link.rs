@@ -16,13 +16,14 @@ pub(crate) struct Link {
     connection: Connection,
     fence: Fence,
     seen: Seen,
+    evicts: bool,
     era: u64,
     is_broken: bool,
 }
 
 impl Link {
     pub(crate) fn new(connection: Connection, era: u64) -> Self {
-        Self { connection, fence: Fence([0; 8]), seen: Seen::NEVER, era, is_broken: false }
+        Self { connection, fence: Fence([0; 8]), seen: Seen::NEVER, evicts: false, era, is_broken: false }
     }
 
     /// How long it waits from now on, for a request to be taken or for the next part of an answer.
@@ -31,10 +32,16 @@ impl Link {
         self.connection.set_write_timeout(Some(timeout)).map_err(from_connection)
     }
 
-    /// Learns which server it leads to, and when that was met.
-    pub(crate) fn leads_to(&mut self, fence: Fence, seen: Seen) {
+    /// Learns which server it leads to, when that was met, and whether it evicts keys that do not expire.
+    pub(crate) fn leads_to(&mut self, fence: Fence, seen: Seen, evicts: bool) {
         self.fence = fence;
         self.seen = seen;
+        self.evicts = evicts;
+    }
+
+    /// Whether the server evicts keys that do not expire.
+    pub(crate) fn evicts(&self) -> bool {
+        self.evicts
     }
 
     pub(crate) fn fence(&self) -> Fence {

@@ -4,7 +4,7 @@ use larder::store::Nonce;
 
 /// The keys and channels of a namespace that are no cells.
 ///
-/// A cell's key has colons in it, and begins with a table's name; none of these does.
+/// A cell's key begins with a table's name, and none of these does.
 pub(crate) struct Names {
     namespace: Box<[u8]>,
     announced: Box<[u8]>,
@@ -23,6 +23,8 @@ const HOLDERS: &[u8] = b"#holders";
 const NOTHING: &[u8] = b"#nothing";
 /// What is told to everybody who listens.
 const CHANGED: &[u8] = b"#changed";
+/// What the key of a buffer's stream begins with.
+const BUFFER: &[u8] = b"#behind:";
 /// What is told to one who waits.
 const DROPPED: &[u8] = b"#dropped";
 
@@ -65,8 +67,13 @@ impl Names {
         [&self.namespace, DROPPED, self.database.as_bytes(), b":", store.as_bytes()].concat()
     }
 
+    /// The stream of a buffer.
+    pub(crate) fn buffer(&self, name: &str) -> Box<[u8]> {
+        [&self.namespace, BUFFER, name.as_bytes()].concat().into()
+    }
+
     /// Whether a key, without the namespace, is one of these.
     pub(crate) fn is_ours(key: &[u8]) -> bool {
-        key == ANNOUNCED || key == HOLDERS
+        key == ANNOUNCED || key == HOLDERS || key.starts_with(BUFFER)
     }
 }

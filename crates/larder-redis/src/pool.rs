@@ -56,7 +56,7 @@ impl Pool {
     }
 
     /// Takes a connection, as [`Pool::wait_for_link`] waits for one, and not at all while none can be made.
-    pub(crate) fn link(&self) -> Result<PooledConnection<Manager>, StoreError> {
+    fn link(&self) -> Result<PooledConnection<Manager>, StoreError> {
         let mut deadline = None;
         loop {
             let mut link = match self.inner.try_get() {
@@ -72,13 +72,27 @@ impl Pool {
         }
     }
 
+    /// Does something with a connection, and lets the other connections know if it breaks.
+    pub(crate) fn with_link<T>(&self, work: impl FnOnce(&mut Link) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut link = self.link()?;
+        let done = work(&mut link);
+        if !link.is_broken() {
+            self.answered();
+        }
+        // One that was only too slow says nothing of the others.
+        if link.is_broken() && !done.as_ref().is_err_and(StoreError::is_timeout) {
+            self.end_era(link.era());
+        }
+        done
+    }
+
     /// Throws away the connections that were made together with one that has broken.
-    pub(crate) fn end_era(&self, era: u64) {
+    fn end_era(&self, era: u64) {
         self.health.end_era(era);
     }
 
     /// Takes down that an operation was answered, whatever the answer was: whoever waits for a connection has reason to.
-    pub(crate) fn answered(&self) {
+    fn answered(&self) {
         self.n_answered.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -127,9 +141,9 @@ impl Manager {
         let mut link = Link::new(connection, era);
         link.set_timeout(self.connect_timeout)?;
         let answers = link.call(&questions())?;
-        let (fence, seen) = self.meet(answers).inspect_err(|_| link.give_up())?;
+        let (server, seen) = self.meet(answers).inspect_err(|_| link.give_up())?;
         link.set_timeout(self.io_timeout)?;
-        link.leads_to(fence, seen);
+        link.leads_to(server.fence(), seen, server.evicts());
         Ok(link)
     }
 
@@ -158,18 +172,19 @@ impl Manager {
             }
         }
         let answers = wire.call(&questions(), until)?;
-        let (fence, _) = self.meet(answers)?;
-        Ok((wire, fence))
+        let (server, _) = self.meet(answers)?;
+        Ok((wire, server.fence()))
     }
 
     /// Reads who the server is, and takes note of it.
-    fn meet(&self, answers: Vec<Value>) -> Result<(Fence, Seen), StoreError> {
+    fn meet(&self, answers: Vec<Value>) -> Result<(Server, Seen), StoreError> {
         let server = read(answers)?;
         if !server.is_master() {
             return Err(StoreError::refused("the server is a replica, and a cache is read and written on its master"));
         }
         self.warnings.note(&server);
-        Ok((server.fence(), self.quarantine.meet(&server, self.clock.now())))
+        let seen = self.quarantine.meet(&server, self.clock.now());
+        Ok((server, seen))
     }
 }
 

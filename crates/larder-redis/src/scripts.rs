@@ -24,6 +24,9 @@ script!(EXTEND, "scripts/extend.lua");
 script!(STAMP, "scripts/stamp.lua");
 script!(SETTLE, "scripts/message.lua", "scripts/settle.lua");
 
+/// For buffers, which have no cells.
+pub(crate) static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/append.lua")));
+
 /// Sent as it is each time, a few times a second: by those who listen, and can't repeat themselves when the server has forgotten it.
 pub(crate) const RENEW: &str = include_str!("scripts/renew.lua");
 

@@ -9,7 +9,7 @@ use larder::store::{
 };
 
 use crate::{
-    BuildError, RedisStoreBuilder,
+    BuildError, RedisBuffer, RedisStoreBuilder,
     answer::{cell, stamp_in, stamps_in},
     cell::{HEADER_BYTES, header},
     link::Link,
@@ -59,7 +59,7 @@ use crate::{
 /// +del +zadd +zrem +zscore +zrangebyscore +zremrangebyscore +pexpire +time +publish +subscribe
 /// ```
 pub struct RedisStore {
-    pool: Pool,
+    pool: Arc<Pool>,
     names: Arc<Names>,
     listeners: Listeners,
     strict: Strict,
@@ -92,7 +92,7 @@ impl RedisStore {
         let (lines, names) = (Arc::new(manager.clone()), Arc::new(names));
         let Manager { quarantine, warnings, clock, .. } = manager.clone();
         Self {
-            pool: Pool::new(manager, pool_size),
+            pool: Arc::new(Pool::new(manager, pool_size)),
             listeners: Listeners::new(Arc::clone(&lines), Arc::clone(&names), strict),
             answers: Answers::new(lines, Arc::clone(&names)),
             names,
@@ -121,18 +121,19 @@ impl RedisStore {
         self.warnings.latest()
     }
 
+    /// A buffer of writes on the same server, in the same namespace and on the same connections: for `larder::behind`.
+    ///
+    /// Stores of the same namespace and server share the buffers of a name. See [`RedisBuffer`] for what the server must be like.
+    #[must_use]
+    pub fn buffer(&self, name: impl Into<String>) -> RedisBuffer {
+        let name = name.into();
+        let key = self.names.buffer(&name);
+        RedisBuffer::new(name, key, Arc::clone(&self.pool))
+    }
+
     /// Does something with a connection, and lets the other connections know if it breaks.
     fn with_link<T>(&self, work: impl FnOnce(&mut Link) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut link = self.pool.link()?;
-        let done = work(&mut link);
-        if !link.is_broken() {
-            self.pool.answered();
-        }
-        // One that was only too slow says nothing of the others.
-        if link.is_broken() && !done.as_ref().is_err_and(StoreError::is_timeout) {
-            self.pool.end_era(link.era());
-        }
-        done
+        self.pool.with_link(work)
     }
 
     /// Asks for what lies under keys, a command for each batch.

@@ -60,6 +60,17 @@ pub enum Event<'a> {
         /// How long ago the oldest of these rows was noted.
         lag: Duration,
     },
+    /// Changes that had waited in a [buffer](crate::buffer) were written to the database.
+    Flushed {
+        /// How many calls they came from.
+        n_calls: u64,
+        /// How many rows were changed.
+        n_rows: u64,
+        /// How many changes the database has rejected: they are dead letters now.
+        n_dead: u64,
+        /// How long the first of them had waited.
+        lag: Duration,
+    },
     /// It is not known whether a COMMIT happened. Its cells stay in doubt until that is certain.
     CommitUnknown {
         /// How many they are.
@@ -163,6 +174,12 @@ pub(crate) fn trace(event: Event<'_>) {
         Event::WrittenWithoutMarkers { n_cells } => tracing::warn!(n_cells, "a write went on without the store"),
         Event::Settled { n_cells } => tracing::info!(n_cells, "the store was told of writes that went on without it"),
         Event::Relayed { n_cells, lag } => tracing::debug!(n_cells, ?lag, "the outbox was relayed"),
+        Event::Flushed { n_calls, n_rows, n_dead: 0, lag } => {
+            tracing::debug!(n_calls, n_rows, ?lag, "changes were flushed");
+        }
+        Event::Flushed { n_calls, n_rows, n_dead, lag } => {
+            tracing::warn!(n_calls, n_rows, n_dead, ?lag, "changes were flushed, and some rejected");
+        }
         Event::CommitUnknown { n_cells } => tracing::error!(n_cells, "it is not known whether a COMMIT happened"),
         Event::Breaker { state: BreakerState::Open, cause } => {
             tracing::warn!(cause, "reads go past the store, which failed or was slow too often")

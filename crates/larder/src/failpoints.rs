@@ -8,8 +8,8 @@
 #[non_exhaustive]
 #[cfg_attr(not(feature = "failpoints"), expect(unreachable_pub, reason = "public with the feature only"))]
 #[cfg_attr(
-    not(any(feature = "postgres", feature = "failpoints")),
-    expect(dead_code, reason = "only PostgreSQL has relays")
+    not(any(feature = "behind", feature = "failpoints")),
+    allow(dead_code, reason = "relays and buffers are for PostgreSQL only")
 )]
 pub enum Point {
     /// A reader has leave to serve what is kept near as of now, and is about to look there.
@@ -60,12 +60,27 @@ pub enum Point {
     RelaySettled,
     /// The rows are deleted; that is not committed yet.
     RelayDeleted,
+    /// Changes are about to be sent to a buffer.
+    BeforeAppend,
+    /// The buffer has them; their callers have not heard of it.
+    AfterAppend,
+    /// A flusher has read entries, and keeps others from applying any of their producers.
+    FlushLocked,
+    /// It has changed the rows.
+    FlushWritten,
+    /// It has taken down which entries are applied; that is not committed yet.
+    FlushMarked,
+    /// All is committed; the entries are about to be removed.
+    BeforeRemove,
+    /// They are.
+    AfterRemove,
 }
 
 #[cfg(feature = "failpoints")]
 impl Point {
-    /// All of them, in the order in which a read and then a write come to them; then those of a write without the store.
-    pub const ALL: [Self; 24] = [
+    /// All of them, in the order in which a read and then a write come to them; then those of a write without
+    /// the store, and of one that waits in a buffer.
+    pub const ALL: [Self; 31] = [
         Self::BeforeNear,
         Self::BeforeRead,
         Self::AfterRead,
@@ -90,6 +105,13 @@ impl Point {
         Self::RelayTaken,
         Self::RelaySettled,
         Self::RelayDeleted,
+        Self::BeforeAppend,
+        Self::AfterAppend,
+        Self::FlushLocked,
+        Self::FlushWritten,
+        Self::FlushMarked,
+        Self::BeforeRemove,
+        Self::AfterRemove,
     ];
 }
 

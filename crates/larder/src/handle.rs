@@ -15,6 +15,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::builder::Builder;
 use self::connections::Connections;
+#[cfg(feature = "behind")]
+use crate::behind::Lane;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::{
@@ -54,6 +56,8 @@ struct Inner<DB: Backend> {
     loaders: Loaders,
     refreshes: Refreshes,
     lookout: Arc<Lookout>,
+    #[cfg(feature = "behind")]
+    lane: Option<Lane>,
 }
 
 impl<DB: Backend> Clone for Larder<DB> {
@@ -279,6 +283,12 @@ impl<DB: Backend> Larder<DB> {
 
     pub(crate) fn memos(&self) -> &Memos {
         &self.inner.memos
+    }
+
+    /// The handle's end of the buffer of changes that are written later.
+    #[cfg(feature = "behind")]
+    pub(crate) fn lane(&self) -> Option<&Lane> {
+        self.inner.lane.as_ref()
     }
 
     pub(crate) fn announces(&self) -> bool {

@@ -33,7 +33,10 @@
 )]
 
 pub mod backend;
+#[cfg(feature = "behind")]
+pub mod behind;
 mod bind;
+pub mod buffer;
 #[cfg(feature = "postgres")]
 mod changes;
 pub mod codec;

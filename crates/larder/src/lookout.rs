@@ -101,7 +101,7 @@ impl Lookout {
         }
     }
 
-    fn tell(&self, event: Event<'_>) {
+    pub(crate) fn tell(&self, event: Event<'_>) {
         event::trace(event);
         self.events.handle(event);
     }

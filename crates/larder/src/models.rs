@@ -11,6 +11,8 @@ use diesel::{
     row::Row,
 };
 
+#[cfg(feature = "behind")]
+pub(crate) use self::columns::quoted;
 use crate::{
     backend::Backend,
     entity::{PatternOn, Table, Viewed},
@@ -191,6 +193,12 @@ fn written<DB: Backend>(fragment: &(impl QueryFragment<DB> + ?Sized)) -> Option<
     let mut sql = DB::QueryBuilder::default();
     fragment.to_sql(&mut sql, &DB::default()).ok()?;
     Some(sql.finish())
+}
+
+/// The names of columns: `None` where there is anything else.
+#[cfg(feature = "behind")]
+pub(crate) fn columns_of<DB: Backend>(fragment: &impl QueryFragment<DB>) -> Option<Vec<String>> {
+    written::<DB>(fragment).as_deref().and_then(columns::named_in)
 }
 
 /// The columns of a model's table that are none of the model's: none where that is not certain.

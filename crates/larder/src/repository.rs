@@ -4,6 +4,8 @@ mod find;
 mod list;
 mod write;
 
+#[cfg(feature = "behind")]
+use crate::session::Target;
 use crate::{
     backend::Backend,
     patience::Patience,
@@ -12,6 +14,8 @@ use crate::{
     token::Token,
 };
 
+#[cfg(feature = "behind")]
+pub(crate) use self::write::{Joined, update_joined};
 pub use self::{list::List, write::Records};
 
 /// Finds and writes rows of an entity on a session, and gives each in a shape.
@@ -37,6 +41,12 @@ impl<'s, DB: Backend, E> Repository<'s, DB, Of<E>> {
 }
 
 impl<'s, DB: Backend, S> Repository<'s, DB, S> {
+    /// What it works on.
+    #[cfg(feature = "behind")]
+    pub(crate) fn target(&self) -> Target<'s, DB> {
+        self.source.target()
+    }
+
     /// The same rows, of which only `T` is loaded.
     #[must_use]
     pub fn select<T>(self) -> Repository<'s, DB, Of<T>> {

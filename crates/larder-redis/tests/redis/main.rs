@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod buffering;
 mod cells;
 mod conformance;
 mod delays;

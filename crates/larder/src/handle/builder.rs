@@ -7,6 +7,8 @@ use diesel::r2d2::{ConnectionManager, Pool};
 use super::{Connections, Inner, Larder};
 #[cfg(doc)]
 use crate::Tx;
+#[cfg(feature = "behind")]
+use crate::behind::{Lane, Options};
 use crate::{
     backend::Backend,
     event::{HandleEvent, NoEvents},
@@ -41,6 +43,8 @@ pub struct Builder<DB: Backend> {
     wait_for_connection: Option<Duration>,
     refresh_early: bool,
     reports: Settings,
+    #[cfg(feature = "behind")]
+    behind: Option<Options>,
 }
 
 impl<DB: Backend> fmt::Debug for Builder<DB> {
@@ -68,6 +72,8 @@ impl<DB: Backend> Builder<DB> {
             wait_for_connection: None,
             refresh_early: true,
             reports: Settings::default(),
+            #[cfg(feature = "behind")]
+            behind: None,
         }
     }
 
@@ -275,8 +281,31 @@ impl<DB: Backend> Builder<DB> {
         let refreshes = Refreshes::new(self.refresh_early);
         let connections = Connections::new(self.pool, self.wait_for_connection);
         let announces = self.announces;
-        let inner = Inner { connections, layers, times, policy, announces, memos, loaders, refreshes, lookout };
+        let inner = Inner {
+            connections,
+            layers,
+            times,
+            policy,
+            announces,
+            memos,
+            loaders,
+            refreshes,
+            lookout,
+            #[cfg(feature = "behind")]
+            lane: self.behind.map(Lane::new),
+        };
         Larder { inner: Arc::new(inner) }
+    }
+}
+
+#[cfg(feature = "behind")]
+impl Builder<diesel::pg::Pg> {
+    /// Has repositories change rows later, by way of a buffer: see [`behind`](crate::behind). Defaults to none, and then
+    /// [`Repository::behind`](crate::Repository::behind) refuses.
+    #[must_use]
+    pub fn behind(mut self, options: Options) -> Self {
+        self.behind = Some(options);
+        self
     }
 }
 

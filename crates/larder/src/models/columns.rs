@@ -19,7 +19,7 @@ pub(super) fn named_in(sql: &str) -> Option<Vec<String>> {
 }
 
 /// The quoted name at the start, and what follows it.
-fn quoted(sql: &str) -> Option<(String, &str)> {
+pub(crate) fn quoted(sql: &str) -> Option<(String, &str)> {
     let quote = sql.chars().next().filter(|first| "\"`".contains(*first))?;
     let mut name = String::new();
     let mut rest = &sql[1..];

@@ -1,5 +1,7 @@
 //! Writes of a repository.
 
+#[cfg(feature = "behind")]
+mod joined;
 mod records;
 mod statement;
 
@@ -8,6 +10,8 @@ use diesel::{
     sql_types::BoolOrNullableBool,
 };
 
+#[cfg(feature = "behind")]
+pub(crate) use self::joined::{Joined, update_joined};
 pub use self::records::Records;
 use self::{
     records::for_each_statement,

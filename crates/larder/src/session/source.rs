@@ -23,6 +23,12 @@ impl<'s, DB: Backend> Source<'s, DB> {
         Self { access: session.access(), terms: None }
     }
 
+    /// The handle or the transaction.
+    #[cfg(feature = "behind")]
+    pub(crate) fn target(&self) -> super::Target<'s, DB> {
+        self.access.target()
+    }
+
     /// For one call, which begins now.
     pub(crate) fn access(&self) -> Access<'_, DB> {
         let terms = self.terms.as_deref().or(self.access.terms);

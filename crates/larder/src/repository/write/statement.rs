@@ -25,7 +25,7 @@ pub(super) fn match_key<'q, DB: Backend, E: Table<DB>>(key: &E::Key, statement: 
     E::ByKey::matching(vec![key.clone()], statement);
 }
 
-fn push_columns<DB: Backend, E: Table<DB>>(statement: &mut Statement<'_, DB>) {
+pub(super) fn push_columns<DB: Backend, E: Table<DB>>(statement: &mut Statement<'_, DB>) {
     let mut list = SelectList::new();
     E::columns(&mut list);
     statement.separated(", ", list.items, |statement, item| {
@@ -34,7 +34,7 @@ fn push_columns<DB: Backend, E: Table<DB>>(statement: &mut Statement<'_, DB>) {
 }
 
 /// The beginning of a statement that changes rows of `E`, and whose changes the caches are told of.
-fn write_of<'q, DB: Backend, E: Table<DB>>(tx: &Tx<DB>) -> Statement<'q, DB> {
+pub(super) fn write_of<'q, DB: Backend, E: Table<DB>>(tx: &Tx<DB>) -> Statement<'q, DB> {
     let mut statement = Statement::new();
     if DB::IS_WATCHED && tx.tells_caches() {
         statement.sql(mark(E::cells_name()));
@@ -56,7 +56,7 @@ fn load_rows<DB: Backend, E: Table<DB>>(
 }
 
 /// Takes down what a statement has changed, and gives the new rows.
-fn register<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, changes: &Changes<E>) {
+pub(super) fn register<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, changes: &Changes<E>) {
     // What a row was, and what it is, may stand apart.
     let (n_old, n_new) = changes.iter().fold((0, 0), |(n_old, n_new), (old, new)| {
         (n_old + u64::from(old.is_some()), n_new + u64::from(new.is_some()))
@@ -214,7 +214,7 @@ fn update_returning_old<'q, DB: Backend, E: Table<DB>>(
     statement
 }
 
-fn push_column<DB: Backend, E: Table<DB>>(name: &'static str, statement: &mut Statement<'_, DB>) {
+pub(super) fn push_column<DB: Backend, E: Table<DB>>(name: &'static str, statement: &mut Statement<'_, DB>) {
     statement.fragment(load::table::<DB, E>()).sql(".").identifier(name);
 }
 
@@ -257,7 +257,7 @@ fn delete_matching<'q, DB: Backend, E: Table<DB>>(
 }
 
 /// A changed row as it was and as it is.
-struct OldAndNew<E>(E, E);
+pub(super) struct OldAndNew<E>(pub(super) E, pub(super) E);
 
 impl<DB: Backend, E: Table<DB>> FromRow<DB> for OldAndNew<E> {
     fn from_row<'r, R: diesel::row::Row<'r, DB>>(row: &mut RowReader<'_, R>) -> diesel::deserialize::Result<Self> {

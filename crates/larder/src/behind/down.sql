@@ -1,0 +1,2 @@
+DROP TABLE larder_behind_dead;
+DROP TABLE larder_behind;

@@ -1,0 +1,95 @@
+//! What a handle has done behind.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use super::flush::Written;
+
+/// What a handle has put into its buffer and, if it flushes, taken out, since it was built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Figures {
+    /// Calls whose changes the buffer has taken.
+    pub n_buffered: u64,
+    /// Entries that it has taken for them.
+    pub n_entries: u64,
+    /// Calls whose increments went to the database, since the buffer was away.
+    pub n_written_through: u64,
+    /// Calls that failed because the buffer was full.
+    pub n_full: u64,
+    /// Calls that failed because it was away, or did not say whether it has taken them.
+    pub n_away: u64,
+    /// Entries that were flushed.
+    pub n_flushed_entries: u64,
+    /// Calls whose changes were flushed.
+    pub n_flushed: u64,
+    /// Rows that were changed for them.
+    pub n_rows: u64,
+    /// Entries that were read once more after they had been applied, and passed over.
+    pub n_repeated: u64,
+    /// Changes that became dead letters.
+    pub n_dead: u64,
+    /// Flushes that failed; what they had in their hands waits for the next.
+    pub n_failed_flushes: u64,
+    /// How long the oldest entry had waited when the latest flush found it.
+    pub lag: Duration,
+}
+
+/// Counts them.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) buffered: AtomicU64,
+    pub(super) entries: AtomicU64,
+    written_through: AtomicU64,
+    pub(super) full: AtomicU64,
+    pub(super) away: AtomicU64,
+    flushed_entries: AtomicU64,
+    flushed: AtomicU64,
+    rows: AtomicU64,
+    repeated: AtomicU64,
+    dead: AtomicU64,
+    pub(super) failed_flushes: AtomicU64,
+    lag_micros: AtomicU64,
+}
+
+pub(super) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
+
+impl Tally {
+    pub(super) fn flushed(&self, written: &Written, lag: Duration) {
+        self.lag_micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        add(&self.flushed_entries, written.n_frames);
+        add(&self.flushed, written.n_calls);
+        add(&self.rows, written.n_rows);
+        add(&self.repeated, written.n_repeated);
+        add(&self.dead, written.n_dead);
+    }
+
+    /// Increments of so many calls went past the buffer.
+    pub(super) fn written_directly(&self, n_calls: u64, written: &Written) {
+        add(&self.written_through, n_calls);
+        add(&self.rows, written.n_rows);
+        add(&self.dead, written.n_dead);
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Figures {
+            n_buffered: read(&self.buffered),
+            n_entries: read(&self.entries),
+            n_written_through: read(&self.written_through),
+            n_full: read(&self.full),
+            n_away: read(&self.away),
+            n_flushed_entries: read(&self.flushed_entries),
+            n_flushed: read(&self.flushed),
+            n_rows: read(&self.rows),
+            n_repeated: read(&self.repeated),
+            n_dead: read(&self.dead),
+            n_failed_flushes: read(&self.failed_flushes),
+            lag: Duration::from_micros(read(&self.lag_micros)),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Takes entries out of the buffer and writes them to the database.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use diesel::pg::Pg;
+
+use super::{
+    dead::Rejected,
+    error::{Error, Result},
+    figures::{Figures, add},
+    flush::{Way, Written},
+    frame::Frame,
+    lane::Lane,
+    ledger,
+};
+use crate::{
+    buffer::{Entry, EntryId},
+    event::Event,
+    failpoints::{Point, reach},
+    handle::Larder,
+    stop::Stop,
+};
+
+/// How many entries are read at once.
+const PAGE: usize = 256;
+
+/// About how many rows one transaction writes, and how many bytes of entries it is made of: the more, the more changes of a row become one,
+/// and the longer are the rows locked.
+const BATCH_ROWS: usize = 10_000;
+const BATCH_BYTES: usize = 8 << 20;
+
+/// A transaction that failed may have been too long for whoever bounds it, so the next is half as large, and so on; after as many as
+/// `TRUST` that went well it is twice as large again.
+const MOST_HALVINGS: u32 = 13;
+const TRUST: u32 = 8;
+
+/// How long to wait after a failure: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often to forget producers of old.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+
+/// What a pass over the buffer has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Nothing waited.
+    Empty,
+    /// Another flusher has its turn.
+    Busy,
+    /// This was written, and whether there was more.
+    Done { written: Written, is_more: bool },
+}
+
+/// Writes the oldest entries, as many as one transaction should have.
+pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass> {
+    let doubt = lane.press.doubt.load(Ordering::Relaxed);
+    let size = doubt.div_ceil(TRUST);
+    let Batch { ids, frames, unread, lag, is_more } =
+        read(lane, (PAGE >> size).max(1), BATCH_ROWS >> size, BATCH_BYTES >> size)?;
+    if ids.is_empty() {
+        return Ok(Pass::Empty);
+    }
+    let written = lane.press.write(larder, &frames, &unread, (Way::Buffered, waits));
+    let doubt = if written.is_err() { (doubt + TRUST).min(MOST_HALVINGS * TRUST) } else { doubt.saturating_sub(1) };
+    lane.press.doubt.store(doubt, Ordering::Relaxed);
+    let Some(written) = written? else {
+        return Ok(Pass::Busy);
+    };
+    lane.tally.flushed(&written, lag);
+    reach(Point::BeforeRemove);
+    if let Err(error) = lane.buffer().remove(&ids) {
+        // They are read again, and passed over.
+        tracing::warn!(%error, "entries that were flushed could not be removed");
+    }
+    reach(Point::AfterRemove);
+    lane.has_flushed();
+    let Written { n_calls, n_rows, n_dead, .. } = written;
+    larder.lookout().tell(Event::Flushed { n_calls, n_rows, n_dead, lag });
+    Ok(Pass::Done { written, is_more })
+}
+
+/// What was read of the buffer, from its oldest entry on.
+#[derive(Default)]
+pub(super) struct Batch {
+    ids: Vec<EntryId>,
+    pub(super) frames: Vec<Frame>,
+    /// Entries of another version, or of nobody.
+    unread: Vec<Rejected>,
+    /// How long the first has waited.
+    lag: Duration,
+    is_more: bool,
+}
+
+/// Everything that waits.
+pub(super) fn read_all(lane: &Lane) -> Result<Batch> {
+    read(lane, PAGE, usize::MAX, usize::MAX)
+}
+
+/// The oldest entries, so many a round trip, until they have about so many rows or bytes.
+fn read(lane: &Lane, page: usize, n_rows: usize, n_bytes: usize) -> Result<Batch> {
+    let (mut batch, mut rows, mut read_bytes) = (Batch::default(), HashSet::new(), 0);
+    loop {
+        let after = batch.ids.last().copied();
+        let entries = lane.buffer().read(page, after).map_err(|error| Error::Unread(Arc::new(error)))?;
+        batch.is_more = entries.len() == page;
+        for Entry { id, bytes, waited } in entries {
+            batch.lag = batch.lag.max(waited);
+            batch.ids.push(id);
+            read_bytes += bytes.len();
+            match Frame::decode(&bytes) {
+                Ok(frame) => {
+                    rows.extend(frame.changes.iter().map(|change| change.cell.clone()));
+                    batch.frames.push(frame);
+                }
+                Err(_) => batch.unread.push(Rejected::unread(&bytes)),
+            }
+        }
+        if !batch.is_more || rows.len() >= n_rows || read_bytes >= n_bytes {
+            return Ok(batch);
+        }
+    }
+}
+
+/// Flushes the buffer of a handle, as long as it is kept.
+///
+/// It can run in every process: they take turns, and what one leaves when it dies, the next one finds.
+#[must_use = "the flusher ends when this is dropped"]
+pub struct Flusher {
+    larder: Larder<Pg>,
+    stop: Arc<Stop>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Flusher {
+    /// Starts a thread that looks at the buffer every `interval`, and again at once as long as it finds much.
+    ///
+    /// The longer the interval, the more changes of one row become one, and the longer they wait. A look at an empty buffer is one round
+    /// trip, and none of the database.
+    ///
+    /// # Errors
+    /// [`Error::NoBuffer`] and [`Error::Thread`].
+    pub fn start(larder: &Larder<Pg>, interval: Duration) -> Result<Self> {
+        larder.lane().ok_or(Error::NoBuffer)?;
+        let stop = Arc::new(Stop::default());
+        let run = {
+            let (larder, stop) = (larder.clone(), Arc::clone(&stop));
+            move || run(&larder, interval, &stop)
+        };
+        let thread = thread::Builder::new().name("larder-behind".to_owned()).spawn(run);
+        let thread = thread.map_err(|error| Error::Thread(Arc::new(error)))?;
+        Ok(Self { larder: larder.clone(), stop, thread: Some(thread) })
+    }
+
+    /// Writes what waits now, on this thread: how many entries that was. Does not wait for what comes meanwhile, but for the turns of
+    /// other flushers.
+    ///
+    /// # Errors
+    /// [`Error::NoBuffer`], [`Error::Unread`] and [`Error::Database`]: what was written before that is written.
+    pub fn run_once(larder: &Larder<Pg>) -> Result<u64> {
+        let lane = larder.lane().ok_or(Error::NoBuffer)?;
+        let mut n_entries = 0;
+        while let Pass::Done { written, is_more } = pass(larder, lane, true)? {
+            n_entries += written.n_frames;
+            if !is_more {
+                break;
+            }
+        }
+        Ok(n_entries)
+    }
+
+    /// Writes what waits when it is called, on this thread and beside the flusher's own: whether all of it was written within `at_most`.
+    ///
+    /// For a process that is about to end, and would rather not leave its changes to others. They are as safe with them.
+    ///
+    /// # Errors
+    /// The last one, if the time was over before it went well.
+    pub fn drain(&self, at_most: Duration) -> Result<bool> {
+        let start = Instant::now();
+        let lane = self.larder.lane().ok_or(Error::NoBuffer)?;
+        let mut failure = None;
+        loop {
+            match drain(&self.larder, lane, start, at_most) {
+                Ok(is_drained) => return failure.filter(|_| !is_drained).map_or(Ok(is_drained), Err),
+                Err(error) if start.elapsed() >= at_most => return Err(error),
+                Err(error) => failure = Some(error),
+            }
+            let _ = self.stop.rest(FIRST_PAUSE);
+        }
+    }
+
+    /// Ends the flusher, and returns when it has ended: at once, or when the batch that it has in its hands is written. What waits, waits.
+    pub fn stop(mut self) -> Figures {
+        self.end();
+        self.larder.lane().map(|lane| lane.tally.figures()).unwrap_or_default()
+    }
+
+    fn end(&mut self) {
+        self.stop.set();
+        if let Some(thread) = self.thread.take() {
+            // If it has panicked, it has ended too, and has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for Flusher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flusher").finish_non_exhaustive()
+    }
+}
+
+fn drain(larder: &Larder<Pg>, lane: &Lane, start: Instant, at_most: Duration) -> Result<bool> {
+    let unread = |error| Error::Unread(Arc::new(error));
+    let Some(last) = lane.buffer().backlog().map_err(unread)?.newest else { return Ok(true) };
+    loop {
+        let oldest = lane.buffer().read(1, None).map_err(unread)?;
+        if oldest.first().is_none_or(|entry| entry.id.place > last.place) {
+            return Ok(true);
+        }
+        if start.elapsed() >= at_most {
+            return Ok(false);
+        }
+        pass(larder, lane, true)?;
+    }
+}
+
+fn run(larder: &Larder<Pg>, interval: Duration, stop: &Stop) {
+    let Some(lane) = larder.lane() else { return };
+    let (mut pause, mut said, mut forgotten) = (FIRST_PAUSE, None, Instant::now());
+    while !stop.is_set() {
+        // Whatever a handler of events does, the buffer must go on being emptied.
+        let passed = catch_unwind(AssertUnwindSafe(|| pass(larder, lane, false)));
+        let failure = match passed {
+            Ok(Ok(Pass::Done { is_more: true, .. })) => {
+                pause = FIRST_PAUSE;
+                continue;
+            }
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(format!("{error}: {}", causes(&error))),
+            Err(_) => Some("it panicked".to_owned()),
+        };
+        let rest = if failure.is_some() { pause } else { interval };
+        pause = if failure.is_some() { (pause * 2).min(LAST_PAUSE) } else { FIRST_PAUSE };
+        add(&lane.tally.failed_flushes, u64::from(failure.is_some()));
+        // Once a failure, and not once a second.
+        if failure != said {
+            failure.iter().for_each(|failure| tracing::warn!(failure, "a flush failed; it is tried again"));
+            said = failure;
+        }
+        if forgotten.elapsed() >= FORGET_EVERY {
+            forgotten = Instant::now();
+            // What is not forgotten now is forgotten in an hour.
+            let _ = larder.transaction(|tx| tx.run(ledger::forget));
+        }
+        let _ = stop.rest(rest);
+    }
+}
+
+fn causes(error: &Error) -> String {
+    let mut causes = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    causes.join(": ")
+}

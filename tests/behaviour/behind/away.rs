@@ -1,0 +1,96 @@
+//! What a call does while the server of the buffer is killed, or stands still.
+
+use diesel::ExpressionMethods as _;
+use larder::behind::{Error, Flusher, WhenAway};
+use tests::{Counter, Namespace, counters, eventually};
+
+use super::world::{LONG, World, durable, store_on};
+
+#[test]
+fn a_killed_server_is_an_error_and_has_all_that_was_acknowledged_when_it_is_back() {
+    let redis = durable();
+    let world = World::on(Namespace::new(), &store_on(&redis), |options| options);
+    let counters = Counter::repository(&world.larder);
+    let mut expected = 0;
+    for _ in 0..3 {
+        for _ in 0..5 {
+            eventually(LONG, || counters.behind().increment(1, counters::n, 1).is_ok());
+            expected += 1;
+        }
+        redis.kill();
+        // Who finds his connection broken can't know, and his change is not there: the server was dead before it was sent.
+        for _ in 0..2 {
+            let error = counters.behind().increment(1, counters::n, 1_000).unwrap_err();
+            assert!(matches!(error, Error::Away(_) | Error::Unknown(_)), "{error:?}");
+        }
+        assert!(matches!(Flusher::run_once(&world.larder), Err(Error::Unread(_))));
+        redis.restart();
+    }
+    eventually(LONG, || Flusher::run_once(&world.larder).is_ok());
+    assert_eq!(world.n(1), expected);
+    assert!(world.larder.behind_figures().unwrap().n_away >= 6);
+}
+
+#[test]
+fn a_frozen_server_does_not_say_whether_it_has_taken_it_and_it_counts_once_if_so() {
+    let redis = durable();
+    let world = World::on(Namespace::new(), &store_on(&redis), |options| options);
+    let counters = Counter::repository(&world.larder);
+    counters.behind().increment(1, counters::n, 1).unwrap();
+    redis.pause();
+    let error = counters.behind().increment(1, counters::n, 10).unwrap_err();
+    assert!(matches!(error, Error::Unknown(_)), "{error:?}");
+    redis.resume();
+    // Both attempts wait in the sockets of the server, and are taken when it wakes.
+    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.n_entries == 3));
+    counters.behind().increment(1, counters::n, 100).unwrap();
+    Flusher::run_once(&world.larder).unwrap();
+    assert_eq!(world.n(1), 111);
+}
+
+#[test]
+fn increments_go_to_the_database_while_the_server_is_away_and_values_do_not() {
+    let redis = durable();
+    let adjust = |options: larder::behind::Options| options.when_away(WhenAway::WriteThrough);
+    let world = World::on(Namespace::new(), &store_on(&redis), adjust);
+    let counters = Counter::repository(&world.larder);
+    counters.behind().increment(1, counters::n, 1).unwrap();
+    counters.behind().update(2, counters::label.eq("buffered")).unwrap();
+    redis.kill();
+    for _ in 0..5 {
+        counters.behind().increment(1, counters::n, 10).unwrap();
+    }
+    assert_eq!(world.n(1), 50, "they are there at once");
+    let error = counters.behind().update(2, counters::label.eq("later")).unwrap_err();
+    assert!(matches!(error, Error::Away(_) | Error::Unknown(_)), "{error:?}");
+    let mut both = counters.behind().batch();
+    both.increment(1, counters::n, 1_000).unwrap().update(1, counters::label.eq("x")).unwrap();
+    assert!(both.send().is_err());
+    redis.restart();
+    eventually(LONG, || Flusher::run_once(&world.larder).is_ok());
+    assert_eq!((world.n(1), world.row(2).label.as_deref()), (51, Some("buffered")));
+    let figures = world.larder.behind_figures().unwrap();
+    assert_eq!((figures.n_written_through, figures.n_away), (5, 3));
+}
+
+#[test]
+fn what_was_written_through_is_passed_over_if_the_buffer_has_taken_it_after_all() {
+    let redis = durable();
+    let adjust = |options: larder::behind::Options| options.when_away(WhenAway::WriteThrough);
+    let world = World::on(Namespace::new(), &store_on(&redis), adjust);
+    let counters = Counter::repository(&world.larder);
+    counters.behind().increment(1, counters::n, 1).unwrap();
+    redis.pause();
+    counters.behind().increment(1, counters::n, 10).unwrap();
+    assert_eq!(world.n(1), 10, "it is written before what waits");
+    redis.resume();
+    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.n_entries == 3));
+    counters.behind().increment(1, counters::n, 100).unwrap();
+    Flusher::run_once(&world.larder).unwrap();
+    assert_eq!(world.n(1), 111);
+    assert_eq!(world.larder.behind_figures().unwrap().n_repeated, 2);
+    // What was noted of it is forgotten with the flush that came later.
+    let noted = "SELECT FROM larder_behind WHERE cardinality(direct) > 0";
+    let noted = diesel::RunQueryDsl::execute(diesel::sql_query(noted), &mut world.database.connect());
+    assert_eq!(noted.unwrap(), 0);
+}
