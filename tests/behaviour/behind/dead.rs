@@ -128,6 +128,46 @@ fn what_a_trigger_refuses_or_does_not_fit_is_rejected_too() {
 }
 
 #[test]
+fn what_would_be_refused_at_commit_is_refused_before() {
+    let world = World::new();
+    let counters = Counter::repository(&world.larder);
+    let defer = "ALTER TABLE counters DROP CONSTRAINT counters_label_key,
+        ADD CONSTRAINT counters_label_key UNIQUE (label) DEFERRABLE INITIALLY DEFERRED";
+    world.database.connect().batch_execute(defer).unwrap();
+    for id in [1, 2, 3] {
+        counters.behind().update(id, counters::label.eq("the same")).unwrap();
+        counters.behind().increment(id + 10, counters::n, 1).unwrap();
+    }
+    Flusher::run_once(&world.larder).unwrap();
+    let rows = Counter::all(&mut world.database.connect()).unwrap();
+    assert_eq!(rows.iter().filter(|row| row.label.is_some()).count(), 1);
+    assert_eq!(rows.iter().map(|row| row.n).sum::<i64>(), 3);
+    assert_eq!(dead(&world).len(), 2);
+}
+
+#[test]
+fn a_row_that_is_locked_for_long_is_waited_for() {
+    let world = World::new();
+    Counter::repository(&world.larder).behind().increment(1, counters::n, 1).unwrap();
+    // As an administrator would have it for everybody.
+    let url = format!("{}?options=-c%20lock_timeout%3D20ms%20-c%20statement_timeout%3D40ms", world.database.url());
+    let flusher = world.branch_to(&url);
+    let mut other = world.database.connect();
+    other.batch_execute("BEGIN; UPDATE counters SET label = 'locked' WHERE id = 1").unwrap();
+    std::thread::scope(|scope| {
+        let flushing = scope.spawn(|| Flusher::run_once(&flusher));
+        let mut psql = world.database.connect();
+        let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+            AND clock_timestamp() - query_start > '100ms'";
+        tests::eventually(super::world::LONG, || sql_query(waits).execute(&mut psql).unwrap() == 1);
+        other.batch_execute("COMMIT").unwrap();
+        flushing.join().unwrap().unwrap();
+    });
+    assert_eq!((world.n(1), world.row(1).label.as_deref()), (1, Some("locked")));
+    assert_eq!(dead(&world), []);
+}
+
+#[test]
 fn entries_that_nobody_can_read_are_kept_as_they_are() {
     let world = World::new();
     let key = format!("{}:#behind:test", world.namespace.as_str());

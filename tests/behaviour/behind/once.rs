@@ -261,3 +261,33 @@ fn a_flush_whose_session_is_ended_is_done_again() {
     assert_eq!(world.n(1), 1);
     drop(flusher);
 }
+
+/// One that can't be done as a whole would never be.
+#[test]
+fn a_flush_that_fails_is_tried_with_less() {
+    let world = World::new();
+    let counters = Counter::repository(&world.larder);
+    for id in 0..20 {
+        counters.behind().increment(id, counters::n, 1).unwrap();
+    }
+    // Whoever changes more than three rows at once is cut off.
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF (SELECT count(*) FROM new_rows) > 3 THEN
+                PERFORM pg_terminate_backend(pg_backend_pid());
+                PERFORM pg_sleep(1);
+            END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER refuse AFTER UPDATE ON counters REFERENCING NEW TABLE AS new_rows
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse()";
+    diesel::connection::SimpleConnection::batch_execute(&mut world.database.connect(), refuse).unwrap();
+    let mut n_failed = 0;
+    while Flusher::run_once(&world.larder).is_err() {
+        n_failed += 1;
+        assert!(n_failed < 20);
+    }
+    // 10,000 rows at most, 5,000, .. 4; and after 2 went well for some time, 4 once more.
+    assert_eq!(n_failed, 13);
+    assert_eq!((0..20).map(|id| world.n(id)).collect::<Vec<_>>(), [1; 20]);
+    assert_eq!(world.larder.dead_letters().unwrap().list(10).unwrap(), []);
+}

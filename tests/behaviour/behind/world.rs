@@ -54,6 +54,14 @@ impl World {
         builder(self.database.pool(&meter, 8), &meter, store, &events).behind(options).build()
     }
 
+    /// The same, which reaches the database by another URL.
+    pub(super) fn branch_to(&self, url: &str) -> Larder<Pg> {
+        let store = redis_store(&redis_url(), &self.namespace);
+        let (meter, events) = (Meter::new(), Events::default());
+        let options = Options::on(store.buffer("test")).with::<Counter>();
+        builder(tests::pool(url, &meter, 2), &meter, store, &events).behind(options).build()
+    }
+
     /// A row as the database has it.
     pub(super) fn row(&self, id: i64) -> Counter {
         let rows = Counter::all(&mut self.database.connect()).unwrap();

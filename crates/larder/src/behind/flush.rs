@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::AtomicU32},
 };
 
 use diesel::{
@@ -34,6 +34,8 @@ const RETRIES: u32 = 3;
 pub(super) struct Press {
     pub(super) buffer: String,
     pub(super) models: Vec<Model>,
+    /// How much the size of a batch is doubted.
+    pub(super) doubt: AtomicU32,
     /// What was found out about types so far.
     types: Mutex<Types>,
 }
@@ -62,7 +64,7 @@ pub(super) struct Written {
 
 impl Press {
     pub(super) fn new(buffer: &str, models: Vec<Model>) -> Self {
-        Self { buffer: buffer.to_owned(), models, types: Mutex::default() }
+        Self { buffer: buffer.to_owned(), models, doubt: AtomicU32::new(0), types: Mutex::default() }
     }
 
     /// Applies frames, in their order, each that is not yet applied: `None` if it is another flusher's turn.

@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -34,7 +34,12 @@ const PAGE: usize = 256;
 /// About how many rows one transaction writes, and how many bytes of entries it is made of: the more, the more changes of a row become one,
 /// and the longer are the rows locked.
 const BATCH_ROWS: usize = 10_000;
-const BATCH_BYTES: usize = 16 << 20;
+const BATCH_BYTES: usize = 8 << 20;
+
+/// A transaction that failed may have been too long for whoever bounds it, so the next is half as large, and so on; after as many as
+/// `TRUST` that went well it is twice as large again.
+const MOST_HALVINGS: u32 = 13;
+const TRUST: u32 = 8;
 
 /// How long to wait after a failure: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -56,11 +61,17 @@ pub(super) enum Pass {
 
 /// Writes the oldest entries, as many as one transaction should have.
 pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass> {
-    let Batch { ids, frames, unread, lag, is_more } = read(lane, BATCH_ROWS, BATCH_BYTES)?;
+    let doubt = lane.press.doubt.load(Ordering::Relaxed);
+    let size = doubt.div_ceil(TRUST);
+    let Batch { ids, frames, unread, lag, is_more } =
+        read(lane, (PAGE >> size).max(1), BATCH_ROWS >> size, BATCH_BYTES >> size)?;
     if ids.is_empty() {
         return Ok(Pass::Empty);
     }
-    let Some(written) = lane.press.write(larder, &frames, &unread, (Way::Buffered, waits))? else {
+    let written = lane.press.write(larder, &frames, &unread, (Way::Buffered, waits));
+    let doubt = if written.is_err() { (doubt + TRUST).min(MOST_HALVINGS * TRUST) } else { doubt.saturating_sub(1) };
+    lane.press.doubt.store(doubt, Ordering::Relaxed);
+    let Some(written) = written? else {
         return Ok(Pass::Busy);
     };
     lane.tally.flushed(&written, lag);
@@ -90,17 +101,17 @@ pub(super) struct Batch {
 
 /// Everything that waits.
 pub(super) fn read_all(lane: &Lane) -> Result<Batch> {
-    read(lane, usize::MAX, usize::MAX)
+    read(lane, PAGE, usize::MAX, usize::MAX)
 }
 
-/// The oldest entries, until they have about so many rows or bytes.
-fn read(lane: &Lane, n_rows: usize, n_bytes: usize) -> Result<Batch> {
+/// The oldest entries, so many a round trip, until they have about so many rows or bytes.
+fn read(lane: &Lane, page: usize, n_rows: usize, n_bytes: usize) -> Result<Batch> {
     let (mut batch, mut rows, mut read_bytes) = (Batch::default(), HashSet::new(), 0);
     loop {
         let after = batch.ids.last().copied();
-        let page = lane.buffer().read(PAGE, after).map_err(|error| Error::Unread(Arc::new(error)))?;
-        batch.is_more = page.len() == PAGE;
-        for Entry { id, bytes, waited } in page {
+        let entries = lane.buffer().read(page, after).map_err(|error| Error::Unread(Arc::new(error)))?;
+        batch.is_more = entries.len() == page;
+        for Entry { id, bytes, waited } in entries {
             batch.lag = batch.lag.max(waited);
             batch.ids.push(id);
             read_bytes += bytes.len();
