@@ -53,6 +53,9 @@ pub(crate) enum Request {
     Settle(Option<u8>),
     Lease(u8),
     Fill(u8, Value),
+    /// A value where there is nothing, with the token for its stamp: one that says nothing but that. It is of the life that whoever asks for
+    /// it is connected to.
+    Stub(u8, Value, u8),
     /// In place of the value with this stamp another one, with the token for its stamp.
     Refill(Stamp, u8, Value),
     /// More time to live for the value with this stamp. Told besides, and for the search only: what the database had when whoever asks
@@ -76,6 +79,7 @@ impl Request {
             Self::Settle(_) => "delivers a late settlement",
             Self::Lease(_) => "delivers a late request for a lease",
             Self::Fill(..) => "delivers a late fill",
+            Self::Stub(..) => "delivers a late stub",
             Self::Refill(..) => "delivers a late refill",
             Self::Extend(..) => "delivers a late extension",
             Self::Delete => "delivers a late DEL",
@@ -119,6 +123,13 @@ impl Cell {
                 }
                 _ => self,
             },
+            Request::Stub(token, value, asked_in) => {
+                let life = if setup.has(Rule::StubOfAskedLife) && setup.has(Rule::Fence) { asked_in } else { life };
+                match self.seen_in(life, setup) {
+                    Self::Nothing => Self::Value { value, stamp: Stamp::Token(token), life },
+                    _ => self,
+                }
+            }
             Request::Refill(stamp, token, value) => match cell {
                 Self::Value { stamp: theirs, .. } if theirs == stamp || !setup.has(Rule::RefillComparesStamp) => {
                     Self::Value { value, stamp: Stamp::Token(token), life }

@@ -173,6 +173,8 @@ rules! {
     LapseIsNoticed,
     /// A query that is to be cached is sent after the stamps of all that it depends on are known.
     StampsBeforeQuery,
+    /// A stub that is put before the query is of the life of the server that whoever asked for it was connected to.
+    StubOfAskedLife,
     /// An entry is served only while all stamps are those that it was put with.
     CompareStamps,
     /// The entry is read before the stamps that are compared with its own.

@@ -43,17 +43,23 @@ const TAGS: Queries = Queries { are_tags: true, writers: &[A, B], ..LISTS };
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (name, setup, small) in worlds() {
-        for (fault, faults, expected) in faults() {
-            let is_large = faults.delays + faults.failovers > 0;
-            let setup = Queries { faults, ..if is_large { small } else { setup } };
-            cases.push(case(format!("queries: {name}, {fault}"), setup, expected));
+    for (group, leases_stubs) in [("queries", false), ("queries, stubs leased", true)] {
+        for (name, setup, small) in worlds() {
+            for (fault, faults, expected) in faults() {
+                let is_large = faults.delays + faults.failovers > 0;
+                let setup = Queries { faults, leases_stubs, ..if is_large { small } else { setup } };
+                cases.push(case(format!("{group}: {name}, {fault}"), setup, expected));
+            }
         }
     }
     for (name, setup, expected) in others() {
         cases.push(case(format!("queries: {name}"), setup, expected));
     }
+    for (name, setup) in others_leased() {
+        cases.push(case(format!("queries, stubs leased: {name}"), setup, SERVED));
+    }
     cases.extend(ablations().iter().flat_map(|ablation| ablation.cases("queries")));
+    cases.extend(ablations_leased().iter().flat_map(|ablation| ablation.cases("queries, stubs leased")));
     cases
 }
 
@@ -99,8 +105,6 @@ fn faults() -> [(&'static str, Faults, Verdict); 8] {
 fn others() -> Vec<(&'static str, Queries, Verdict)> {
     let parts = Queries { n_reads: 1, ..LISTS };
     let in_any_order = parts.without(Rule::EntryBeforeStamps);
-    let at_once = Queries { puts_at_once: true, ..LISTS };
-    let over_rows = Queries { leases_over_rows: true, ..ROW };
     let told = Queries { writers: &[A, BOTH], outsider: Outsider::Told, ..LISTS };
     let relay_crash = Faults { relay_crashes: 1, ..DELAY };
     let available = Queries { policy: Policy::Available, ..MOVE };
@@ -115,24 +119,6 @@ fn others() -> Vec<(&'static str, Queries, Verdict)> {
         ("two statements, read one by one", two_statements, SERVED),
         ("two statements, a delayed request and a crash", with(two_statements, Faults { crashes: 1, ..DELAY }), SERVED),
         ("two releases", Queries { writers: &[BOTH, B], ..RELEASES }, SERVED),
-        ("the entry sent with the stubs", Queries { n_reads: 1, ..at_once }, SERVED),
-        (
-            "the entry sent with the stubs, a delayed request and a crash",
-            with(at_once, Faults { crashes: 1, ..DELAY }),
-            SERVED,
-        ),
-        (
-            "the entry sent with the stubs, two delayed requests",
-            Queries { puts_at_once: true, ..with(MOVE, DELAYS) },
-            SERVED,
-        ),
-        ("the entry sent with the stubs, lossy failover and a crash", with(at_once, FAILOVER), SERVED),
-        ("stubs leased over rows", over_rows, SERVED),
-        (
-            "stubs leased over rows, a delayed request and a crash",
-            with(over_rows, Faults { crashes: 1, ..DELAY }),
-            SERVED,
-        ),
         (
             "lists that are not emptied, a delayed request and a crash",
             with(LISTS, Faults { crashes: 1, ..DELAY }).without(Rule::ListsAreEmptied),
@@ -153,11 +139,28 @@ fn others() -> Vec<(&'static str, Queries, Verdict)> {
     ]
 }
 
+/// What is possible only where stubs are leased before the query and filled after it.
+fn others_leased() -> [(&'static str, Queries); 6] {
+    let leased = Queries { leases_stubs: true, ..LISTS };
+    let at_once = Queries { puts_at_once: true, ..leased };
+    let over_rows = Queries { leases_stubs: true, leases_over_rows: true, ..ROW };
+    let crash_and_delay = Faults { crashes: 1, ..DELAY };
+    [
+        ("the entry sent with the stubs", Queries { n_reads: 1, ..at_once }),
+        ("the entry sent with the stubs, a delayed request and a crash", with(at_once, crash_and_delay)),
+        ("the entry sent with the stubs, two delayed requests", Queries { writers: &[BOTH], ..with(at_once, DELAYS) }),
+        ("the entry sent with the stubs, lossy failover and a crash", with(at_once, FAILOVER)),
+        ("over rows", over_rows),
+        ("over rows, a delayed request and a crash", with(over_rows, crash_and_delay)),
+    ]
+}
+
 fn ablations() -> Vec<Ablation> {
     use Rule::{
         BypassInTransaction, BypassWhileNoted, CompareDependencies, CompareStamps, EntryBeforeStamps, Fence,
         FillOnlyUnderLease, FreshNonce, FreshToken, JoinComparesStamps, ListsAreEmptied, LostIsEmptied, MarkNewKey,
         MarkOldKey, MarkTable, MarkersJoin, Quarantine, QueryPrimary, SettlePoisons, SettleTable, StampsBeforeQuery,
+        StubOfAskedLife,
     };
     let ablation =
         |rule, fault, setup: Queries, with, without| Ablation { rule, fault, setup: setup.into(), with, without };
@@ -167,17 +170,11 @@ fn ablations() -> Vec<Ablation> {
     let told_of_row = Queries { outsider: Outsider::Told, ..ROW };
     let available = Queries { policy: Policy::Available, ..MOVE };
     let failover = Faults { failovers: 1, ..CALM };
+    let late_stub = Faults { delays: 1, ..failover };
     let restart = Faults { restarts: 1, ..CALM };
     vec![
         ablation(StampsBeforeQuery, "no fault", MOVE, SERVED, UNBOUNDED),
         ablation(CompareStamps, "two loads", LIST, SERVED, UNBOUNDED),
-        ablation(
-            CompareStamps,
-            "the entry sent with the stubs",
-            Queries { puts_at_once: true, lines: &[A], ..TWO },
-            SERVED,
-            UNBOUNDED,
-        ),
         ablation(CompareDependencies, "two releases", RELEASES, SERVED, UNBOUNDED),
         ablation(EntryBeforeStamps, "two statements", two_statements, SERVED, STALE),
         ablation(FreshToken, "two loads", Queries { n_loads: 2, ..MOVE }, SERVED, UNBOUNDED),
@@ -191,6 +188,14 @@ fn ablations() -> Vec<Ablation> {
         ablation(BypassInTransaction, "no fault", MOVE, SERVED, DIRTY),
         ablation(BypassWhileNoted, "a lost begin", with(available, DELAY), TIMER, OWN),
         ablation(Fence, "lossy failover", with(MOVE, failover), SERVED, UNBOUNDED),
+        ablation(StubOfAskedLife, "lossy failover and a delayed request", with(LIST, late_stub), SERVED, GAP),
+        ablation(
+            StubOfAskedLife,
+            "lossy failover, a delayed request and a crash",
+            with(LIST, Faults { crashes: 1, ..late_stub }),
+            SERVED,
+            UNBOUNDED,
+        ),
         ablation(Quarantine, "restart empty", with(MOVE, restart), SERVED, GAP),
         ablation(Quarantine, "restart empty and a crash", with(MOVE, RESTART), SERVED, UNBOUNDED),
         ablation(Quarantine, "lossy failover and a crash", with(MOVE, FAILOVER), SERVED, UNBOUNDED),
@@ -199,5 +204,21 @@ fn ablations() -> Vec<Ablation> {
         ablation(MarkersJoin, "a crash", with(two_writers, CRASH), SERVED, UNBOUNDED),
         ablation(FreshNonce, "a delayed request", with(Queries { lines: &[], ..ROW }, DELAY), SERVED, UNBOUNDED),
         ablation(SettlePoisons, "a write elsewhere", told_of_row, LAG, UNBOUNDED),
+    ]
+}
+
+fn ablations_leased() -> [Ablation; 3] {
+    let ablation = |rule, fault, setup: Queries| Ablation {
+        rule,
+        fault,
+        setup: Queries { leases_stubs: true, ..setup }.into(),
+        with: SERVED,
+        without: UNBOUNDED,
+    };
+    let at_once = Queries { puts_at_once: true, lines: &[A], ..TWO };
+    [
+        ablation(Rule::CompareStamps, "the entry sent with the stubs", at_once),
+        ablation(Rule::FillOnlyUnderLease, "a delayed request", with(LIST, DELAY)),
+        ablation(Rule::FreshToken, "two loads", Queries { n_loads: 2, ..MOVE }),
     ]
 }

@@ -1,4 +1,4 @@
-//! The load of a query: stamps first, then the query, then stubs, then the entry.
+//! The load of a query: stamps first, then the query, then the entry.
 
 use super::{
     moves::Moves,
@@ -43,7 +43,7 @@ fn token(n: usize, loader: Loader, setup: &Queries) -> u8 {
     token
 }
 
-/// Takes the stamp of what is there, or the lease on what is vacant. Of what is leased or in doubt there is none to be had.
+/// Takes the stamp of what is there, or puts a stub, or takes a lease for one, where nothing is. Of what is leased or in doubt there is none to be had.
 fn take(moves: &mut Moves<'_>, n: usize, cell: usize) {
     let (setup, actor) = (moves.setup, Actor::Querier(n));
     let token = token(n, moves.from.loaders[n], setup);
@@ -57,17 +57,23 @@ fn take(moves: &mut Moves<'_>, n: usize, cell: usize) {
     if !is_vacant || moves.from.is_quarantined(setup) {
         return;
     }
-    let request = (cell, Request::Lease(token));
+    let (request, what, in_vain) = if setup.leases_stubs {
+        let in_vain = ["gets no lease on A in time", "gets no lease on B in time"];
+        (Request::Lease(token), ["leases A for a stub", "leases B for a stub"], in_vain)
+    } else {
+        let in_vain = ["gets no stamp of A in time", "gets no stamp of B in time"];
+        (Request::Stub(token, STUB, moves.from.life), ["puts a stub into A", "puts a stub into B"], in_vain)
+    };
+    let request = (cell, request);
     let leased = |state: &mut State| {
         state.loaders[n].stamps[cell] = Some(Stamp::Token(token));
-        state.loaders[n].leased |= 1 << cell;
+        state.loaders[n].leased |= if setup.leases_stubs { 1 << cell } else { 0 };
     };
-    moves.ask_cell(actor, ["leases A for a stub", "leases B for a stub"], request, leased);
-    let what = ["gets no lease on A in time", "gets no lease on B in time"];
+    moves.ask_cell(actor, what, request, leased);
     if setup.has(Rule::FillOnlyUnderLease) {
-        moves.ask_cell_in_vain(actor, what, request, |state| next(state, n));
+        moves.ask_cell_in_vain(actor, in_vain, request, |state| next(state, n));
     } else {
-        moves.ask_cell_in_vain(actor, what, request, leased);
+        moves.ask_cell_in_vain(actor, in_vain, request, leased);
     }
 }
 

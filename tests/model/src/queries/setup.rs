@@ -45,7 +45,9 @@ pub struct Queries {
     pub n_reads: u8,
     /// Whether the query is a statement for each cell.
     pub is_two_statements: bool,
-    /// Whether the entry is sent together with the stubs, and not when it is known that they are there.
+    /// Whether stubs are leased before the query and filled after it; else they are put before it, there being nothing to fill in.
+    pub leases_stubs: bool,
+    /// Whether, where stubs are leased, the entry is sent together with the stubs, and not when it is known that they are there.
     pub puts_at_once: bool,
     /// Whether a stub's lease takes the place of a row's value or lease.
     pub leases_over_rows: bool,
@@ -68,6 +70,7 @@ pub const LISTS: Queries = Queries {
     lines: &[],
     n_reads: 0,
     is_two_statements: false,
+    leases_stubs: false,
     puts_at_once: false,
     leases_over_rows: false,
     faults: CALM,
