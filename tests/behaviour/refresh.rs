@@ -30,7 +30,8 @@ struct Site {
 impl Site {
     fn new(adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Self {
         let redis = redis::Client::open(redis_url()).unwrap().get_connection().unwrap();
-        Self { shop: Shop::built(adjust), redis: Mutex::new(redis) }
+        let shop = Shop::built(|builder| adjust(builder.refresh_early(true)));
+        Self { shop, redis: Mutex::new(redis) }
     }
 
     /// Leaves so little time to every cell that its value will soon expire.
@@ -99,7 +100,7 @@ fn what_is_read_often_is_given_its_time_anew_for_one_statement() {
 fn a_hot_row_is_missed_once_and_never_again() {
     let clock = ManualClock::default();
     let store = MemoryStore::new().with_clock(clock.clone());
-    let shop = Shop::on(Namespace::new(), store, |builder| builder.ttl(TTL));
+    let shop = Shop::on(Namespace::new(), store, |builder| builder.ttl(TTL).refresh_early(true));
     let ada = shop.user("ada");
     let of_users = || shop.larder.stats().model("users").unwrap().clone();
     for n in 0..10 {
@@ -196,7 +197,7 @@ fn what_is_hardly_read_expires_and_so_does_all_where_nothing_is_to_be_refreshed(
     assert_eq!(site.shop.meter.counts().sql, 1);
 
     let site = Site::new(|builder| builder.refresh_early(false));
-    let (ada, refreshing) = (site.user("ada"), site.shop.branch());
+    let (ada, refreshing) = (site.user("ada"), site.shop.branch_built(|builder| builder.refresh_early(true)));
     site.age();
     site.shop.meter.reset();
     site.read(&ada, 4 * SAMPLE);

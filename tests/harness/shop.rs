@@ -166,6 +166,7 @@ fn branch(url: &str, store: impl Store, adjust: impl FnOnce(Builder<Pg>) -> Buil
         .shared(store)
         .events(events.clone())
         .fill_in_background(false)
+        .refresh_early(false)
         .breaker(BreakerOptions::off());
     Branch { larder: adjust(builder).build(), meter, faults, events }
 }

@@ -19,11 +19,15 @@ struct Near {
 
 impl Near {
     fn new() -> Self {
+        Self::built(as_it_is)
+    }
+
+    fn built(adjust: impl FnOnce(Builder<Pg>) -> Builder<Pg>) -> Self {
         let clock = ManualClock::default();
         // Of its very beginning there is no proof.
         clock.advance(NEAR_TTL);
         let options = NearOptions::bytes(16 << 20).ttl(NEAR_TTL).clock(clock.clone());
-        Self { site: Site::new(|builder| builder.near(options)), clock }
+        Self { site: Site::new(|builder| adjust(builder.near(options))), clock }
     }
 
     /// Lets time pass for the copies, and waits until they may be served again.
@@ -191,4 +195,69 @@ fn who_only_looks_and_who_reads_elsewhere_refreshes_nothing() {
     near.refreshing(|| near.site.read(&bob, 1));
     let log = near.site.shop.meter.log();
     assert!(log.contains(&format!("inspect users:id:{}", bob.id)) && !log.contains(&ada.id.to_string()), "{log}");
+}
+
+#[test]
+fn what_this_process_wrote_without_the_store_is_not_refreshed_from_there() {
+    let near = Near::new();
+    let users = ["ada", "bob", "cyd"].map(|name| near.site.user(name));
+    let [ada, bob, cyd] = &users;
+    near.warm(|| users.iter().for_each(|user| near.site.read(user, 1)));
+    near.pass(MOST_OF_IT);
+    let (larder, faults) = (&near.site.shop.larder, &near.site.shop.faults);
+    let gate = faults.before(Operation::Inspect).nth(1).hold();
+    near.site.read(bob, 1);
+    gate.wait_for(1);
+    // It waits for the same thread when it is written.
+    near.site.read(ada, 1);
+    for operation in [Operation::Begin, Operation::Settle] {
+        faults.before(operation).fail(tests::Failure::Unavailable);
+    }
+    let renamed = User::repository(larder).update(ada.id, renamed("new@example.com")).unwrap();
+    gate.open();
+    let of_cyd = || near.site.shop.meter.log().contains(&format!("inspect users:id:{}", cyd.id));
+    eventually(LONG, || {
+        near.site.read(cyd, 1);
+        of_cyd()
+    });
+    assert_eq!(User::repository(larder).get(ada.id).unwrap(), renamed);
+    assert!(!near.site.shop.meter.log().contains(&format!("inspect users:id:{}", ada.id)));
+}
+
+#[test]
+fn where_nothing_is_to_be_refreshed_a_copy_is_served_until_it_expires() {
+    let near = Near::built(|builder| builder.refresh_early(false));
+    let ada = near.site.user("ada");
+    let read = || near.site.read(&ada, 1);
+    near.warm(read);
+    near.pass(MOST_OF_IT);
+    read();
+    near.pass(NEAR_TTL - MOST_OF_IT);
+    read();
+    near.site.shop.meter.expect_counts(Counts { reads: 1, ..Counts::default() });
+}
+
+#[test]
+fn a_copy_that_can_not_be_refreshed_is_served_and_tried_again_a_while_later() {
+    let near = Near::new();
+    let ada = near.site.user("ada");
+    near.warm(|| near.site.read(&ada, 1));
+    near.pass(MOST_OF_IT);
+    near.site.shop.faults.before(Operation::Inspect).fail(tests::Failure::Unavailable);
+    let n_failed = || near.site.shop.events.take().iter().filter(|line| *line == "failed: inspect").count();
+    near.site.read(&ada, 2_000);
+    let mut n = 0;
+    eventually(LONG, || {
+        n += n_failed();
+        n > 0
+    });
+    // As often as a tenth of a second goes into the time that these reads took, and not as often as it was read.
+    assert!(n < 50, "{n}");
+    near.site.shop.faults.clear();
+    let kept = near.copies_kept();
+    eventually(LONG, || {
+        near.site.read(&ada, 1);
+        near.copies_kept() > kept
+    });
+    assert_eq!(near.site.shop.meter.counts().reads, 0);
 }
