@@ -174,7 +174,7 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     /// `T` is what [`load`](Self::load) gives. Whether it was done; where the store fails, `tracing` and the event handler are told.
     pub fn forget<T>(self) -> bool {
         let (Some(layers), Some(digest)) = (self.access.layers(), &self.parameters) else { return true };
-        layers.settle(&[&form::key::<T>(KIND, self.name, digest)])
+        layers.settle(&[&form::key::<T>(KIND, self.name, digest, &self.depends_on)])
     }
 
     /// The place of the result in the store.
@@ -188,7 +188,7 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
         }
         let digest = self.parameters.as_ref().ok_or(Bypass::Failed)?;
         let figures = &access.lookout().figures.queries;
-        let key = form::key::<T>(KIND, self.name, digest);
+        let key = form::key::<T>(KIND, self.name, digest, &self.depends_on);
         Ok(Slot { layers, figures, key, depends_on: &self.depends_on, ttl: self.ttl })
     }
 }

@@ -36,6 +36,7 @@ const ROOMS: &[Room] = &[
             "quanta",
             "quick_cache",
             "r2d2",
+            "rmp-serde",
             "rustix",
             "serde",
             "serde_json",

@@ -113,7 +113,8 @@ where
     ///
     /// While `write` runs nobody is served a stored value of the key, and nobody stores one; where several write at the same time, none
     /// is stored. `None` empties the place. If `write` fails the place is emptied too, since it may have been done. It should not take longer
-    /// than writes are held (15 s), or others may store what was there before. Two round trips.
+    /// than writes are held (15 s), or others may store what was there before. Where the value's home lets two write at once, and Redis is
+    /// restarted between them while one of them dies, the older value may stay for its `ttl`. Two round trips.
     ///
     /// # Errors
     /// [`Error::Store`] if the store could not be told before `write`, which is not called then. Those of `write`.
@@ -136,7 +137,7 @@ where
     }
 
     fn key(&self, key: &K) -> Option<CellKey> {
-        Some(form::key::<T>(KIND, self.name, &form::digest(key)?))
+        Some(form::key::<T>(KIND, self.name, &form::digest(key)?, &[]))
     }
 
     fn slot(&self, key: &K) -> Result<Slot<'l, 'static>, Bypass> {

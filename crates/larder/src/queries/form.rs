@@ -26,16 +26,28 @@ pub(super) fn digest_of(bytes: &[u8]) -> [u8; DIGEST] {
     digest
 }
 
-/// The key of the cell of a value of type `T`, which is known by its name only.
-pub(super) fn key<T>(kind: &str, name: &str, digest: &[u8; DIGEST]) -> CellKey {
-    key_of(kind, name, digest, Fingerprint::of("value").and(std::any::type_name::<T>()))
+/// The key of the cell of a value of type `T`, which is known by its name only, and of what it depends on.
+///
+/// What it depends on is part of the layout: a release that says more of it, or less, takes no value of another one for its own.
+pub(super) fn key<T>(kind: &str, name: &str, digest: &[u8; DIGEST], depends_on: &[CellKey]) -> CellKey {
+    let mut dependencies = Sha256::new();
+    for cell in depends_on {
+        dependencies.update((cell.as_bytes().len() as u64).to_le_bytes());
+        dependencies.update(cell.as_bytes());
+    }
+    let form = Fingerprint::of("value").and(std::any::type_name::<T>()).and(&hex(&dependencies.finalize()[..DIGEST]));
+    key_of(kind, name, digest, form)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The key of the cell of a value of that form.
 pub(super) fn key_of(kind: &str, name: &str, digest: &[u8; DIGEST], form: Fingerprint) -> CellKey {
     // No table's name is empty.
     let mut key = [b":", kind.as_bytes(), b":", name.as_bytes(), b":"].concat();
-    digest.iter().for_each(|byte| key.extend_from_slice(format!("{byte:02x}").as_bytes()));
+    key.extend_from_slice(hex(digest).as_bytes());
     CellKey::new(key, Layout::new(form.bits()))
 }
 
@@ -130,16 +142,25 @@ mod tests {
     #[test]
     fn no_parameter_stands_in_a_key() {
         let digest = digest(&("ada@example.com", 7)).unwrap();
-        let key = key::<Vec<Buyer>>("query", "top-buyers", &digest).to_string();
+        let key = key::<Vec<Buyer>>("query", "top-buyers", &digest, &[]).to_string();
         assert!(key.starts_with(":query:top-buyers:") && !key.contains("ada"), "{key}");
         assert_eq!(key.len(), ":query:top-buyers:".len() + 32);
     }
 
     #[test]
-    fn other_parameters_and_other_types_are_other_results() {
+    fn other_parameters_types_and_dependencies_are_other_results() {
         assert_ne!(digest(&(1, 2)), digest(&(2, 1)));
         assert_eq!(digest(&(1, 2)), digest(&(1, 2)));
         let digest = digest(&()).unwrap();
-        assert_ne!(key::<i32>("query", "n", &digest).layout(), key::<i64>("query", "n", &digest).layout());
+        let cells = ["orders:*", "users:*"].map(|key| CellKey::new(key.as_bytes(), Layout::STAMP));
+        let layouts = [
+            key::<i32>("query", "n", &digest, &[]),
+            key::<i64>("query", "n", &digest, &[]),
+            key::<i32>("query", "n", &digest, &cells[..1]),
+            key::<i32>("query", "n", &digest, &cells[1..]),
+            key::<i32>("query", "n", &digest, &cells),
+        ]
+        .map(|key| key.layout());
+        assert_eq!(layouts.iter().collect::<std::collections::HashSet<_>>().len(), layouts.len());
     }
 }
