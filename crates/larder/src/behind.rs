@@ -77,7 +77,7 @@ impl Larder<Pg> {
     /// What this handle has written behind and flushed so far: `None` if it has no buffer. Costs nothing.
     #[must_use]
     pub fn behind_figures(&self) -> Option<Figures> {
-        self.lane().map(|lane| lane.tally.figures())
+        self.lane().map(Lane::figures)
     }
 
     /// The changes of the handle's buffer that the database has rejected.

@@ -262,7 +262,10 @@ impl<DB: Backend> Larder<DB> {
     /// Costs some microseconds a model, and nobody else anything.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::of(&self.inner.lookout.figures, self.layers())
+        let stats = Stats::of(&self.inner.lookout.figures, self.layers());
+        #[cfg(feature = "behind")]
+        let stats = Stats { behind: self.lane().map(Lane::figures), ..stats };
+        stats
     }
 
     /// Gives what was counted since the last time to the recorder of the `metrics` facade. The names stand in `docs/observability.md`.

@@ -72,6 +72,8 @@ impl Published {
             last.counter("larder.memos", [("outcome", outcome)], n);
         }
         last.times("larder.relay.lag", [], &figures.relay_lag);
+        #[cfg(feature = "behind")]
+        stats.behind.iter().for_each(|behind| last.behind(behind));
     }
 }
 
@@ -139,6 +141,23 @@ impl Last {
         metrics::gauge!("larder.breaker.state").set(state);
         self.counter("larder.breaker.opened", [], of.n_opened);
         self.counter("larder.breaker.spared", [], of.n_spared);
+    }
+
+    #[cfg(feature = "behind")]
+    fn behind(&mut self, of: &crate::behind::Figures) {
+        for (outcome, n) in [
+            ("buffered", of.n_buffered),
+            ("written_through", of.n_written_through),
+            ("full", of.n_full),
+            ("away", of.n_away),
+            ("flushed", of.n_flushed),
+        ] {
+            self.counter("larder.behind.calls", [("outcome", outcome)], n);
+        }
+        self.counter("larder.behind.rows", [], of.n_rows);
+        self.counter("larder.behind.rejected", [], of.n_dead);
+        self.counter("larder.behind.failures", [], of.n_failed_flushes);
+        metrics::gauge!("larder.behind.lag").set(of.lag.as_secs_f64());
     }
 
     fn counter<const N: usize>(&mut self, name: &'static str, labels: [(&'static str, &str); N], value: u64) {

@@ -46,6 +46,9 @@ pub struct Stats {
     pub asides: ModelStats,
     /// Announced changes of models that the handle has neither read nor written, in cells.
     pub received_of_others: u64,
+    /// What was written behind, if the handle has a buffer.
+    #[cfg(feature = "behind")]
+    pub behind: Option<crate::behind::Figures>,
     /// How long ago rows of the outbox were noted when a relay of this handle settled them, the oldest of each batch.
     pub relay_lag: Times,
 }

@@ -5,10 +5,12 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
+
 use super::flush::Written;
 
 /// What a handle has put into its buffer and, if it flushes, taken out, since it was built.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Figures {
     /// Calls whose changes the buffer has taken.
@@ -33,7 +35,7 @@ pub struct Figures {
     pub n_dead: u64,
     /// Flushes that failed; what they had in their hands waits for the next.
     pub n_failed_flushes: u64,
-    /// How long the oldest entry had waited when the latest flush found it.
+    /// How long the oldest entry had waited when a flusher of this handle last looked: zero if there was none.
     pub lag: Duration,
 }
 
@@ -59,8 +61,12 @@ pub(super) fn add(counter: &AtomicU64, n: u64) {
 }
 
 impl Tally {
-    pub(super) fn flushed(&self, written: &Written, lag: Duration) {
+    /// So long the oldest entry has waited.
+    pub(super) fn lags(&self, lag: Duration) {
         self.lag_micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn flushed(&self, written: &Written) {
         add(&self.flushed_entries, written.n_frames);
         add(&self.flushed, written.n_calls);
         add(&self.rows, written.n_rows);

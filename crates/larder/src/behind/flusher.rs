@@ -65,6 +65,7 @@ pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass
     let size = doubt.div_ceil(TRUST);
     let Batch { ids, frames, unread, lag, is_more } =
         read(lane, (PAGE >> size).max(1), BATCH_ROWS >> size, BATCH_BYTES >> size)?;
+    lane.tally.lags(lag);
     if ids.is_empty() {
         return Ok(Pass::Empty);
     }
@@ -74,7 +75,7 @@ pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass
     let Some(written) = written? else {
         return Ok(Pass::Busy);
     };
-    lane.tally.flushed(&written, lag);
+    lane.tally.flushed(&written);
     reach(Point::BeforeRemove);
     if let Err(error) = lane.buffer().remove(&ids) {
         // They are read again, and passed over.
@@ -199,7 +200,7 @@ impl Flusher {
     /// Ends the flusher, and returns when it has ended: at once, or when the batch that it has in its hands is written. What waits, waits.
     pub fn stop(mut self) -> Figures {
         self.end();
-        self.larder.lane().map(|lane| lane.tally.figures()).unwrap_or_default()
+        self.larder.lane().map(Lane::figures).unwrap_or_default()
     }
 
     fn end(&mut self) {

@@ -12,7 +12,7 @@ use super::{
     Options, WhenAway, WhenFull,
     change::{Change, Merged},
     error::{Error, Result},
-    figures::{Tally, add},
+    figures::{Figures, Tally, add},
     flush::{Press, Way},
     flusher,
     frame::Frame,
@@ -83,6 +83,10 @@ impl Lane {
         let press = Press::new(options.buffer.name(), options.models.clone());
         let (tally, queue, room) = (Tally::default(), Mutex::default(), Room::default());
         Self { options, press, tally, producer: Nonce::fresh(), queue, room }
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        self.tally.figures()
     }
 
     pub(super) fn buffer(&self) -> &dyn Buffer {

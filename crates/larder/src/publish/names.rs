@@ -54,6 +54,11 @@ const ALL: &[(&str, Kind, Unit, &str)] = &[
         Unit::Seconds,
         "age of the oldest row of the outbox of each batch that was settled",
     ),
+    ("larder.behind.calls", Counter, Unit::Count, "calls that were written behind, by what became of them"),
+    ("larder.behind.rows", Counter, Unit::Count, "rows that were changed for them"),
+    ("larder.behind.rejected", Counter, Unit::Count, "changes that the database has rejected"),
+    ("larder.behind.failures", Counter, Unit::Count, "flushes that failed"),
+    ("larder.behind.lag", Gauge, Unit::Seconds, "how long the oldest change had waited when a flusher last looked"),
 ];
 
 pub(super) fn describe_all() {

@@ -33,7 +33,31 @@ impl fmt::Display for Stats {
         if memos.hits + memos.computed + memos.failed > 0 {
             writeln!(f, "\nmemos: {} hits, {} computed, {} failed", memos.hits, memos.computed, memos.failed)?;
         }
+        #[cfg(feature = "behind")]
+        if let Some(behind) = &self.behind {
+            writeln!(f, "\n{behind}")?;
+        }
         Ok(())
+    }
+}
+
+#[cfg(feature = "behind")]
+impl fmt::Display for crate::behind::Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused = self.n_full + self.n_away;
+        write!(
+            f,
+            "behind: {} buffered, {} written through, {refused} refused; ",
+            self.n_buffered, self.n_written_through
+        )?;
+        write!(
+            f,
+            "{} flushed as {} rows, {} rejected, lag {}",
+            self.n_flushed,
+            self.n_rows,
+            self.n_dead,
+            Short(self.lag)
+        )
     }
 }
 

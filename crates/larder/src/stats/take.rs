@@ -34,6 +34,8 @@ impl Stats {
                 })
                 .collect(),
             breaker: layers.and_then(Layers::breaker),
+            #[cfg(feature = "behind")]
+            behind: None,
             transactions: times(&figures.transactions.committed),
             transactions_failed: figures.transactions.failed.get(),
             memos: MemoStats {

@@ -2,6 +2,8 @@
 #![cfg(feature = "sqlite")]
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
+#[cfg(all(feature = "behind", feature = "metrics"))]
+mod behind;
 mod bulk;
 mod codecs;
 mod database;
