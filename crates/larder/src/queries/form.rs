@@ -130,7 +130,7 @@ mod tests {
             let bytes: Vec<u8> = (0..n % 64)
                 .map(|_| {
                     random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    (random >> 33) as u8
+                    random.to_be_bytes()[2]
                 })
                 .collect();
             let _ = read::<Vec<Buyer>>(&bytes);

@@ -13,15 +13,10 @@ use tests::{EMPTY, Meter, Namespace, redis_store, redis_url};
 
 use crate::command::{history, run};
 
-const MONTHS: [(i32, u32); 18] = {
-    let mut months = [(1997, 1); 18];
-    let mut n = 0;
-    while n < 18 {
-        months[n] = (1997 + (n / 12) as i32, (n % 12 + 1) as u32);
-        n += 1;
-    }
-    months
-};
+/// January 1997 to June 1998.
+fn months() -> Vec<(i32, u32)> {
+    (1..=12).map(|month| (1997, month)).chain((1..=6).map(|month| (1998, month))).collect()
+}
 
 fn begin((year, month): (i32, u32)) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(year, month, 1, 0, 0, 0).single().unwrap()
@@ -52,10 +47,11 @@ fn the_best_customers_of_a_month_are_computed_when_an_order_was_written_and_neve
     let (meter, namespace) = (Meter::new(), Namespace::new());
     let store = redis_store(&redis_url(), &namespace);
     let larder = Larder::builder(database.pool(&meter, 2)).shared(store).build();
-    let of_all = || MONTHS.map(|month| best(&larder, month));
+    let months = months();
+    let of_all = || -> Vec<_> { months.iter().map(|month| best(&larder, *month)).collect() };
 
     let first = of_all();
-    assert_eq!(meter.counts().sql, MONTHS.len(), "a statement a month");
+    assert_eq!(meter.counts().sql, months.len(), "a statement a month");
     assert!(first.iter().all(|best| best.len() == 10), "there are orders of each month");
     meter.reset();
     assert_eq!(of_all(), first);
@@ -73,7 +69,7 @@ fn the_best_customers_of_a_month_are_computed_when_an_order_was_written_and_neve
     Order::repository(&larder).update(order_id(1, 1), &changes).unwrap();
     meter.reset();
     let after = of_all();
-    assert_eq!(meter.counts().sql, MONTHS.len(), "any of them may have changed");
+    assert_eq!(meter.counts().sql, months.len(), "any of them may have changed");
     assert_eq!(after[0][0], ("moved@example.com".to_owned(), Some(BigDecimal::from(1_000_000))));
     assert_eq!(after[1..], first[1..]);
     meter.reset();
