@@ -243,6 +243,7 @@ fn old_values_are_no_older_than_allowed_and_given_for_all_keys_or_none() {
     assert_eq!(within(20).find_many(&[bob.id, ada.id]).unwrap(), [Some(bob.clone()), Some(ada)]);
     assert_eq!(shop.events.take(), ["stale: 2 of users"]);
     times_out(within(20).find_many(&[bob.id, cyd.id]));
+    assert_eq!(shop.larder.stats().model("users").unwrap().gave_stale, 4);
 }
 
 #[test]

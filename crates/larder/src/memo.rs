@@ -5,7 +5,7 @@ mod flight;
 use std::{
     any::{Any, TypeId},
     fmt,
-    sync::Arc,
+    sync::{Arc, Once},
     time::{Duration, Instant},
 };
 
@@ -68,8 +68,11 @@ impl<'l, DB: Backend> Memo<'l, DB> {
     /// Of a write it is told before that commits, and not after it. So a value that is computed within the time for which writes hold
     /// their markers (15 s) after one is kept for a second at most: while a model is written all the time, what depends on it is computed
     /// once a second.
-    /// A handle without a [shared](crate::Builder::shared) store hears of nothing.
+    /// A handle without a [shared](crate::Builder::shared) store hears of nothing, which `tracing` is told once.
     pub fn depends_on<E: Entity>(mut self) -> Self {
+        if self.larder.layers().is_none() {
+            self.larder.memos().say_deaf();
+        }
         self.depends_on.push([E::cells_name().as_bytes(), b":"].concat());
         self
     }
@@ -168,6 +171,7 @@ pub(crate) struct Memos {
     slots: Arc<Slots>,
     /// How long a write may be on its way after it was told of.
     hold: Duration,
+    has_said: Once,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -204,7 +208,17 @@ impl Kept {
 impl Memos {
     pub(crate) fn new(slots: Option<Arc<Slots>>, hold: Duration) -> Self {
         let slots = slots.unwrap_or_else(|| Arc::new(Slots::new(1 << 10)));
-        Self { kept: Cache::new(CAPACITY), flights: Flights::default(), slots, hold }
+        Self { kept: Cache::new(CAPACITY), flights: Flights::default(), slots, hold, has_said: Once::new() }
+    }
+
+    /// Nothing is heard of writes that a value is to depend on.
+    fn say_deaf(&self) {
+        let warn = || {
+            tracing::warn!(
+                "without a shared store a memo hears of no write that it depends on: it is kept for its time"
+            )
+        };
+        self.has_said.call_once(warn);
     }
 
     /// Drops the values of a name.

@@ -42,8 +42,6 @@ pub(crate) struct NearCache {
     hasher: DefaultHashBuilder,
     horizon: u64,
     ttl: Duration,
-    /// Whether copies are to be refreshed before they expire.
-    refreshes: bool,
     subscription: OnceLock<Subscription>,
 }
 
@@ -67,10 +65,10 @@ pub(crate) struct Leave {
 impl NearCache {
     /// A near cache in front of `store`: `None` if that can't tell of changes.
     pub(crate) fn new(options: NearOptions, store: &dyn Store, lookout: &Arc<Lookout>) -> Option<Arc<Self>> {
-        let NearOptions { bytes, horizon, ttl, refreshes, clock } = options;
+        let NearOptions { bytes, horizon, ttl, clock } = options;
         let clocks = clock.map_or_else(Clocks::system, Clocks::Given);
-        // A slot for each kilobyte: some copies share one, which costs them a miss now and then.
-        let n_slots = usize::try_from(bytes >> 10).unwrap_or(usize::MAX).clamp(1 << 10, 1 << 20);
+        // A slot for each 256 bytes, which is less than most copies take: some share one all the same, which costs them a miss now and then.
+        let n_slots = usize::try_from(bytes >> 8).unwrap_or(usize::MAX).clamp(1 << 10, 1 << 20);
         let horizon_ticks = clocks.ticks_of(horizon);
         let (slots, lookout) = (Arc::new(Slots::new(n_slots)), Arc::clone(lookout));
         let desk = Arc::new(Desk { slots, proof: Proof::none(), clocks, lookout });
@@ -81,7 +79,6 @@ impl NearCache {
             hasher: DefaultHashBuilder::default(),
             horizon: horizon_ticks,
             ttl,
-            refreshes,
             subscription: OnceLock::new(),
         });
         let wanted = Listening { proof_every: horizon / 3, is_strict: false };
@@ -195,7 +192,7 @@ impl NearCache {
         let ttl = clocks.ticks_of(P::Entity::NEAR_TTL.unwrap_or(self.ttl).min(ttl));
         let (hash, kept_at) = (self.hash::<P>(&key), clocks.ticks());
         let until = kept_at.saturating_add(ttl);
-        let due = if self.refreshes { until - ttl / LAST_PART } else { until };
+        let due = until - ttl / LAST_PART;
         let kept = Kept::<P>::of(key, rows, is_whole);
         let n_bytes = kept.n_bytes();
         let (part, mut evicted) = (self.parts.of::<P::Entity>(), Vec::new());

@@ -86,6 +86,7 @@ impl Last {
             ("larder.shared.hits", of.keys.shared),
             ("larder.misses", of.keys.missed),
             ("larder.corrupt", of.corrupt),
+            ("larder.stale", of.gave_stale),
             ("larder.invalidations.sent", of.invalidations_sent),
             ("larder.invalidations.received", of.invalidations_received),
             ("larder.statement.failures", of.statements_failed),

@@ -81,6 +81,8 @@ pub struct ModelStats {
     pub refreshes_refused: u64,
     /// Values that were not what the database had any more, so that their cells were emptied.
     pub refreshes_corrected: u64,
+    /// Keys of which a caller who allows that was given old values.
+    pub gave_stale: u64,
     /// Copies that were put into the near cache.
     pub copies_kept: u64,
     /// Copies that were not, since something came between.
@@ -281,6 +283,7 @@ impl ModelStats {
         self.refreshes_extended += other.refreshes_extended;
         self.refreshes_refused += other.refreshes_refused;
         self.refreshes_corrected += other.refreshes_corrected;
+        self.gave_stale += other.gave_stale;
         self.copies_kept += other.copies_kept;
         self.copies_refused += other.copies_refused;
         self.invalidations_sent += other.invalidations_sent;

@@ -45,8 +45,24 @@ struct State {
     is_up: bool,
     is_closed: bool,
     hangup: Option<Hangup>,
-    /// For each write that waits, who has answered it.
-    waiting: HashMap<Nonce, HashSet<Nonce>>,
+    waiting: HashMap<Nonce, Waiting>,
+}
+
+/// A write that waits, so that an answer costs the same however many there are.
+#[derive(Default)]
+struct Waiting {
+    /// A set, since one may answer twice: a request may have reached the server twice.
+    answered: HashSet<Nonce>,
+    /// Who was asked and has not answered, once that is known.
+    silent: HashSet<Nonce>,
+}
+
+impl Waiting {
+    /// Takes down who has answered: whether he was the last.
+    fn answer(&mut self, holder: Nonce) -> bool {
+        self.answered.insert(holder);
+        self.silent.remove(&holder) && self.silent.is_empty()
+    }
 }
 
 /// A write to which answers are taken down, until this is dropped.
@@ -77,7 +93,7 @@ impl Answers {
             let waited = self.desk.changed.wait_timeout_while(state, START_TIMEOUT, |state| !state.is_up);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.waiting.insert(write, HashSet::new());
+        state.waiting.insert(write, Waiting::default());
         Expected { desk: &self.desk, write }
     }
 
@@ -111,13 +127,13 @@ impl Desk {
 impl Expected<'_> {
     /// Waits until each of those has answered, but no longer than until then: how many have not.
     pub(crate) fn wait(&self, asked: &[Nonce], until: Instant) -> usize {
-        let n_silent = |state: &State| match state.waiting.get(&self.write) {
-            // A set, since one may answer twice: a request may have reached the server twice.
-            Some(answered) => asked.iter().filter(|holder| !answered.contains(*holder)).count(),
-            None => asked.len(),
-        };
+        let n_silent = |state: &State| state.waiting.get(&self.write).map_or(asked.len(), |write| write.silent.len());
+        let mut state = self.desk.state();
+        if let Some(Waiting { answered, silent }) = state.waiting.get_mut(&self.write) {
+            *silent = asked.iter().filter(|holder| !answered.contains(*holder)).copied().collect();
+        }
         let left = until.saturating_duration_since(Instant::now());
-        let waited = self.desk.changed.wait_timeout_while(self.desk.state(), left, |state| n_silent(state) > 0);
+        let waited = self.desk.changed.wait_timeout_while(state, left, |state| n_silent(state) > 0);
         n_silent(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 }
@@ -179,14 +195,15 @@ fn hear(manager: &Manager, names: &Names, desk: &Desk) -> Result<(), StoreError>
             }
             Some(Heard::Answer { holder, writes }) => {
                 let mut state = desk.state();
+                let mut is_complete = false;
                 for write in writes {
                     // Whoever has stopped waiting does not want to know.
-                    if let Some(answered) = state.waiting.get_mut(&write) {
-                        answered.insert(holder);
-                    }
+                    is_complete |= state.waiting.get_mut(&write).is_some_and(|write| write.answer(holder));
                 }
                 drop(state);
-                desk.changed.notify_all();
+                if is_complete {
+                    desk.changed.notify_all();
+                }
             }
             None if is_asked => return Err(StoreError::timed_out("the server did not answer in time")),
             None => {

@@ -65,6 +65,8 @@ pub(crate) struct ModelFigures {
     pub(crate) refreshes_corrected: Counter,
     /// Waiting for what others loaded.
     pub(crate) lease_waits: Histogram,
+    /// Keys of which old values were given.
+    pub(crate) gave_stale: Counter,
     pub(crate) copies_kept: Counter,
     /// Something came between, so that it was not kept.
     pub(crate) copies_refused: Counter,
@@ -101,6 +103,7 @@ impl ModelFigures {
             refreshes_refused: Counter::default(),
             refreshes_corrected: Counter::default(),
             lease_waits: Histogram::default(),
+            gave_stale: Counter::default(),
             copies_kept: Counter::default(),
             copies_refused: Counter::default(),
             invalidations_sent: Counter::default(),

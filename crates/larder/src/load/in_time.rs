@@ -98,6 +98,7 @@ where
 
 impl<DB: Backend> Wait<'_, DB> {
     fn gave_stale<E: Entity>(&self, n_keys: usize, age: Duration, error: Option<&Error>) {
+        self.larder.lookout().figures.of::<E>().gave_stale.add(n_keys as u64);
         if let Some(layers) = self.larder.layers() {
             layers.tell(Event::GaveStale { table: E::NAME, n_keys, age, error });
         }

@@ -57,7 +57,6 @@ pub struct NearOptions {
     pub(super) bytes: u64,
     pub(super) horizon: Duration,
     pub(super) ttl: Duration,
-    pub(super) refreshes: bool,
     pub(super) clock: Option<Arc<dyn Clock>>,
 }
 
@@ -66,7 +65,7 @@ impl NearOptions {
     /// (`#[larder(near_bytes = "8MiB")]`) take it out of these, from their first read on.
     #[must_use]
     pub fn bytes(bytes: u64) -> Self {
-        Self { bytes, horizon: Duration::from_millis(250), ttl: Duration::from_secs(60), refreshes: true, clock: None }
+        Self { bytes, horizon: Duration::from_millis(250), ttl: Duration::from_secs(60), clock: None }
     }
 
     /// How old a copy may be at most when it is served, whatever happens to the network. From 3 milliseconds to an hour; what is beyond
@@ -90,12 +89,6 @@ impl NearOptions {
         self
     }
 
-    /// Whether copies are refreshed before they expire: for the handle to say.
-    pub(crate) fn refreshed(mut self, refreshes: bool) -> Self {
-        self.refreshes = refreshes;
-        self
-    }
-
     /// Tells the time by `clock`, for tests. Defaults to the processor's counter and the system's clock that goes on during sleep.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -106,7 +99,7 @@ impl NearOptions {
 
 impl fmt::Debug for NearOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bytes, horizon, ttl, refreshes: _, clock: _ } = self;
+        let Self { bytes, horizon, ttl, clock: _ } = self;
         f.debug_struct("NearOptions")
             .field("bytes", bytes)
             .field("horizon", horizon)

@@ -19,6 +19,7 @@ const ALL: &[(&str, Kind, Unit, &str)] = &[
     ("larder.misses", Counter, Unit::Count, "keys loaded from the database, since nobody had them"),
     ("larder.bypasses", Counter, Unit::Count, "keys loaded past their cells and not filled in"),
     ("larder.corrupt", Counter, Unit::Count, "cells whose bytes were no row"),
+    ("larder.stale", Counter, Unit::Count, "keys of which old values were given"),
     ("larder.leases", Counter, Unit::Count, "leases that were asked for"),
     ("larder.lease.wait", Histogram, Unit::Seconds, "waits for what others had a lease on"),
     ("larder.fills", Counter, Unit::Count, "loaded values given to the store"),

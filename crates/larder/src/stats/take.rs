@@ -81,6 +81,7 @@ impl ModelStats {
             refreshes_extended: figures.refreshes_extended.get(),
             refreshes_refused: figures.refreshes_refused.get(),
             refreshes_corrected: figures.refreshes_corrected.get(),
+            gave_stale: figures.gave_stale.get(),
             copies_kept: figures.copies_kept.get(),
             copies_refused: figures.copies_refused.get(),
             invalidations_sent: figures.invalidations_sent.get(),

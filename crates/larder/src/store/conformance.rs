@@ -134,6 +134,7 @@ macro_rules! store_conformance_tests {
                     places_are_told_in_their_order,
                     finishing_after_the_marker_has_expired_is_told,
                     finishing_over_nothing_is_told,
+                    finishing_a_write_that_is_still_marked_is_not_told,
                     settling_is_told,
                     who_has_stopped_listening_is_told_nothing_more,
                     copies_of_strict_models_may_be_asked_for_later,

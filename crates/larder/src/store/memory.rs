@@ -165,15 +165,19 @@ impl Store for MemoryStore {
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {
         let now = self.clock.now();
+        let mut told = Vec::new();
         for (key, ending) in endings {
             let ending = match ending {
                 Ending::Value { value, ttl } => Ending::Value { value: own(value), ttl: *ttl },
                 other => other.clone(),
             };
-            self.shard(key).finish(key, nonce, ending, now);
+            if self.shard(key).finish(key, nonce, ending, now) {
+                told.push(*key);
+            }
         }
-        // A marker that had expired may have let in what is older than this write.
-        self.listeners.emptied(&endings.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        if !told.is_empty() {
+            self.listeners.emptied(&told);
+        }
         Ok(())
     }
 

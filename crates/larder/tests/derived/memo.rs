@@ -157,3 +157,42 @@ fn who_asks_for_what_he_is_computing_computes_it() {
     let outer = database.larder.memo("answer").load(|| Ok::<_, Infallible>(*memo(1).unwrap() + 1));
     assert_eq!(*outer.unwrap(), 2);
 }
+
+/// Counts what the memos warn of.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() == tracing::Level::WARN && metadata.target() == "larder::memo"
+    }
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn who_depends_on_rows_of_which_nothing_is_heard_is_told_so_once() {
+    let database = Database::filled();
+    let deaf = || Larder::<Sqlite>::builder(database.pool.clone());
+    for (larder, n_expected) in [(deaf().build(), 1), (deaf().shared(MemoryStore::new()).build(), 0)] {
+        let warnings = Warnings::default();
+        tracing::subscriber::with_default(warnings.clone(), || {
+            for _ in 0..3 {
+                let value: Result<_, Infallible> = larder.memo("n").depends_on::<User>().load(|| Ok(7));
+                assert_eq!(*value.unwrap(), 7);
+            }
+        });
+        assert_eq!(warnings.0.load(Ordering::SeqCst), n_expected);
+    }
+}

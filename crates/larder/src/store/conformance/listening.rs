@@ -163,6 +163,19 @@ pub fn finishing_after_the_marker_has_expired_is_told(subject: &Subject) {
     assert!(recorder.was_told_of(&cell), "{:?}", recorder.told());
 }
 
+/// Whose marker is there has been told of when it was set, so that nobody drops a copy twice for it; nor does anybody for a roll-back.
+pub fn finishing_a_write_that_is_still_marked_is_not_told(subject: &Subject) {
+    let [written, emptied, undone, unmarked] = ["a", "b", "c", "d"].map(key);
+    let [write, empty, undo] = [&written, &emptied, &undone].map(|key| subject.begin(key));
+    let Some((recorder, _subscription)) = listen(subject, false) else { return };
+    subject.finish(&written, write, stored(b"new"));
+    subject.finish(&emptied, empty, Ending::Emptied);
+    subject.finish(&undone, undo, Ending::RolledBack);
+    subject.finish(&unmarked, Nonce::fresh(), Ending::RolledBack);
+    wait_for_proof(subject, &recorder);
+    assert_eq!(recorder.dropped(), [], "{:?}", recorder.told());
+}
+
 /// A copy may be there although its cell is empty by now.
 pub fn finishing_over_nothing_is_told(subject: &Subject) {
     let Some((recorder, _subscription)) = listen(subject, false) else { return };

@@ -155,18 +155,24 @@ impl Shard {
         }
     }
 
-    pub(super) fn finish(&mut self, key: &CellKey, nonce: Nonce, ending: Ending, now: Duration) {
+    /// Ends a write: whether somebody may have taken a copy of what is older, since its marker was not there any more.
+    pub(super) fn finish(&mut self, key: &CellKey, nonce: Nonce, ending: Ending, now: Duration) -> bool {
         let committed = !matches!(ending, Ending::RolledBack);
         let Some(marker) = self.marker(key, now) else {
             // Our marker was lost, and what came since may be older than what we committed.
             if committed {
                 self.kept.remove(key.as_bytes());
             }
-            return;
+            return committed;
         };
         match marker.leave(nonce) {
-            Remains::Others if committed => marker.poison(),
-            Remains::Others | Remains::Shared => {}
+            Remains::Others => {
+                if committed {
+                    marker.poison();
+                }
+                return committed;
+            }
+            Remains::Shared => {}
             Remains::Dirty => self.unmark(key),
             Remains::Clean => {
                 self.unmark(key);
@@ -175,6 +181,7 @@ impl Shard {
                 }
             }
         }
+        false
     }
 
     pub(super) fn settle(&mut self, key: &CellKey, nonce: Option<Nonce>, now: Duration) {
