@@ -19,6 +19,7 @@ use self::connections::Connections;
 use crate::error::Error;
 use crate::{
     backend::{Backend, Isolation},
+    cursor::CursorKey,
     error::Result,
     layers::{Layers, Times},
     load::{Loaders, Refreshes},
@@ -53,6 +54,7 @@ struct Inner<DB: Backend> {
     memos: Memos,
     loaders: Loaders,
     refreshes: Refreshes,
+    cursors: Arc<CursorKey>,
     lookout: Arc<Lookout>,
 }
 
@@ -287,6 +289,10 @@ impl<DB: Backend> Larder<DB> {
 
     pub(crate) fn loaders(&self) -> &Loaders {
         &self.inner.loaders
+    }
+
+    pub(crate) fn cursors(&self) -> &Arc<CursorKey> {
+        &self.inner.cursors
     }
 
     pub(crate) fn refreshes(&self) -> &Refreshes {

@@ -37,6 +37,7 @@ mod bind;
 #[cfg(feature = "postgres")]
 mod changes;
 pub mod codec;
+mod cursor;
 mod effect;
 mod entity;
 mod error;
@@ -68,6 +69,7 @@ mod near;
 pub mod outbox;
 mod patience;
 mod payload;
+mod place;
 #[cfg(feature = "metrics")]
 mod publish;
 mod queries;
@@ -99,6 +101,7 @@ pub use larder_derive::{Codec, KeyPart, MaterializedView, Repository, View};
 pub use self::{
     backend::{Backend, Isolation},
     codec::Codec,
+    cursor::{Cursor, InvalidCursor},
     entity::{Entity, MaterializedView, Pattern, Table, Writable},
     error::{Error, PoolError, Result},
     event::{Event, HandleEvent, NoEvents},
@@ -111,7 +114,7 @@ pub use self::{
     patience::Patience,
     queries::{Aside, CachedQuery, CachedRows, KeyOf},
     relation::{Filter, IntoOrder, Relation},
-    repository::{List, Records, Repository},
+    repository::{InAnotherOrder, InOwnOrder, List, Page, Records, Repository, Rest},
     scope::Scope,
     session::{Consistency, Session},
     shape::{Load, Shape},
@@ -142,6 +145,7 @@ pub mod __private {
         key::{Key, KeyField, KeyPart},
         models::VisitPatterns,
         near::Near,
+        place::Listed,
         patience::Patience,
         queries::KeyOf,
         relation::{

@@ -2,6 +2,7 @@
 
 mod find;
 mod list;
+mod page;
 mod write;
 
 use crate::{
@@ -12,7 +13,11 @@ use crate::{
     token::Token,
 };
 
-pub use self::{list::List, write::Records};
+pub use self::{
+    list::{InAnotherOrder, InOwnOrder, List},
+    page::{Page, Rest},
+    write::Records,
+};
 
 /// Finds and writes rows of an entity on a session, and gives each in a shape.
 ///
