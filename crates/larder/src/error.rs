@@ -1,6 +1,6 @@
 use std::{error, time::Duration};
 
-use crate::store::StoreError;
+use crate::{cursor::InvalidCursor, store::StoreError};
 
 /// The result of everything that larder does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -66,6 +66,10 @@ pub enum Error {
     /// The call took longer than its [`Patience`](crate::Patience) allows. What it was loading is loaded all the same.
     #[error("the call took longer than it may")]
     TimedOut,
+    /// A [`Cursor`](crate::Cursor) is none of the list: it was changed on its way, or comes from another list, or from a handle with another
+    /// [key](crate::Builder::cursor_key). Who asks from the list's beginning gets a good one.
+    #[error(transparent)]
+    Cursor(#[from] InvalidCursor),
     /// The transaction's connection is already in use further up the stack, by [`Tx::run`](crate::Tx::run).
     #[error("the transaction's connection is in use: call the repository outside of `Tx::run`")]
     ConnectionInUse,

@@ -21,6 +21,7 @@ use crate::behind::Lane;
 use crate::error::Error;
 use crate::{
     backend::{Backend, Isolation},
+    cursor::CursorKey,
     error::Result,
     layers::{Layers, Times},
     load::{Loaders, Refreshes},
@@ -55,6 +56,7 @@ struct Inner<DB: Backend> {
     memos: Memos,
     loaders: Loaders,
     refreshes: Refreshes,
+    cursors: Arc<CursorKey>,
     lookout: Arc<Lookout>,
     #[cfg(feature = "behind")]
     lane: Option<Lane>,
@@ -300,6 +302,10 @@ impl<DB: Backend> Larder<DB> {
 
     pub(crate) fn loaders(&self) -> &Loaders {
         &self.inner.loaders
+    }
+
+    pub(crate) fn cursors(&self) -> &Arc<CursorKey> {
+        &self.inner.cursors
     }
 
     pub(crate) fn refreshes(&self) -> &Refreshes {

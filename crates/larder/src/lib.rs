@@ -40,6 +40,7 @@ pub mod buffer;
 #[cfg(feature = "postgres")]
 mod changes;
 pub mod codec;
+mod cursor;
 mod effect;
 mod entity;
 mod error;
@@ -71,6 +72,7 @@ mod near;
 pub mod outbox;
 mod patience;
 mod payload;
+mod place;
 #[cfg(feature = "metrics")]
 mod publish;
 mod queries;
@@ -102,6 +104,7 @@ pub use larder_derive::{Codec, KeyPart, MaterializedView, Repository, View};
 pub use self::{
     backend::{Backend, Isolation},
     codec::Codec,
+    cursor::{Cursor, InvalidCursor},
     entity::{Entity, MaterializedView, Pattern, Table, Writable},
     error::{Error, PoolError, Result},
     event::{Event, HandleEvent, NoEvents},
@@ -114,7 +117,7 @@ pub use self::{
     patience::Patience,
     queries::{Aside, CachedQuery, CachedRows, KeyOf},
     relation::{Filter, IntoOrder, Relation},
-    repository::{List, Records, Repository},
+    repository::{InAnotherOrder, InOwnOrder, List, Page, Records, Repository, Rest},
     scope::Scope,
     session::{Consistency, Session},
     shape::{Load, Shape},
@@ -146,6 +149,7 @@ pub mod __private {
         models::VisitPatterns,
         near::Near,
         patience::Patience,
+        place::Listed,
         queries::KeyOf,
         relation::{
             All, Arity, Count, Counted, Leads, Link, Many, Maybe, One, Ordering, Rel, Relation, StartsFrom, Term,

@@ -6,14 +6,16 @@ mod in_time;
 mod lacking;
 mod loaders;
 mod look;
+mod page;
 mod refresh;
 mod select;
 
 pub(crate) use self::{
     count::count_by,
     loaders::Loaders,
+    page::{Leaf, page_by},
     refresh::Refreshes,
-    select::{Loaded, Refined, chunk_of, push_from, select_by, table, table_sql},
+    select::{Loaded, Refined, chunk_of, push_from, select_by, table, table_sql, terms_of},
 };
 use self::{
     lacking::{Lacking, load_lacking},

@@ -2,6 +2,7 @@
 
 mod find;
 mod list;
+mod page;
 mod write;
 
 #[cfg(feature = "behind")]
@@ -16,7 +17,11 @@ use crate::{
 
 #[cfg(feature = "behind")]
 pub(crate) use self::write::{Joined, update_joined};
-pub use self::{list::List, write::Records};
+pub use self::{
+    list::{InAnotherOrder, InOwnOrder, List},
+    page::{Page, Rest},
+    write::Records,
+};
 
 /// Finds and writes rows of an entity on a session, and gives each in a shape.
 ///

@@ -17,6 +17,7 @@ pub(crate) use self::{
 
 use crate::{
     backend::{Backend, throw_away_if_lost},
+    cursor::CursorKey,
     entity::{Entity, Pattern},
     error::Result,
     explain::Plan,
@@ -211,6 +212,14 @@ impl<'s, DB: Backend> Access<'s, DB> {
         match self.target {
             Target::Handle(larder) => larder.lookout(),
             Target::Transaction(tx) => tx.lookout(),
+        }
+    }
+
+    /// What makes cursors, and knows them again.
+    pub(crate) fn cursors(self) -> &'s CursorKey {
+        match self.target {
+            Target::Handle(larder) => larder.cursors(),
+            Target::Transaction(tx) => tx.cursors(),
         }
     }
 

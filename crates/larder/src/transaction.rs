@@ -15,6 +15,7 @@ use diesel::{
 
 use crate::{
     backend::{self, Backend, Manager},
+    cursor::CursorKey,
     effect::Effects,
     entity::Entity,
     error::{Error, Result},
@@ -47,6 +48,7 @@ pub struct Tx<DB: Backend> {
     /// What was changed: the transaction's own frame, and one for each open savepoint.
     frames: RefCell<Vec<Effects>>,
     tells_caches: bool,
+    cursors: Arc<CursorKey>,
     lookout: Arc<Lookout>,
 }
 
@@ -136,6 +138,10 @@ impl<DB: Backend> Tx<DB> {
         &self.lookout
     }
 
+    pub(crate) fn cursors(&self) -> &CursorKey {
+        &self.cursors
+    }
+
     /// Whether a store hears of what the transaction changes.
     pub(crate) fn tells_caches(&self) -> bool {
         self.tells_caches
@@ -172,6 +178,7 @@ impl<DB: Backend> Tx<DB> {
             connection: RefCell::new(connection),
             frames: RefCell::new(vec![Effects::default()]),
             tells_caches: larder.layers().is_some(),
+            cursors: Arc::clone(larder.cursors()),
             lookout: Arc::clone(larder.lookout()),
         };
         match panic::catch_unwind(AssertUnwindSafe(|| work(&tx))) {

@@ -25,11 +25,13 @@ const ROOMS: &[Room] = &[
     Room {
         package: "larder",
         may: Some(&[
+            "base64",
             "bigdecimal",
             "bytes",
             "chrono",
             "diesel",
             "getrandom",
+            "hmac",
             "larder-derive",
             "metrics",
             "postcard",

@@ -1,10 +1,10 @@
 //! The types that stand for access patterns.
 
-use proc_macro2::{Literal, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Type;
 
-use super::{fields_number, local, place};
+use super::{coding, fields_number, local, place};
 use crate::facts::{Kind, Model, Pattern, tuple};
 
 pub(super) fn patterns(model: &Model<'_>) -> TokenStream {
@@ -12,7 +12,8 @@ pub(super) fn patterns(model: &Model<'_>) -> TokenStream {
         let definition = definition(model, pattern);
         let on = model.backends.iter().map(|backend| on_backend(model, pattern, backend));
         let listed = listed(model, pattern);
-        quote!(#definition #(#on)* #listed)
+        let places = places(model, pattern);
+        quote!(#definition #(#on)* #listed #places)
     });
     quote!(#(#patterns)*)
 }
@@ -128,6 +129,54 @@ fn on_backend(model: &Model<'_>, pattern: &Pattern, backend: &Type) -> TokenStre
             }
         }
     }
+}
+
+/// The places of a list's rows, behind which pages begin.
+fn places(model: &Model<'_>, pattern: &Pattern) -> Option<TokenStream> {
+    let Kind::List { order, .. } = &pattern.kind else { return None };
+    let ties = model.primary().fields.iter().filter(|at| !order.iter().any(|(named, _)| named == *at));
+    let fields: Vec<_> = order.iter().map(|(at, _)| at).chain(ties).map(|at| &model.fields[*at]).collect();
+    let (entity, ident) = (model.ident, &pattern.ident);
+    let (row, out) = (local("row"), local("out"));
+    let bound: Vec<_> = (0..fields.len()).map(|at| format_ident!("value{at}", span = Span::mixed_site())).collect();
+    let types = nested(fields.iter().map(|field| field.ty.to_token_stream()));
+    let columns = nested(fields.iter().map(|field| field.column.to_token_stream()));
+    let values = nested(fields.iter().map(|field| {
+        let ident = field.ident;
+        quote_spanned!(place(field.ty)=> ::core::clone::Clone::clone(&#row.#ident))
+    }));
+    let bindings = nested(bound.iter().map(ToTokens::to_token_stream));
+    let encode = fields
+        .iter()
+        .zip(&bound)
+        .map(|(field, bound)| coding::encode(field.ty, field.serde.as_ref(), bound.to_token_stream()));
+    let decode = nested(fields.iter().map(|field| coding::decode(field.ty, field.serde.as_ref())));
+    let form = fields.iter().map(|field| coding::fingerprint(field.ty, field.serde.as_ref()));
+    Some(quote! {
+        #[automatically_derived]
+        impl __larder::Listed for #ident {
+            type Place = #types;
+            type Columns = #columns;
+            const FORM: __larder::Fingerprint = __larder::Fingerprint::of("place")#(.then(#form))*;
+            fn place(#row: &#entity) -> Self::Place {
+                #values
+            }
+            fn encode_place(place: &Self::Place, #out: &mut ::std::vec::Vec<u8>) {
+                let #bindings = place;
+                #(#encode;)*
+            }
+            fn decode_place(
+                input: &mut __larder::Input<'_>,
+            ) -> ::core::result::Result<Self::Place, __larder::Corrupt> {
+                ::core::result::Result::Ok(#decode)
+            }
+        }
+    })
+}
+
+/// `(a, (b, ()))`.
+fn nested(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    items.rfold(quote!(()), |rest, item| quote!((#item, #rest)))
 }
 
 /// What relations of other models find the pattern by.

@@ -11,6 +11,7 @@ use crate::Tx;
 use crate::behind::{Lane, Options};
 use crate::{
     backend::Backend,
+    cursor::CursorKey,
     event::{HandleEvent, NoEvents},
     figures::Timed,
     layers::{Layers, Times},
@@ -42,6 +43,7 @@ pub struct Builder<DB: Backend> {
     breaker: BreakerOptions,
     wait_for_connection: Option<Duration>,
     refresh_early: bool,
+    cursor_key: Option<[u8; 32]>,
     reports: Settings,
     #[cfg(feature = "behind")]
     behind: Option<Options>,
@@ -70,6 +72,7 @@ impl<DB: Backend> Builder<DB> {
             near: None,
             breaker: BreakerOptions::default(),
             wait_for_connection: None,
+            cursor_key: None,
             refresh_early: true,
             reports: Settings::default(),
             #[cfg(feature = "behind")]
@@ -249,6 +252,17 @@ impl<DB: Backend> Builder<DB> {
         self
     }
 
+    /// The secret by which [cursors](crate::Cursor) are known again: 32 random bytes that all processes of the application have, and nobody
+    /// else. Defaults to a key that the handle draws for itself.
+    ///
+    /// Without one, cursors are good for this handle only: another process refuses them, and so does this one after a restart. A new secret
+    /// makes all cursors invalid; who has one then begins at the list's beginning.
+    #[must_use]
+    pub fn cursor_key(mut self, key: [u8; 32]) -> Self {
+        self.cursor_key = Some(key);
+        self
+    }
+
     /// The handle. Opens no connection; one that lies idle in the pool is asked whether the database has an [`outbox`](crate::outbox),
     /// and `tracing` is told what that means for writes while the store is away.
     #[must_use]
@@ -280,6 +294,7 @@ impl<DB: Backend> Builder<DB> {
         let refreshes = Refreshes::new(self.refresh_early);
         let connections = Connections::new(self.pool, self.wait_for_connection);
         let announces = self.announces;
+        let cursors = Arc::new(CursorKey::new(self.cursor_key));
         let inner = Inner {
             connections,
             layers,
@@ -289,6 +304,7 @@ impl<DB: Backend> Builder<DB> {
             memos,
             loaders,
             refreshes,
+            cursors,
             lookout,
             #[cfg(feature = "behind")]
             lane: self.behind.map(Lane::new),

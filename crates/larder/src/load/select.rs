@@ -161,14 +161,22 @@ where
     DB: Backend,
     P: PatternOn<DB>,
 {
-    let ties = <<P::Entity as Table<DB>>::ByKey as Pattern>::COLUMNS
-        .iter()
-        .filter(|name| !order.iter().any(|term| term.column == **name));
-    let terms = order.iter().copied().chain(ties.map(|column| Term { column, descending: false }));
-    statement.sql(" ORDER BY ").separated(", ", terms, |statement, term| {
+    statement.sql(" ORDER BY ").separated(", ", terms_of::<DB, P>(order), |statement, term| {
         statement.fragment(table::<DB, P::Entity>()).sql(".").identifier(term.column);
         statement.sql(if term.descending { " DESC" } else { "" });
     });
+}
+
+/// The columns of an order, and behind them those of the primary key that are not among them.
+pub(crate) fn terms_of<DB, P>(order: &[Term]) -> impl Iterator<Item = Term>
+where
+    DB: Backend,
+    P: PatternOn<DB>,
+{
+    let ties = <<P::Entity as Table<DB>>::ByKey as Pattern>::COLUMNS
+        .iter()
+        .filter(|name| !order.iter().any(|term| term.column == **name));
+    order.iter().copied().chain(ties.map(|column| Term { column, descending: false }))
 }
 
 pub(crate) fn table<'q, DB: Backend, E: Table<DB>>() -> Fragment<'q, DB> {

@@ -51,6 +51,14 @@ impl<P: Pattern> Kept<P> {
         }
     }
 
+    /// The rows that are here, and whether these are all.
+    pub(crate) fn all(&self) -> (&[Arc<P::Entity>], bool) {
+        match self {
+            Self::Row(row) => (slice::from_ref(row), true),
+            Self::Rest(rest) => (&rest.rows, rest.is_whole),
+        }
+    }
+
     /// How many rows there are, if all are here.
     pub(crate) fn count(&self) -> Option<usize> {
         match self {

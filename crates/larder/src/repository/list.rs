@@ -22,26 +22,48 @@ use crate::{
 };
 
 /// The rows with one key of an access pattern, in the pattern's order unless another is asked for.
-#[must_use = "a list is loaded by `load` or `first`"]
-pub struct List<'s, DB: Backend, S, P: Pattern> {
-    source: Source<'s, DB>,
-    shape: S,
-    key: P::Key,
+///
+/// In the pattern's order it has [pages](List::page).
+#[must_use = "a list is loaded by `load`, `first` or `page`"]
+pub struct List<'s, DB: Backend, S, P: Pattern, O = InOwnOrder> {
+    pub(super) source: Source<'s, DB>,
+    pub(super) shape: S,
+    pub(super) key: P::Key,
     limit: usize,
     order: Option<Vec<Term>>,
-    pattern: PhantomData<fn() -> P>,
+    pattern: PhantomData<fn() -> (P, O)>,
 }
 
-impl<'s, DB, S, P> List<'s, DB, S, P>
+/// The order of a [`List`] that its pattern declares.
+#[derive(Debug)]
+pub enum InOwnOrder {}
+
+/// The order of a [`List`] that [`List::order`] was given. Such a list has no pages.
+#[derive(Debug)]
+pub enum InAnotherOrder {}
+
+/// [`InOwnOrder`], and no other.
+#[diagnostic::on_unimplemented(
+    message = "a list in another order than its own has no pages",
+    label = "this list was given another order",
+    note = "declare the order on the model: `#[larder(index(column; order = other.desc()))]`"
+)]
+pub trait OwnOrder {}
+
+impl OwnOrder for InOwnOrder {}
+
+impl<'s, DB: Backend, S, P: Pattern> List<'s, DB, S, P> {
+    pub(super) fn new(source: Source<'s, DB>, shape: S, key: P::Key) -> Self {
+        Self { source, shape, key, limit: load::ALL, order: None, pattern: PhantomData }
+    }
+}
+
+impl<'s, DB, S, P, O> List<'s, DB, S, P, O>
 where
     DB: Backend,
     S: Shape<DB>,
     P: PatternOn<DB> + Pattern<Entity = S::Entity>,
 {
-    pub(super) fn new(source: Source<'s, DB>, shape: S, key: P::Key) -> Self {
-        Self { source, shape, key, limit: load::ALL, order: None, pattern: PhantomData }
-    }
-
     /// Keeps the first `n` rows. Defaults to all.
     ///
     /// In the pattern's own order, a cell that is empty is filled with whole rows all the same: up to `head` + 1 of them are read.
@@ -52,9 +74,9 @@ where
 
     /// Orders by other columns than the pattern does: `orders::total_amount.desc()`. Such a list comes from the database each
     /// time.
-    pub fn order(mut self, order: impl IntoOrder<<S::Entity as Table<DB>>::Table>) -> Self {
-        self.order = Some(order.terms());
-        self
+    pub fn order(self, order: impl IntoOrder<<S::Entity as Table<DB>>::Table>) -> List<'s, DB, S, P, InAnotherOrder> {
+        let Self { source, shape, key, limit, .. } = self;
+        List { source, shape, key, limit, order: Some(order.terms()), pattern: PhantomData }
     }
 
     /// Loads the rows.
