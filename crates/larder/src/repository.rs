@@ -16,6 +16,7 @@ use crate::{
 
 #[cfg(feature = "behind")]
 pub(crate) use self::write::{Joined, update_joined};
+pub(crate) use self::write::{push_columns, register, write_of};
 pub use self::{list::List, write::Records};
 
 /// Finds and writes rows of an entity on a session, and gives each in a shape.
