@@ -26,6 +26,7 @@ mod relations;
 mod relay;
 mod scope;
 mod stampede;
+mod upkeep;
 mod verify;
 mod views;
 mod writes;

@@ -3,6 +3,7 @@
 mod diesel;
 mod field;
 mod item;
+mod maintains;
 mod model;
 mod near;
 mod order;
@@ -14,6 +15,7 @@ mod view;
 pub(crate) use self::{
     diesel::{Diesel, Parent},
     field::{FieldAttrs, SerdeCoding, serde},
+    maintains::{Aggregate, MaintainedAttr, MaintainsAttr},
     model::{ModelAttrs, Writes},
     near::{Given, Near, NearAttrs, Reads},
     relation::{Direction, OnDelete, RelationAttr},

@@ -1,5 +1,6 @@
 //! Rules over the whole of what was written.
 
+mod maintains;
 mod model;
 mod near;
 mod pattern;

@@ -19,6 +19,7 @@ mod relation;
 mod repository;
 mod stub;
 mod table;
+mod upkeep;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -55,6 +56,7 @@ fn model(input: &DeriveInput, source: Source) -> TokenStream {
                 table::tables(&model),
                 pattern::patterns(&model),
                 relation::relations(&model),
+                upkeep::upkeeps(&model),
                 repository::methods(&model),
                 finder::finders(&model),
             ];

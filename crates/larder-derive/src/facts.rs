@@ -4,6 +4,6 @@ mod model;
 mod view;
 
 pub(crate) use self::{
-    model::{Kind, Leads, Model, ModelField, Pattern, Relation, Source, at_call_site, tuple},
+    model::{Kind, Leads, Maintained, Model, ModelField, Pattern, Relation, Source, Upkeep, at_call_site, tuple},
     view::{View, ViewColumn, ViewRelation},
 };

@@ -84,6 +84,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `.., on_delete = cascade` or `= set_null` | what the database does with them when this row is deleted. Where it does and this is not said, caches go on serving them |
 /// | `belongs_to(name: Parent, foreign_key = a)` | a second reference to one model, one of several columns, or one to this model |
 /// | `many_to_many(name: Target, through = Join)` | over the rows of a join table, which has a model too; `foreign_key` and `target_key` are fields of the join model |
+/// | `maintains(Parent: number = count, total = sum(a * b); by = parent_id)` | columns of another model's rows that every write of this one keeps right, in its own transaction, on PostgreSQL: [`upkeep`](../larder/upkeep/index.html) |
+/// | `..; by = field, insert` | a row that is missing is inserted with its first child, and kept when its last one goes |
+/// | `..; by = field, insert, delete` | and is deleted then. Needs a `count` |
 /// | `ttl = "10m"` | how long its cells live, in `ms`, `s`, `m`, `h` or `d`; defaults to what the handle says |
 /// | `name = ".."` | what its cells' keys begin with; defaults to the table's name. For tables of one name in two schemas |
 /// | `write_through = false` | a committed write empties its cells, and does not put the new row into them. For tables with triggers that change a row after its statement |

@@ -107,6 +107,9 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     fn read_count<'r>(row: &impl diesel::row::Row<'r, Self>, at: usize) -> diesel::deserialize::Result<i64>;
 
     #[doc(hidden)]
+    fn read_text<'r>(row: &impl diesel::row::Row<'r, Self>, at: usize) -> diesel::deserialize::Result<Option<String>>;
+
+    #[doc(hidden)]
     fn load<T: FromRow<Self> + 'static>(
         connection: &mut Self::Connection,
         statement: Statement<'_, Self>,
@@ -177,6 +180,20 @@ pub trait BindValues<ST, T>: Backend {
 
     /// Appends one value.
     fn value<'q>(value: T, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q;
+}
+
+/// Binds what has changed in maintained columns. Implemented by the back ends on which they are maintained.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "columns can't be maintained on `{Self}`",
+    note = "larder maintains columns on PostgreSQL only"
+)]
+pub trait BindChanges<ST, T>: Backend {
+    /// Appends values, of which some may be NULL, as one array.
+    fn changes<'q>(values: Vec<Option<T>>, statement: &mut Statement<'q, Self>)
     where
         T: 'q,
         ST: 'q;

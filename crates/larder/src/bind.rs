@@ -23,6 +23,9 @@ pub trait BindKey<DB: Backend, C>: Key {
     /// Appends the condition that the columns hold one of `keys`.
     fn matching<'q>(keys: Vec<Self>, statement: &mut Statement<'q, DB>);
 
+    /// Appends the parts of `keys`, an array for each, with commas between them. Only where the back end unnests them.
+    fn arrays<'q>(keys: Vec<Self>, statement: &mut Statement<'q, DB>);
+
     /// Reads the columns: `None` if one of them is NULL.
     ///
     /// # Errors
@@ -64,6 +67,10 @@ where
         }
     }
 
+    fn arrays<'q>(keys: Vec<Self>, statement: &mut Statement<'q, DB>) {
+        DB::values(keys, statement);
+    }
+
     fn read<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Option<Self>> {
         row.part::<DB, Bare<C>, T>()
     }
@@ -101,15 +108,8 @@ macro_rules! tuple {
                 statement.sql("(");
                 $(statement.sql(if $at == 0 { "" } else { ", " }).fragment(Box::new($column::default()));)*
                 if DB::UNNESTS {
-                    $(let mut $values = Vec::with_capacity(keys.len());)*
-                    for key in keys {
-                        $($values.push(key.$at);)*
-                    }
                     statement.sql(") IN (SELECT * FROM unnest(");
-                    $(
-                        statement.sql(if $at == 0 { "" } else { ", " });
-                        DB::values($values, statement);
-                    )*
+                    <Self as BindKey<DB, ($($column,)*)>>::arrays(keys, statement);
                     statement.sql("))");
                 } else {
                     statement.unprepared().sql(") IN (VALUES ").separated(", ", keys, |statement, key| {
@@ -122,6 +122,17 @@ macro_rules! tuple {
                     });
                     statement.sql(")");
                 }
+            }
+
+            fn arrays<'q>(keys: Vec<Self>, statement: &mut Statement<'q, DB>) {
+                $(let mut $values = Vec::with_capacity(keys.len());)*
+                for key in keys {
+                    $($values.push(key.$at);)*
+                }
+                $(
+                    statement.sql(if $at == 0 { "" } else { ", " });
+                    DB::values($values, statement);
+                )*
             }
 
             fn read<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Option<Self>> {

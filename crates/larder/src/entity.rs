@@ -18,6 +18,7 @@ use crate::{
     statement::{Fragment, Statement},
     store::Layout,
     transaction::Dependents,
+    upkeep::VisitUpkeeps,
     writes::Writes,
 };
 
@@ -185,6 +186,14 @@ pub trait Table<DB: Backend>: Entity {
         Ok(())
     }
 
+    /// Whether its writes keep columns of other rows up to date.
+    #[doc(hidden)]
+    const MAINTAINS: bool = false;
+
+    /// Shows which.
+    #[doc(hidden)]
+    fn upkeeps(_visitor: &mut impl VisitUpkeeps<DB, Child = Self>) {}
+
     /// Whether anything goes with a deleted row.
     #[doc(hidden)]
     const HAS_DEPENDENTS: bool = false;
@@ -269,6 +278,10 @@ pub trait PatternOn<DB: Backend>: Pattern<Entity: Table<DB>> {
 
     /// Appends the condition that the columns hold one of `keys`.
     fn matching<'q>(keys: Vec<Self::Key>, statement: &mut Statement<'q, DB>);
+
+    /// Appends the parts of `keys`, an array for each column, with commas between them.
+    #[doc(hidden)]
+    fn arrays<'q>(keys: Vec<Self::Key>, statement: &mut Statement<'q, DB>);
 
     /// Reads the columns: `None` if one of them is NULL.
     ///

@@ -59,6 +59,12 @@ pub enum Error {
     /// return that error, so the transaction was rolled back in its place.
     #[error("the transaction was rolled back, since not all that it changed is known")]
     Doomed,
+    /// Models maintain columns of each other in a circle, and each change of one has led to another; the transaction was rolled back.
+    #[error("the write was rolled back, since columns of `{table}` are maintained in a circle")]
+    UpkeepInCircles {
+        /// One of their tables.
+        table: &'static str,
+    },
     /// The connection was lost while COMMIT was under way: whether it happened is not known. What it changed is kept out of the
     /// caches until it is certain.
     #[error("the connection was lost at COMMIT, so it is not known whether the transaction happened")]

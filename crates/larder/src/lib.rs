@@ -96,6 +96,7 @@ mod token;
 mod transaction;
 #[cfg(feature = "postgres")]
 pub mod triggers;
+pub mod upkeep;
 pub mod verify;
 mod writes;
 
@@ -163,6 +164,7 @@ pub mod __private {
         store::Layout,
         token::Token,
         transaction::Dependents,
+        upkeep::{BindFactors, Kept, Upkeep, UpkeepOn, VisitUpkeeps},
         writes::Writes,
     };
 }

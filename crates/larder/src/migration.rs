@@ -6,6 +6,7 @@ use diesel::pg::Pg;
 use crate::{
     models::{Model, Models},
     triggers::identifier,
+    upkeep::Maintained,
 };
 
 /// What makes something in the database, and what takes it away again.
@@ -28,6 +29,14 @@ pub enum Error {
         /// What was asked for.
         name: String,
         /// The names of the views that there are.
+        known: Vec<&'static str>,
+    },
+    /// None of the models is maintained under that name.
+    #[error("no columns of {name:?} are maintained by the models{}", named(known))]
+    NothingMaintained {
+        /// What was asked for.
+        name: String,
+        /// The names of those of which columns are.
         known: Vec<&'static str>,
     },
     /// The view's model does not say what the view's query is, and nobody else has.
@@ -61,6 +70,58 @@ pub fn view(models: &Models<Pg>, name: &str, query: Option<&str>) -> Result<Migr
         up: format!("CREATE MATERIALIZED VIEW {view} AS\n{query};\n\n{indexes}"),
         down: format!("DROP MATERIALIZED VIEW IF EXISTS {view};\n"),
     })
+}
+
+/// Makes the columns that other models maintain in one: its table, where they insert its rows, or the columns in the table that is there.
+///
+/// `name` is what the cells of that model are called, which is its table's name unless it says otherwise; the models that maintain it have
+/// to be among `models`. The columns hold zeros until they are [computed](crate::upkeep::Upkeeps::rebuild).
+///
+/// # Errors
+/// [`Error::NothingMaintained`].
+pub fn upkeep(models: &Models<Pg>, name: &str) -> Result<Migration, Error> {
+    let all: Vec<&Maintained<Pg>> = models.iter().flat_map(|model| &model.maintains).collect();
+    let of_it: Vec<&Maintained<Pg>> = all.iter().copied().filter(|maintained| maintained.name == name).collect();
+    let Some(first) = of_it.first() else {
+        let mut known: Vec<_> = all.iter().map(|maintained| maintained.name).collect();
+        known.sort_unstable();
+        known.dedup();
+        return Err(Error::NothingMaintained { name: name.to_owned(), known });
+    };
+    let (table, columns) = (&first.target, of_it.iter().flat_map(|maintained| maintained.columns));
+    let mut up =
+        "-- Zeros, until they are computed: `upkeep --rebuild`, as soon as every process that writes maintains them.\n"
+            .to_owned();
+    for Maintained { child, by, .. } in &of_it {
+        let by = by.iter().map(|column| identifier(column)).collect::<Vec<_>>().join(", ");
+        up += &format!("-- They are computed by {child} ({by}), which should have an index.\n");
+    }
+    let down = match of_it.iter().find(|maintained| maintained.inserts) {
+        Some(Maintained { child, key, by, .. }) => {
+            let keys = key.iter().zip(*by).map(|(key, by)| format!("{} AS {}", identifier(by), identifier(key)));
+            let zeros = columns.clone().map(|column| format!("0::{} AS {}", column.sql_type, identifier(column.name)));
+            let selected = keys.chain(zeros).collect::<Vec<_>>().join(",\n       ");
+            let key = key.iter().map(|column| identifier(column)).collect::<Vec<_>>().join(", ");
+            let defaults = columns.map(|column| {
+                let name = identifier(column.name);
+                format!("    ALTER COLUMN {name} SET NOT NULL,\n    ALTER COLUMN {name} SET DEFAULT 0")
+            });
+            let defaults = defaults.collect::<Vec<_>>().join(",\n");
+            // The types of the key are those of the columns that refer to it.
+            up += &format!("CREATE TABLE {table} AS\nSELECT {selected}\nFROM {child}\nWITH NO DATA;\n\n");
+            up += &format!("ALTER TABLE {table}\n    ADD PRIMARY KEY ({key}),\n{defaults};\n");
+            format!("DROP TABLE IF EXISTS {table};\n")
+        }
+        None => {
+            let added = columns.clone().map(|column| {
+                format!("    ADD COLUMN {} {} DEFAULT 0 NOT NULL", identifier(column.name), column.sql_type)
+            });
+            up += &format!("ALTER TABLE {table}\n{};\n", added.collect::<Vec<_>>().join(",\n"));
+            let dropped = columns.map(|column| format!("    DROP COLUMN IF EXISTS {}", identifier(column.name)));
+            format!("ALTER TABLE {table}\n{};\n", dropped.collect::<Vec<_>>().join(",\n"))
+        }
+    };
+    Ok(Migration { up, down })
 }
 
 fn indexes(model: &Model<Pg>) -> String {

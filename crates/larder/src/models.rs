@@ -20,6 +20,7 @@ use crate::{
     row::{FromRow, RowReader, SelectList},
     statement::Statement,
     store::CellKey,
+    upkeep::{self, Maintained},
     verify,
 };
 
@@ -131,6 +132,8 @@ pub(crate) struct Model<DB: Backend> {
     pub(crate) left_out: Vec<String>,
     /// What it says of its view, if it is no table.
     pub(crate) view: Option<Viewed>,
+    /// What it keeps up to date in others.
+    pub(crate) maintains: Vec<Maintained<DB>>,
     load_keys: LoadKeys<DB>,
     /// Compares its cells with its table.
     pub(crate) check: verify::Check<DB>,
@@ -158,7 +161,8 @@ impl<DB: Backend> Model<DB> {
         };
         let (patterns, left_out) = (patterns.patterns, left_out::<DB, E>());
         let (name, view, check) = (E::cells_name(), E::VIEW, verify::check::<DB, E>);
-        Self { name, table, patterns, left_out, view, load_keys, check }
+        let maintains = upkeep::maintained::<DB, E>();
+        Self { name, table, patterns, left_out, view, maintains, load_keys, check }
     }
 
     /// Every column that is in a key, once.

@@ -17,6 +17,7 @@ use crate::{
 
 #[cfg(feature = "behind")]
 pub(crate) use self::write::{Joined, update_joined};
+pub(crate) use self::write::{push_columns, register, write_of};
 pub use self::{
     list::{InAnotherOrder, InOwnOrder, List},
     page::{Page, Rest},

@@ -214,6 +214,16 @@ impl<DB: Backend> FromRow<DB> for Count {
     }
 }
 
+/// A text that SQL wrote: `None` of NULL.
+pub(crate) struct Text(pub(crate) Option<String>);
+
+impl<DB: Backend> FromRow<DB> for Text {
+    fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
+        let place = row.advance::<DB>(1)?;
+        DB::read_text(row.row, place.start).map(Text)
+    }
+}
+
 /// What makes Diesel load a [`FromRow`].
 pub(crate) struct Built<T>(pub(crate) T);
 

@@ -17,7 +17,7 @@ use crate::{
     backend::{self, Backend, Manager},
     cursor::CursorKey,
     effect::Effects,
-    entity::Entity,
+    entity::{Entity, Table},
     error::{Error, Result},
     failpoints::{Point, reach},
     handle::{Larder, TransactionOptions},
@@ -29,6 +29,7 @@ use crate::{
     statement::Statement,
     store::Nonce,
     token::Token,
+    upkeep::{Happened, Pending},
 };
 
 mod dependents;
@@ -46,11 +47,26 @@ pub(crate) use self::{dependents::delete_dependents, touch::lock_rows};
 pub struct Tx<DB: Backend> {
     connection: RefCell<PooledConnection<ConnectionManager<DB::Connection>>>,
     /// What was changed: the transaction's own frame, and one for each open savepoint.
-    frames: RefCell<Vec<Effects>>,
+    frames: RefCell<Vec<Frame<DB>>>,
     tells_caches: bool,
     cursors: Arc<CursorKey>,
     lookout: Arc<Lookout>,
 }
+
+/// What a transaction, or a savepoint in it, has changed.
+struct Frame<DB: Backend> {
+    effects: Effects,
+    pending: Pending<DB>,
+}
+
+impl<DB: Backend> Default for Frame<DB> {
+    fn default() -> Self {
+        Self { effects: Effects::default(), pending: Pending::default() }
+    }
+}
+
+/// In how many tables columns are maintained at the end of a transaction, one after the other: beyond that, it goes round in circles.
+const MOST_TABLES: usize = 64;
 
 impl<DB: Backend> std::fmt::Debug for Tx<DB> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,13 +92,16 @@ impl<DB: Backend> Tx<DB> {
     /// Those of `work`, and [`Error::Database`] if the savepoint can't be set or released.
     pub fn savepoint<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         self.with_connection(Manager::<DB>::begin_transaction)?;
-        self.frames.borrow_mut().push(Effects::default());
+        self.frames.borrow_mut().push(Frame::default());
         let result = panic::catch_unwind(AssertUnwindSafe(|| work(self)));
         let frame = self.frames.borrow_mut().pop().unwrap_or_default();
         match result {
-            Ok(Ok(value)) if !frame.is_doomed() => {
+            Ok(Ok(value)) if !frame.effects.is_doomed() => {
                 self.with_connection(Manager::<DB>::commit_transaction)?;
-                self.register(|effects| effects.merge(frame));
+                if let Some(outer) = self.frames.borrow_mut().last_mut() {
+                    outer.effects.merge(frame.effects);
+                    outer.pending.merge(frame.pending);
+                }
                 Ok(value)
             }
             Ok(result) => {
@@ -109,6 +128,10 @@ impl<DB: Backend> Tx<DB> {
     /// Takes down that the database may have done something of which the caches will not hear: it must not be committed.
     pub(crate) fn doom(&self) {
         self.register(Effects::doom);
+    }
+
+    fn is_doomed(&self) -> bool {
+        self.frames.borrow().last().is_none_or(|frame| frame.effects.is_doomed())
     }
 
     /// Runs a statement that changes rows and returns them.
@@ -150,7 +173,37 @@ impl<DB: Backend> Tx<DB> {
     /// Takes down what a statement has changed, in the innermost frame.
     pub(crate) fn register(&self, note: impl FnOnce(&mut Effects)) {
         if let Some(frame) = self.frames.borrow_mut().last_mut() {
-            note(frame);
+            note(&mut frame.effects);
+        }
+    }
+
+    /// Takes down, in the innermost frame, what has happened to rows that others' columns depend on.
+    pub(crate) fn maintain<E: Table<DB>>(&self, happened: &Happened<'_, E>) {
+        if E::MAINTAINS
+            && let Some(frame) = self.frames.borrow_mut().last_mut()
+        {
+            frame.pending.note(happened);
+        }
+    }
+
+    /// Takes down, in the innermost frame, that rows were inserted whose columns others may maintain.
+    pub(crate) fn inserted<E: Table<DB>>(&self, keys: impl Fn() -> Vec<E::Key>) {
+        if let Some((innermost, outer)) = self.frames.borrow_mut().split_last_mut() {
+            innermost.pending.inserted::<E>(outer.iter().map(|frame| &frame.pending), keys);
+        }
+    }
+
+    /// Changes the columns that depend on what was changed, and those that depend on them.
+    fn apply_pending(&self) -> Result<()> {
+        for _ in 0..MOST_TABLES {
+            let Some(group) = self.frames.borrow_mut().last_mut().and_then(|frame| frame.pending.take_first()) else {
+                return Ok(());
+            };
+            group.apply(self)?;
+        }
+        match self.frames.borrow_mut().last_mut().and_then(|frame| frame.pending.take_first()) {
+            Some(group) => Err(Error::UpkeepInCircles { table: group.table() }),
+            None => Ok(()),
         }
     }
 
@@ -176,7 +229,7 @@ impl<DB: Backend> Tx<DB> {
         DB::begin(&mut connection, options.isolation, larder.commit_within())?;
         let tx = Self {
             connection: RefCell::new(connection),
-            frames: RefCell::new(vec![Effects::default()]),
+            frames: RefCell::new(vec![Frame::default()]),
             tells_caches: larder.layers().is_some(),
             cursors: Arc::clone(larder.cursors()),
             lookout: Arc::clone(larder.lookout()),
@@ -196,8 +249,14 @@ impl<DB: Backend> Tx<DB> {
 
     /// Marks, commits, and ends the marks: `docs/architecture.md`, "One write".
     fn commit(self, larder: &Larder<DB>, options: TransactionOptions, token: &mut Token) -> Result<()> {
+        if !self.is_doomed()
+            && let Err(error) = self.apply_pending()
+        {
+            self.roll_back();
+            return Err(error);
+        }
         let mut frames = self.frames.take();
-        let effects = frames.pop().unwrap_or_default();
+        let Frame { effects, .. } = frames.pop().unwrap_or_default();
         // Whoever opens and closes transactions by hand in `run` may have left one open: COMMIT would not be one.
         let is_outermost =
             frames.is_empty() && self.with_connection(|connection| Ok(depth::<DB>(connection)))? == Some(1);

@@ -4,7 +4,8 @@ use proc_macro2::TokenTree;
 use syn::{Attribute, Expr, Ident, LitBool, LitInt, LitStr, Token, parse::ParseStream};
 
 use super::{
-    item,
+    item, maintains,
+    maintains::MaintainsAttr,
     near::{self, Given, NearAttrs},
     order, relation,
     relation::RelationAttr,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::errors::Errors;
 
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 12] = [
     "ttl",
     "name",
     "query",
@@ -24,6 +25,7 @@ const OPTIONS: [&str; 11] = [
     "has_one",
     "belongs_to",
     "many_to_many",
+    "maintains",
 ];
 
 /// The struct's attributes.
@@ -38,6 +40,7 @@ pub(crate) struct ModelAttrs {
     pub(crate) uniques: Vec<Unique>,
     pub(crate) indexes: Vec<Index>,
     pub(crate) relations: Vec<RelationAttr>,
+    pub(crate) maintains: Vec<MaintainsAttr>,
     /// Names of relations that could not be parsed, for the stubs.
     pub(crate) broken: Vec<Ident>,
 }
@@ -106,6 +109,10 @@ impl ModelAttrs {
             }
             "index" => {
                 self.indexes.push(item::parenthesized(input, |input| index(option, input))?);
+                Ok(())
+            }
+            "maintains" => {
+                self.maintains.push(item::parenthesized(input, |input| maintains::maintains(option, input))?);
                 Ok(())
             }
             "has_many" | "has_one" | "belongs_to" | "many_to_many" => {
@@ -193,7 +200,7 @@ fn fields(keyword: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
 }
 
 /// The options behind a semicolon.
-fn options(
+pub(super) fn options(
     input: ParseStream<'_>,
     mut each: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
 ) -> syn::Result<()> {

@@ -1,6 +1,6 @@
 use syn::{Ident, Path, ext::IdentExt};
 
-use super::{find_column, near, pattern, relation, source};
+use super::{find_column, maintains, near, pattern, relation, source};
 use crate::{
     ast::Struct,
     attr::{Diesel, FieldAttrs, ModelAttrs},
@@ -32,6 +32,7 @@ pub(crate) fn model<'a>(input: Struct<'a>, source: Source, errors: &mut Errors) 
     let mut patterns = pattern::Patterns::new(input.ident, &fields, primary, errors);
     patterns.declared(&attrs, errors);
     let relations = relation::relations(input.ident, &diesel, attrs.relations, &mut patterns, errors);
+    let upkeeps = maintains::maintains(input.ident, source, attrs.maintains, &mut patterns, errors);
     let patterns = patterns.finish(errors);
     near::near(&attrs.near, attrs.writes.as_ref(), errors);
 
@@ -61,6 +62,7 @@ pub(crate) fn model<'a>(input: Struct<'a>, source: Source, errors: &mut Errors) 
         fields,
         patterns,
         relations,
+        upkeeps,
     };
     (Some(model), broken)
 }

@@ -122,6 +122,12 @@ fn on_backend(model: &Model<'_>, pattern: &Pattern, backend: &Type) -> TokenStre
             ) {
                 #key::matching(keys, statement);
             }
+            fn arrays<'q>(
+                keys: ::std::vec::Vec<Self::Key>,
+                statement: &mut __larder::Statement<'q, #backend>,
+            ) {
+                #key::arrays(keys, statement);
+            }
             fn read<'r, R: __larder::diesel::row::Row<'r, #backend>>(
                 row: &mut __larder::RowReader<'_, R>,
             ) -> __larder::diesel::deserialize::Result<::core::option::Option<Self::Key>> {

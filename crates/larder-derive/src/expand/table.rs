@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Type;
 
-use super::{local, place};
+use super::{local, place, upkeep};
 use crate::{
     attr::OnDelete,
     facts::{Leads, Model},
@@ -35,6 +35,7 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
         }
     });
     let dependents = dependents(model, backend);
+    let upkeeps = upkeep::shown(model, backend);
     let patterns = model.patterns.iter().map(|pattern| &pattern.ident);
 
     quote! {
@@ -44,6 +45,7 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
             type Table = #table::table;
             type Query<'q> = #table::BoxedQuery<'q, #backend>;
             #dependents
+            #upkeeps
             fn query<'q>() -> Self::Query<'q> {
                 __larder::diesel::QueryDsl::into_boxed(#table::table)
             }

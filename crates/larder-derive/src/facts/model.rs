@@ -34,6 +34,7 @@ pub(crate) struct Model<'a> {
     /// The primary key's comes first.
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) relations: Vec<Relation>,
+    pub(crate) upkeeps: Vec<Upkeep>,
 }
 
 pub(crate) struct ModelField<'a> {
@@ -75,6 +76,29 @@ pub(crate) enum Leads {
     Parent { from: usize },
     /// Over the rows of `join`, whose fields `by` hold this row's key and whose fields `to` the target's.
     Through { join: Path, by: Vec<Ident>, to: Vec<Ident>, second: Ident },
+}
+
+/// Columns of another model's rows that the writes of this one keep up to date.
+pub(crate) struct Upkeep {
+    /// The type that stands for it.
+    pub(crate) ident: Ident,
+    pub(crate) target: Path,
+    /// The pattern of the fields that hold the row's key.
+    pub(crate) by: usize,
+    /// The fields that are summed: indexes of [`Model::fields`].
+    pub(crate) factors: Vec<usize>,
+    pub(crate) columns: Vec<Maintained>,
+    pub(crate) insert: bool,
+    /// The column by which it is known that nothing is left, if the row is deleted then.
+    pub(crate) delete: Option<usize>,
+}
+
+/// A maintained column.
+pub(crate) struct Maintained {
+    /// The other model's field.
+    pub(crate) field: Ident,
+    /// The factors whose product is summed, by their places in [`Upkeep::factors`]; `None` of a count.
+    pub(crate) sum: Option<Vec<usize>>,
 }
 
 impl<'a> Model<'a> {

@@ -47,6 +47,7 @@ fn a_model_with_everything() {
             #[larder(has_one(parcel: Parcel, foreign_key = (shop, order_number), on_delete = set_null))]
             #[larder(belongs_to(before: Order, foreign_key = (shop, before)))]
             #[larder(many_to_many(tags: Tag, through = Tagging, foreign_key = (shop, order_number)))]
+            #[larder(maintains(crate::Shop: n_orders = count, numbers = sum(number * weight); by = shop, insert, delete))]
             pub(crate) struct Order {
                 shop: i32,
                 number: i64,
@@ -54,6 +55,7 @@ fn a_model_with_everything() {
                 status: Status,
                 invoice: Option<String>,
                 before: Option<i64>,
+                weight: Option<i32>,
                 #[diesel(column_name = placed)]
                 placed_at: NaiveDateTime,
                 #[diesel(embed)]

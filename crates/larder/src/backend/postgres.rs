@@ -9,10 +9,10 @@ use diesel::{
     result::QueryResult,
     row::Row,
     serialize::ToSql,
-    sql_types::{Array, BigInt, HasSqlType, SqlType, Text, is_nullable::NotNull},
+    sql_types::{Array, BigInt, HasSqlType, Nullable, SqlType, Text, is_nullable::NotNull},
 };
 
-use super::{Backend, BindValues, InsertRows, Isolation, Outbox, limit, unwrap_rows};
+use super::{Backend, BindChanges, BindValues, InsertRows, Isolation, Outbox, limit, unwrap_rows};
 use crate::{
     outbox,
     row::{Built, FromRow},
@@ -93,6 +93,10 @@ impl Backend for Pg {
         row.get_value::<BigInt, i64, usize>(at)
     }
 
+    fn read_text<'r>(row: &impl Row<'r, Self>, at: usize) -> deserialize::Result<Option<String>> {
+        row.get_value::<Nullable<Text>, Option<String>, usize>(at)
+    }
+
     fn load<T: FromRow<Self> + 'static>(
         connection: &mut PgConnection,
         statement: Statement<'_, Self>,
@@ -134,6 +138,21 @@ where
         ST: 'q,
     {
         statement.bind::<ST, T>(value);
+    }
+}
+
+impl<ST, T> BindChanges<ST, T> for Pg
+where
+    ST: SqlType<IsNull = NotNull>,
+    T: ToSql<ST, Pg> + Debug,
+    Pg: HasSqlType<ST> + HasSqlType<Array<Nullable<ST>>>,
+{
+    fn changes<'q>(values: Vec<Option<T>>, statement: &mut Statement<'q, Self>)
+    where
+        T: 'q,
+        ST: 'q,
+    {
+        statement.bind::<Array<Nullable<ST>>, Vec<Option<T>>>(values);
     }
 }
 

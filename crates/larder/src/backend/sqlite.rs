@@ -8,7 +8,7 @@ use diesel::{
     result::QueryResult,
     row::Row,
     serialize::ToSql,
-    sql_types::{BigInt, HasSqlType, SqlType, is_nullable::NotNull},
+    sql_types::{BigInt, HasSqlType, Nullable, SqlType, Text, is_nullable::NotNull},
     sqlite::Sqlite,
 };
 
@@ -61,6 +61,10 @@ impl Backend for Sqlite {
 
     fn read_count<'r>(row: &impl Row<'r, Self>, at: usize) -> deserialize::Result<i64> {
         row.get_value::<BigInt, i64, usize>(at)
+    }
+
+    fn read_text<'r>(row: &impl Row<'r, Self>, at: usize) -> deserialize::Result<Option<String>> {
+        row.get_value::<Nullable<Text>, Option<String>, usize>(at)
     }
 
     fn load<T: FromRow<Self> + 'static>(

@@ -1,6 +1,6 @@
 //! Rows that the database deletes or changes because others are deleted.
 
-use std::collections::HashSet;
+use std::{any::TypeId, collections::HashSet};
 
 use super::{Tx, lock_rows};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     payload,
     relation::Link,
     store::CellKey,
+    upkeep::Happened,
 };
 
 /// Rows about to be deleted, and the transaction in which that happens.
@@ -36,15 +37,16 @@ impl<DB: Backend, E: Entity> Dependents<'_, DB, E> {
     where
         L: Link<From: Pattern<Entity = E, Key = E::Key>, To: PatternOn<DB>>,
     {
-        let rows = self.touch::<L>()?;
-        let keys: Vec<_> = rows
-            .iter()
-            .map(Entity::key)
-            .filter(|key| self.going.insert(payload::cell_key::<<<L::To as Pattern>::Entity as Table<DB>>::ByKey>(key)))
-            .collect();
-        if keys.is_empty() {
+        let mut rows = self.touch::<L>()?;
+        let mut goes_now = |row: &<L::To as Pattern>::Entity| {
+            self.going.insert(payload::cell_key::<<<L::To as Pattern>::Entity as Table<DB>>::ByKey>(&row.key()))
+        };
+        rows.retain(|row| goes_now(row));
+        if rows.is_empty() {
             return Ok(());
         }
+        self.tx.maintain(&Happened::Deleted(&rows));
+        let keys: Vec<_> = rows.iter().map(Entity::key).collect();
         <<L::To as Pattern>::Entity as Table<DB>>::dependents(&mut Dependents {
             tx: self.tx,
             keys: &keys,
@@ -60,7 +62,9 @@ impl<DB: Backend, E: Entity> Dependents<'_, DB, E> {
     where
         L: Link<From: Pattern<Entity = E, Key = E::Key>, To: PatternOn<DB>>,
     {
-        self.touch::<L>().map(drop)
+        let rows = self.touch::<L>()?;
+        self.tx.maintain(&Happened::Released(&rows, TypeId::of::<L::To>()));
+        Ok(())
     }
 
     fn touch<L>(&self) -> Result<Vec<<L::To as Pattern>::Entity>>

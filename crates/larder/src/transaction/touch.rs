@@ -13,6 +13,7 @@ use crate::{
     row::{SelectList, WholeRow},
     session::Access,
     statement::Statement,
+    upkeep::Happened,
 };
 
 impl<DB: Backend> Tx<DB> {
@@ -34,6 +35,7 @@ impl<DB: Backend> Tx<DB> {
                 effects.touched(row);
             }
         });
+        self.maintain(&Happened::Touched(&rows));
         Ok(())
     }
 
@@ -87,6 +89,7 @@ impl<DB: Backend> Tx<DB> {
                 effects.touched(row);
             }
         });
+        self.maintain(&Happened::Touched(&rows));
         Ok(())
     }
 

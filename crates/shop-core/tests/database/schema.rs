@@ -7,7 +7,7 @@ use diesel_migrations::MigrationHarness;
 use shop_core::{MIGRATIONS, migrate};
 use tests::{Database, EMPTY, SHOP};
 
-/// Every table, column, constraint, index, function, trigger and comment of the schema `public`, one a line.
+/// Every table, view, column, constraint, index, function, trigger and comment of the schema `public`, one a line.
 const CATALOGUE: &str = r"
     WITH ours AS (
         SELECT oid, relname, relkind FROM pg_class
@@ -22,6 +22,8 @@ const CATALOGUE: &str = r"
     UNION ALL
     SELECT format('constraint %s %s %s', relname, conname, pg_get_constraintdef(pg_constraint.oid))
     FROM ours JOIN pg_constraint ON conrelid = ours.oid
+    UNION ALL
+    SELECT format('view %s %s', relname, pg_get_viewdef(oid)) FROM ours WHERE relkind IN ('v', 'm')
     UNION ALL
     SELECT pg_get_indexdef(indexrelid) FROM ours JOIN pg_index ON indrelid = oid
     UNION ALL

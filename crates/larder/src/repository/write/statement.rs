@@ -12,10 +12,11 @@ use crate::{
     row::{FromRow, RowReader, SelectList, WholeRow},
     statement::{Fragment, Statement, mark},
     transaction::{Tx, delete_dependents, lock_rows},
+    upkeep::Happened,
 };
 
 /// The rows of the last statement, with what they were before it.
-type Changes<E> = Vec<(Option<E>, Option<E>)>;
+pub(crate) type Changes<E> = Vec<(Option<E>, Option<E>)>;
 
 pub(super) fn changes_nothing<DB: Backend>(changes: &impl QueryFragment<DB>) -> Result<bool> {
     Ok(changes.is_noop(&DB::default())?)
@@ -25,7 +26,7 @@ pub(super) fn match_key<'q, DB: Backend, E: Table<DB>>(key: &E::Key, statement: 
     E::ByKey::matching(vec![key.clone()], statement);
 }
 
-pub(super) fn push_columns<DB: Backend, E: Table<DB>>(statement: &mut Statement<'_, DB>) {
+pub(crate) fn push_columns<DB: Backend, E: Table<DB>>(statement: &mut Statement<'_, DB>) {
     let mut list = SelectList::new();
     E::columns(&mut list);
     statement.separated(", ", list.items, |statement, item| {
@@ -34,7 +35,7 @@ pub(super) fn push_columns<DB: Backend, E: Table<DB>>(statement: &mut Statement<
 }
 
 /// The beginning of a statement that changes rows of `E`, and whose changes the caches are told of.
-pub(super) fn write_of<'q, DB: Backend, E: Table<DB>>(tx: &Tx<DB>) -> Statement<'q, DB> {
+pub(crate) fn write_of<'q, DB: Backend, E: Table<DB>>(tx: &Tx<DB>) -> Statement<'q, DB> {
     let mut statement = Statement::new();
     if DB::IS_WATCHED && tx.tells_caches() {
         statement.sql(mark(E::cells_name()));
@@ -56,7 +57,7 @@ fn load_rows<DB: Backend, E: Table<DB>>(
 }
 
 /// Takes down what a statement has changed, and gives the new rows.
-pub(super) fn register<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, changes: &Changes<E>) {
+pub(crate) fn register<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, changes: &Changes<E>) {
     // What a row was, and what it is, may stand apart.
     let (n_old, n_new) = changes.iter().fold((0, 0), |(n_old, n_new), (old, new)| {
         (n_old + u64::from(old.is_some()), n_new + u64::from(new.is_some()))
@@ -67,6 +68,11 @@ pub(super) fn register<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, changes: &Changes
             effects.changed(old.as_ref(), new.as_ref());
         }
     });
+    tx.inserted::<E>(|| {
+        let inserted = changes.iter().filter(|(old, _)| old.is_none());
+        inserted.filter_map(|(_, new)| Some(new.as_ref()?.key())).collect()
+    });
+    tx.maintain(&Happened::Changed(changes));
 }
 
 /// What becomes of a row whose primary key is there already.
@@ -226,12 +232,17 @@ pub(super) fn delete_rows<'q, DB: Backend, E: Table<DB>>(
         return delete_matching(tx, condition);
     }
     // The rows are locked first, so that no new dependent can come between looking for them and the deletion.
-    let keys: Vec<E::Key> = lock_rows::<DB, E>(tx, DB::FOR_DELETE, condition)?.iter().map(E::key).collect();
+    let rows = lock_rows::<DB, E>(tx, DB::FOR_DELETE, condition)?;
+    let keys: Vec<E::Key> = rows.iter().map(E::key).collect();
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     delete_dependents::<DB, E>(tx, &keys)?;
     let chunk = load::chunk_of::<DB, E::ByKey>(0);
+    if keys.len() > chunk {
+        // What a statement deletes may take along what the next one would have returned.
+        tx.maintain(&Happened::Touched(&rows));
+    }
     all_or_none(tx, keys.len() > chunk, |tx| {
         let mut deleted = Vec::with_capacity(keys.len());
         for keys in keys.chunks(chunk) {
