@@ -84,7 +84,7 @@ type Read = fn(&Larder<Pg>, &User, &Order);
 #[test]
 fn a_copy_whose_cell_will_soon_expire_is_refreshed_with_it() {
     let lists: Read = |larder, ada, order| {
-        assert_eq!(Order::repository(larder).list_by_user_id(ada.id).load().unwrap(), [order.clone()])
+        assert_eq!(Order::repository(larder).list_by_user_id(ada.id).load().unwrap(), std::slice::from_ref(order))
     };
     let reads: [(Read, Read); 4] = [
         (|_, _, _| (), |larder, ada, _| assert_eq!(User::repository(larder).get(ada.id).unwrap(), *ada)),
