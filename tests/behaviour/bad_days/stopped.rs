@@ -26,7 +26,7 @@ const STOP: Duration = Duration::from_secs(2);
 const URL: &str = "LARDER_STOPPED_URL";
 
 /// Uses the only connection until it is told on its input to give it back, and waits for it meanwhile.
-#[expect(clippy::print_stdout, reason = "what the process says, the test reads")]
+#[expect(clippy::print_stdout, reason = "it tells whoever has started it")]
 fn wait_for_a_connection(url: &str) {
     let builder = Pool::builder().max_size(1).test_on_check_out(false);
     let pool = builder.build(ConnectionManager::<PgConnection>::new(url)).unwrap();
