@@ -145,8 +145,8 @@ pub mod __private {
         key::{Key, KeyField, KeyPart},
         models::VisitPatterns,
         near::Near,
-        place::Listed,
         patience::Patience,
+        place::Listed,
         queries::KeyOf,
         relation::{
             All, Arity, Count, Counted, Leads, Link, Many, Maybe, One, Ordering, Rel, Relation, StartsFrom, Term,

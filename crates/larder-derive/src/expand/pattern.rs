@@ -146,9 +146,10 @@ fn places(model: &Model<'_>, pattern: &Pattern) -> Option<TokenStream> {
         quote_spanned!(place(field.ty)=> ::core::clone::Clone::clone(&#row.#ident))
     }));
     let bindings = nested(bound.iter().map(ToTokens::to_token_stream));
-    let encode = fields.iter().zip(&bound).map(|(field, bound)| {
-        coding::encode(field.ty, field.serde.as_ref(), bound.to_token_stream())
-    });
+    let encode = fields
+        .iter()
+        .zip(&bound)
+        .map(|(field, bound)| coding::encode(field.ty, field.serde.as_ref(), bound.to_token_stream()));
     let decode = nested(fields.iter().map(|field| coding::decode(field.ty, field.serde.as_ref())));
     let form = fields.iter().map(|field| coding::fingerprint(field.ty, field.serde.as_ref()));
     Some(quote! {

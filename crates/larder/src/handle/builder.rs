@@ -290,7 +290,8 @@ impl<DB: Backend> Builder<DB> {
         let connections = Connections::new(self.pool, self.wait_for_connection);
         let announces = self.announces;
         let cursors = Arc::new(CursorKey::new(self.cursor_key));
-        let inner = Inner { connections, layers, times, policy, announces, memos, loaders, refreshes, cursors, lookout };
+        let inner =
+            Inner { connections, layers, times, policy, announces, memos, loaders, refreshes, cursors, lookout };
         Larder { inner: Arc::new(inner) }
     }
 }

@@ -60,7 +60,12 @@ impl<P: Listed> After<P> {
     }
 
     /// Up to `n` rows behind this one, of those that a cell holds: `None` if the database may have others.
-    pub(crate) fn rows<'r>(&self, rows: &'r [Arc<P::Entity>], is_whole: bool, n: usize) -> Option<&'r [Arc<P::Entity>]> {
+    pub(crate) fn rows<'r>(
+        &self,
+        rows: &'r [Arc<P::Entity>],
+        is_whole: bool,
+        n: usize,
+    ) -> Option<&'r [Arc<P::Entity>]> {
         let behind = &rows[self.index(rows)? + 1..];
         (is_whole || behind.len() >= n).then(|| &behind[..behind.len().min(n)])
     }

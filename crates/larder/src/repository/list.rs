@@ -74,10 +74,7 @@ where
 
     /// Orders by other columns than the pattern does: `orders::total_amount.desc()`. Such a list comes from the database each
     /// time.
-    pub fn order(
-        self,
-        order: impl IntoOrder<<S::Entity as Table<DB>>::Table>,
-    ) -> List<'s, DB, S, P, InAnotherOrder> {
+    pub fn order(self, order: impl IntoOrder<<S::Entity as Table<DB>>::Table>) -> List<'s, DB, S, P, InAnotherOrder> {
         let Self { source, shape, key, limit, .. } = self;
         List { source, shape, key, limit, order: Some(order.terms()), pattern: PhantomData }
     }
