@@ -17,6 +17,7 @@ mod materialized;
 mod near;
 mod outbox;
 mod outside;
+mod pages;
 mod patience;
 mod queries;
 mod raw;

@@ -13,6 +13,8 @@ mod composite;
 mod modules;
 #[path = "pass/one.rs"]
 mod one;
+#[path = "pass/pages.rs"]
+mod pages;
 #[path = "pass/references.rs"]
 mod references;
 #[path = "pass/shop.rs"]

@@ -19,7 +19,7 @@ pub(crate) use self::{
 pub use self::{aside::Aside, dependency::KeyOf, rows::CachedRows};
 use self::{
     form::{Form, Parameters},
-    slot::Slot,
+    slot::{Settings, Slot},
 };
 use crate::{
     backend::Backend,
@@ -34,6 +34,7 @@ use crate::{
 
 /// What the keys of results begin with.
 const KIND: &str = "query";
+const KIND_OF_ROWS: &str = "rows";
 
 /// The result of a query of any kind, kept by a name and parameters. [`Larder::query`](crate::Larder::query) makes it.
 ///
@@ -65,26 +66,38 @@ const KIND: &str = "query";
 pub struct CachedQuery<'s, DB: Backend> {
     access: Access<'s, DB>,
     name: &'s str,
+    /// The model whose rows it gives, or nothing: names of queries of models are theirs.
+    of: &'static str,
     parameters: Parameters,
-    ttl: Option<Duration>,
+    settings: Settings,
+    /// In the order of their keys, whatever order they are told in.
     depends_on: Vec<CellKey>,
 }
 
 impl<DB: Backend> fmt::Debug for CachedQuery<'_, DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CachedQuery").field("name", &self.name).field("ttl", &self.ttl).finish_non_exhaustive()
+        f.debug_struct("CachedQuery")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
 impl<'s, DB: Backend> CachedQuery<'s, DB> {
     pub(crate) fn new(access: Access<'s, DB>, name: &'s str) -> Self {
-        Self { access, name, parameters: form::digest(&()), ttl: None, depends_on: Vec::new() }
+        let (parameters, settings) = (form::digest(&()), Settings::default());
+        Self { access, name, of: "", parameters, settings, depends_on: Vec::new() }
+    }
+
+    /// The same, of a model that has its own names, and is read from where it says.
+    pub(crate) fn of<E: Entity>(self) -> Self {
+        Self { access: self.access.reading_as::<E>(), of: E::cells_name(), ..self }
     }
 
     /// What the result differs by: a value or a tuple of all that goes into the query. Defaults to nothing.
     ///
     /// Only a digest of them stands in the key, so what they are is not seen in the store. One whose `serde` implementation fails makes the
-    /// query run each time.
+    /// query run each time; so, among processes, does a `HashMap` or `HashSet`, since each has an order of its own.
     pub fn params(mut self, parameters: &impl Serialize) -> Self {
         self.parameters = form::digest(parameters);
         self
@@ -94,11 +107,30 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     ///
     /// It is not kept for longer than the rows and lists that it depends on, whose models have times to live of their own.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.settings.ttl = Some(ttl);
+        self
+    }
+
+    /// The version of the result's form. Defaults to 0.
+    ///
+    /// A result is read by its fields' names: one that an earlier release has stored and that can't be read as the type is computed anew. One that *can*
+    /// be read, since only an optional field has come or a meaning has changed, is served for its time to live unless the version is another one.
+    pub fn version(mut self, version: u32) -> Self {
+        self.settings.version = version;
+        self
+    }
+
+    /// How long the query may take for its result to be stored, and others keep off. Defaults to 30 seconds.
+    ///
+    /// If the process that runs it dies, others wait for two seconds before they run it too, for that long.
+    pub fn may_take(mut self, time: Duration) -> Self {
+        self.settings.lease = time;
         self
     }
 
     /// The result changes with any row of this model.
+    ///
+    /// Of a table's columns that a model leaves out, what is written past larder does not count: triggers and the log compare those that it has.
     pub fn depends_on<E: Entity>(self) -> Self {
         self.depends_on_cell(payload::table_key(E::cells_name()))
     }
@@ -122,8 +154,8 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     }
 
     fn depends_on_cell(mut self, cell: CellKey) -> Self {
-        if !self.depends_on.contains(&cell) {
-            self.depends_on.push(cell);
+        if let Err(at) = self.depends_on.binary_search(&cell) {
+            self.depends_on.insert(at, cell);
         }
         self
     }
@@ -132,7 +164,8 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     ///
     /// `query` only reads; it may be several statements. One thread of all processes runs it, while others that ask for the same wait:
     /// those of this process for up to 30 s, those of others for up to 2 s, after which they run it too. While something that it depends on is being
-    /// written, and in a transaction, it is run each time and nothing is stored.
+    /// written or loaded, and in a transaction, it is run each time and nothing is stored; so it is for a result with an `Option` right in an `Option`,
+    /// which the form does not tell apart. A scope's [patience](crate::Patience) does not bound the wait. `query` must not ask for its own result.
     ///
     /// Costs one round trip if the result is stored. If not, three more: for stamps that nobody has put yet, for the lease, and to store it;
     /// and the query.
@@ -173,8 +206,8 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     ///
     /// `T` is what [`load`](Self::load) gives. Whether it was done; where the store fails, `tracing` and the event handler are told.
     pub fn forget<T>(self) -> bool {
-        let (Some(layers), Some(digest)) = (self.access.layers(), &self.parameters) else { return true };
-        layers.settle(&[&form::key::<T>(KIND, self.name, digest, &self.depends_on)])
+        let (Some(layers), Some(key)) = (self.access.layers(), self.key::<T>()) else { return true };
+        layers.settle(&[&key])
     }
 
     /// The place of the result in the store.
@@ -186,9 +219,17 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
         if access.asked_of_queries() == Consistency::Database {
             return Err(Bypass::Asked);
         }
-        let digest = self.parameters.as_ref().ok_or(Bypass::Failed)?;
+        let key = self.key::<T>().ok_or(Bypass::Failed)?;
         let figures = &access.lookout().figures.queries;
-        let key = form::key::<T>(KIND, self.name, digest, &self.depends_on);
-        Ok(Slot { layers, figures, key, depends_on: &self.depends_on, ttl: self.ttl })
+        Ok(Slot { layers, figures, key, depends_on: &self.depends_on, settings: self.settings })
+    }
+
+    fn key<T>(&self) -> Option<CellKey> {
+        let form = (self.settings.version, &self.depends_on[..]);
+        let digest = self.parameters.as_ref()?;
+        Some(match self.of {
+            "" => form::key::<T>(KIND, self.name, digest, form),
+            of => form::key::<T>(KIND_OF_ROWS, &format!("{of}:{}", self.name), digest, form),
+        })
     }
 }

@@ -254,6 +254,11 @@ impl<'s, DB: Backend> Access<'s, DB> {
         self.terms.map_or(asked, |terms| asked.max(terms.least(near, E::NEAR)))
     }
 
+    /// The same, reading from where the model says, if nothing else was asked for.
+    pub(crate) fn reading_as<E: Entity>(self) -> Self {
+        Self { reading: self.reading.or(E::READS), ..self }
+    }
+
     /// Where results of queries are taken from, which are never near. To be asked at the beginning.
     pub(crate) fn asked_of_queries(self) -> Consistency {
         let asked = self.reading.unwrap_or(Consistency::Shared);

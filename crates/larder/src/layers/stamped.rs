@@ -15,9 +15,6 @@ use crate::{
 /// How long a stamp is kept that was put where there was no value: longer than nearly all that depends on it.
 const STAMP_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a lease on a value lasts that somebody computes: longer than nearly all queries take.
-const LEASE: Duration = Duration::from_secs(30);
-
 /// What the store knows of such a value.
 #[derive(Debug)]
 pub(crate) enum Dependent {
@@ -103,9 +100,14 @@ impl Layers {
     }
 
     /// Takes the lease on such a value, for the sake of those who would compute it too: its truth hangs on the stamps.
-    pub(crate) fn lease_dependent(&self, key: &CellKey, vacancy: Vacancy) -> Result<Option<(Lease, Crew<'_>)>, ()> {
+    pub(crate) fn lease_dependent(
+        &self,
+        key: &CellKey,
+        vacancy: Vacancy,
+        ttl: Duration,
+    ) -> Result<Option<(Lease, Crew<'_>)>, ()> {
         let asking = self.flights.ask([key]);
-        let leases = self.store.lease(&[(key, vacancy)], LEASE).map_err(|error| self.failed("lease", &error))?;
+        let leases = self.store.lease(&[(key, vacancy)], ttl).map_err(|error| self.failed("lease", &error))?;
         let lease = leases.into_iter().next().flatten();
         let crew = asking.answered([lease.map(|lease| lease.token)]);
         Ok(lease.map(|lease| (lease, crew)))
@@ -129,7 +131,7 @@ impl Layers {
 
     /// Gives a lease back, so that nobody waits for what won't come.
     pub(crate) fn give_back(&self, key: &CellKey, lease: Lease) {
-        // A value that is too short for its stamps is good for nobody, and gives way. The caller may be unwinding: no place to stop at.
+        // A value of no bytes is good for nobody, and gives way. The caller may be unwinding: no place to stop at.
         let nothing = Fill { key, lease, value: Bytes::new(), ttl: Duration::from_millis(1) };
         let _ = self.store.fill(&[nothing]).map_err(|error| self.failed("fill", &error));
     }
@@ -144,28 +146,43 @@ impl Layers {
         let nonce = Nonce::fresh();
         let begun = self.store.begin(nonce, &[key], self.times.hold, Recall::Announced);
         begun.inspect_err(|error| self.failed("begin", error))?;
-        // What panics may have been written, as may what fails: the marker goes on until it expires, and then there is nothing.
-        let written = write();
-        let ending = match &written {
-            Ok((_, Some(bytes))) => Ending::Value { value: bytes.clone().into(), ttl: self.ttl(ttl, false) },
-            Ok((_, None)) | Err(_) => Ending::Emptied,
+        // What fails or panics may have been written, or may yet be: the marker goes on until it expires.
+        let (value, bytes) = write()?;
+        let ending = match bytes {
+            Some(bytes) => Ending::Value { value: bytes.into(), ttl: self.ttl(ttl, false) },
+            None => Ending::Emptied,
         };
         if let Err(error) = self.store.finish(nonce, &[(key, ending)]) {
             self.failed("finish", &error);
         }
-        written.map(|(value, _)| value)
+        Ok(value)
     }
 
     fn put(&self, fill: Fill<'_>) -> Result<bool, ()> {
+        let key = fill.key;
         reach(Point::BeforeFill);
-        let filled = self.store.fill(&[fill]).map_err(|error| self.failed("fill", &error));
+        let filled = self.store.fill(&[fill]);
         reach(Point::AfterFill);
-        Ok(filled?.first() == Some(&true))
+        match filled {
+            Ok(filled) => Ok(filled.first() == Some(&true)),
+            Err(error) => {
+                self.failed("fill", &error);
+                // The lease would keep others waiting. To empty the place is right whatever has become of the value.
+                if !error.is_not_asked() {
+                    let _ = self.store.settle(None, &[key]);
+                }
+                Err(())
+            }
+        }
     }
 }
 
 /// The value behind the stamps that it depends on, if they are these.
 fn value_under(bytes: &Bytes, stamps: &[Option<Nonce>]) -> Option<Bytes> {
+    // What was given back.
+    if bytes.is_empty() {
+        return None;
+    }
     let (recorded, _) = bytes.split_at_checked(stamps.len() * 16)?;
     let is_same = |(recorded, stamp): (&[u8], &Option<Nonce>)| {
         stamp.as_ref().is_some_and(|stamp| stamp.as_bytes()[..] == *recorded)
@@ -186,7 +203,7 @@ mod tests {
             assert_eq!(value_under(&bytes, &stamps), None);
         }
         assert_eq!(value_under(&bytes.slice(..31), &[Some(one), Some(two)]), None);
-        assert_eq!(value_under(&Bytes::new(), &[Some(one)]), None);
+        assert_eq!((value_under(&Bytes::new(), &[Some(one)]), value_under(&Bytes::new(), &[])), (None, None));
         assert_eq!(value_under(&Bytes::from_static(b"of nothing"), &[]), Some(Bytes::from_static(b"of nothing")));
     }
 }

@@ -11,7 +11,7 @@ use diesel::{
 
 use super::{
     form::{self, Form},
-    slot::{self, Slot},
+    slot::{self, Settings, Slot},
 };
 use crate::{
     backend::Backend,
@@ -75,7 +75,7 @@ where
         let row = rows.into_iter().next();
         Ok(row.ok_or(diesel::result::Error::NotFound)?.value)
     };
-    let figures = &access.lookout().figures.queries;
+    let (access, figures) = (access.reading_as::<P::Entity>(), &access.lookout().figures.queries);
     let why = match access.layers().filter(|layers| !layers.is_store_spared()) {
         None => access.bypass(),
         Some(_) if access.asked_of_queries() == Consistency::Database => Bypass::Asked,
@@ -83,7 +83,8 @@ where
             let cell = payload::cell_key::<P>(key);
             let name = format!("{}:{}:{}:{}", P::Entity::cells_name(), P::NAME, aggregate.sql(), C::NAME);
             let key = form::key_of(KIND, &name, &form::digest_of(cell.as_bytes()), T::FINGERPRINT);
-            let slot = Slot { layers, figures, key, depends_on: &[cell], ttl: P::Entity::TTL };
+            let settings = Settings { ttl: P::Entity::TTL, ..Settings::default() };
+            let slot = Slot { layers, figures, key, depends_on: &[cell], settings };
             return slot.load(Form::CODEC, select);
         }
     };

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     form::{self, Form},
-    slot::{self, Slot},
+    slot::{self, Settings, Slot},
 };
 use crate::{
     backend::Backend,
@@ -43,20 +43,20 @@ const KIND: &str = "aside";
 pub struct Aside<'l, DB: Backend, K, T> {
     larder: &'l Larder<DB>,
     name: &'l str,
-    ttl: Option<Duration>,
+    settings: Settings,
     types: PhantomData<fn(&K) -> T>,
 }
 
 impl<DB: Backend, K, T> Clone for Aside<'_, DB, K, T> {
     fn clone(&self) -> Self {
-        let Self { larder, name, ttl, types } = *self;
-        Self { larder, name, ttl, types }
+        let Self { larder, name, settings, types } = *self;
+        Self { larder, name, settings, types }
     }
 }
 
 impl<DB: Backend, K, T> fmt::Debug for Aside<'_, DB, K, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aside").field("name", &self.name).field("ttl", &self.ttl).finish_non_exhaustive()
+        f.debug_struct("Aside").field("name", &self.name).field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -67,13 +67,27 @@ where
     T: Serialize + DeserializeOwned,
 {
     pub(crate) fn new(larder: &'l Larder<DB>, name: &'l str) -> Self {
-        Self { larder, name, ttl: None, types: PhantomData }
+        Self { larder, name, settings: Settings::default(), types: PhantomData }
     }
 
     /// How long a value is kept, less up to a tenth. Defaults to the handle's [`ttl`](crate::Builder::ttl).
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.settings.ttl = Some(ttl);
+        self
+    }
+
+    /// The version of the values' form, as [`CachedQuery::version`](super::CachedQuery::version). Defaults to 0.
+    #[must_use]
+    pub fn version(mut self, version: u32) -> Self {
+        self.settings.version = version;
+        self
+    }
+
+    /// How long it may take to compute a value, as [`CachedQuery::may_take`](super::CachedQuery::may_take). Defaults to 30 seconds.
+    #[must_use]
+    pub fn may_take(mut self, time: Duration) -> Self {
+        self.settings.lease = time;
         self
     }
 
@@ -103,25 +117,29 @@ where
     /// and not alone, wants [`update`](Self::update).
     ///
     /// # Errors
-    /// [`Error::Store`] if the store fails: the old value is not served for the time for which writes are held (15 s), and may be after it.
+    /// [`Error::Store`] if the store fails: the old value may then be served, at once or after a while. [`Error::Other`] if the key or the
+    /// value can't be written.
     pub fn put(&self, key: &K, value: &T) -> Result<()> {
-        let form = Form::SERDE;
-        self.update(key, || Ok((form.write)(value).and_then(|bytes| (form.read)(&bytes)))).map(|_: Option<T>| ())
+        let Some(layers) = self.larder.layers() else { return Ok(()) };
+        let key = self.key(key).ok_or_else(|| Error::other("the key can't be written"))?;
+        let bytes = (Form::SERDE.write)(value).ok_or_else(|| Error::other("the value can't be written"))?;
+        layers.write_aside(&key, self.settings.ttl, || Ok(((), Some(bytes))))
     }
 
     /// Writes a value wherever it has its home, and stores what was written: as larder's own writes are done.
     ///
     /// While `write` runs nobody is served a stored value of the key, and nobody stores one; where several write at the same time, none
-    /// is stored. `None` empties the place. If `write` fails the place is emptied too, since it may have been done. It should not take longer
-    /// than writes are held (15 s), or others may store what was there before. Where the value's home lets two write at once, and Redis is
-    /// restarted between them while one of them dies, the older value may stay for its `ttl`. Two round trips.
+    /// is stored. `None` empties the place. If `write` fails, which may have been done or may yet be, nobody is served or stores one for as long
+    /// as writes are held (15 s). It should not take longer than that, or others may store what was there before. Where the value's home lets two write at once, and Redis is
+    /// restarted between them while one of them dies, the older value may stay for its `ttl`. In a transaction of larder's
+    /// it is no part of that: what is rolled back stays stored. Two round trips.
     ///
     /// # Errors
     /// [`Error::Store`] if the store could not be told before `write`, which is not called then. Those of `write`.
     pub fn update(&self, key: &K, write: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
         let Some(layers) = self.larder.layers() else { return write() };
         let key = self.key(key).ok_or_else(|| Error::other("the key can't be written"))?;
-        layers.write_aside(&key, self.ttl, || {
+        layers.write_aside(&key, self.settings.ttl, || {
             let value = write()?;
             let bytes = value.as_ref().and_then(Form::SERDE.write);
             Ok((value, bytes))
@@ -137,7 +155,7 @@ where
     }
 
     fn key(&self, key: &K) -> Option<CellKey> {
-        Some(form::key::<T>(KIND, self.name, &form::digest(key)?, &[]))
+        Some(form::key::<T>(KIND, self.name, &form::digest(key)?, (self.settings.version, &[])))
     }
 
     fn slot(&self, key: &K) -> Result<Slot<'l, 'static>, Bypass> {
@@ -146,6 +164,12 @@ where
             return Err(Bypass::Failed);
         }
         let key = self.key(key).ok_or(Bypass::Failed)?;
-        Ok(Slot { layers, figures: &self.larder.lookout().figures.asides, key, depends_on: &[], ttl: self.ttl })
+        Ok(Slot {
+            layers,
+            figures: &self.larder.lookout().figures.asides,
+            key,
+            depends_on: &[],
+            settings: self.settings,
+        })
     }
 }

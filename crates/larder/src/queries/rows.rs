@@ -43,7 +43,7 @@ where
     <S::Entity as Entity>::Key: Serialize + DeserializeOwned,
 {
     pub(crate) fn new(repository: &'r Repository<'s, DB, S>, access: Access<'r, DB>, name: &'r str) -> Self {
-        Self { query: CachedQuery::new(access, name), repository, is_told: false }
+        Self { query: CachedQuery::new(access, name).of::<S::Entity>(), repository, is_told: false }
     }
 
     /// As [`CachedQuery::params`].

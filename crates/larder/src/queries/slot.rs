@@ -23,13 +23,31 @@ const LONGEST_POLL: Duration = Duration::from_millis(50);
 /// After so many others have come to nothing, the value is computed in any case.
 const ROUNDS: usize = 16;
 
+/// After so many turns of others whose values were overtaken by writes, one's own is taken without storing it.
+const TURNS: usize = 3;
+
+/// What the user says of a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) ttl: Option<Duration>,
+    pub(super) version: u32,
+    /// How long it may take to compute.
+    pub(super) lease: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { ttl: None, version: 0, lease: Duration::from_secs(30) }
+    }
+}
+
 /// The place of a value, and what it depends on.
 pub(super) struct Slot<'l, 'd> {
     pub(super) layers: &'l Layers,
     pub(super) figures: &'l ModelFigures,
     pub(super) key: CellKey,
     pub(super) depends_on: &'d [CellKey],
-    pub(super) ttl: Option<Duration>,
+    pub(super) settings: Settings,
 }
 
 impl<'l> Slot<'l, '_> {
@@ -49,7 +67,7 @@ impl<'l> Slot<'l, '_> {
             Looked::PassedBy(why) => passed_by(self.figures, why, compute),
             Looked::Turn(turn) => {
                 let value = timed(self.figures, compute)?;
-                turn.end(self.figures, (form.write)(&value), self.ttl);
+                turn.end(self.figures, (form.write)(&value), self.settings.ttl);
                 Ok(value)
             }
         }
@@ -57,7 +75,8 @@ impl<'l> Slot<'l, '_> {
 
     /// Looks for the value, and waits while others compute it.
     fn look<T>(&self, form: Form<T>) -> Looked<'l, T> {
-        let Self { layers, figures, key, depends_on, .. } = self;
+        let Self { layers, figures, key, depends_on, settings } = self;
+        let (mut was_refused, mut n_turns) = (false, 0);
         let (begun, mut poll, mut n_polls, mut n_rounds) = (Instant::now(), Duration::from_millis(1), 0, 0);
         while n_rounds < ROUNDS && begun.elapsed() < PATIENCE {
             n_rounds += 1;
@@ -68,13 +87,17 @@ impl<'l> Slot<'l, '_> {
                         return Looked::Value(value);
                     }
                     figures.corrupt.one();
-                    layers.discard(&[key]);
+                    if layers.discard(&[key]).is_none() {
+                        break;
+                    }
                 }
+                // There are no leases to be had.
+                Dependent::Lacking(..) if was_refused => break,
                 Dependent::Lacking(vacancy, found) => {
                     let Some(stamps) = layers.stamps(depends_on, found) else {
                         return Looked::PassedBy(Bypass::InDoubt);
                     };
-                    match layers.lease_dependent(key, vacancy) {
+                    match layers.lease_dependent(key, vacancy, settings.lease) {
                         Ok(Some((lease, crew))) => {
                             figures.leases_granted.one();
                             figures.misses.one();
@@ -87,11 +110,16 @@ impl<'l> Slot<'l, '_> {
                             });
                         }
                         // Somebody was quicker, who is waited for.
-                        Ok(None) => figures.leases_refused.one(),
+                        Ok(None) => {
+                            figures.leases_refused.one();
+                            was_refused = true;
+                        }
                         Err(()) => return Looked::PassedBy(Bypass::Failed),
                     }
                 }
+                Dependent::UnderWay(_) if n_turns == TURNS => break,
                 Dependent::UnderWay(token) => {
+                    (n_turns, was_refused) = (n_turns + 1, false);
                     let waiting = Instant::now();
                     // What comes of it is looked at as everything else is: what it depends on may have been written meanwhile.
                     let _ = layers.wait_for(key, token, begun + PATIENCE);
@@ -103,7 +131,7 @@ impl<'l> Slot<'l, '_> {
                     }
                     figures.lease_waits.add(poll);
                     poll = (poll * 3).min(LONGEST_POLL);
-                    (n_polls, n_rounds) = (n_polls + 1, n_rounds - 1);
+                    (n_polls, n_rounds, was_refused) = (n_polls + 1, n_rounds - 1, false);
                 }
                 Dependent::Elsewhere => break,
                 Dependent::PassedBy(why) => return Looked::PassedBy(why),

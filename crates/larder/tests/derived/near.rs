@@ -1,5 +1,6 @@
 //! What is kept near, and how it goes away.
 
+mod pages;
 mod scope;
 mod shop;
 

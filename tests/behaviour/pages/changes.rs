@@ -1,0 +1,78 @@
+//! Rows that come and go while somebody turns the pages.
+
+use std::collections::HashSet;
+
+use diesel::connection::SimpleConnection as _;
+use fastrand::Rng;
+use shop_core::{NewOrder, Order, Status, User};
+use tests::{Shop, day, money};
+use uuid::Uuid;
+
+use super::{paid, walk, with_orders};
+
+/// So many paid orders more, past larder, of which no cell hears.
+pub(super) fn insert_many(shop: &Shop, user: &User, n: usize) {
+    let insert = format!(
+        "INSERT INTO orders (user_id, status, total_amount) SELECT '{}', 'paid', n FROM generate_series(1, {n}) AS n",
+        user.id
+    );
+    shop.database.connect().batch_execute(&insert).unwrap();
+}
+
+fn order(user: &User, placed: i64) -> NewOrder {
+    NewOrder {
+        id: Some(Uuid::new_v4()),
+        user_id: user.id,
+        status: Status::Paid,
+        total_amount: money(placed),
+        created_at: Some(day(placed)),
+    }
+}
+
+/// Inserts and deletes some orders, and takes down which of those that were there from the beginning are left.
+fn change(shop: &Shop, user: &User, random: &mut Rng, left: &mut HashSet<Uuid>) {
+    let orders = Order::repository(&shop.larder);
+    for _ in 0..random.usize(0..4) {
+        // In front of all, between any, among equals, and behind all.
+        orders.insert(&order(user, random.i64(-1..6))).unwrap();
+    }
+    let mut ids: Vec<Uuid> = left.iter().copied().collect();
+    ids.sort();
+    for _ in 0..random.usize(0..3) {
+        let gone = ids.swap_remove(random.usize(..ids.len()));
+        orders.delete(gone).unwrap();
+        left.remove(&gone);
+    }
+}
+
+#[test]
+fn what_is_there_all_the_time_comes_once_whatever_else_comes_and_goes() {
+    for seed in 0..12 {
+        let (shop, random) = (Shop::new(), &mut Rng::with_seed(seed));
+        let (ada, orders) = with_orders(&shop, 60);
+        let mut left: HashSet<Uuid> = orders.iter().map(|order| order.id).collect();
+        let n = random.usize(1..9);
+        let rows = walk(|cursor| paid(&shop.larder, &ada, cursor, n), || change(&shop, &ada, random, &mut left));
+        let ids: HashSet<Uuid> = rows.iter().map(|order| order.id).collect();
+        assert_eq!(ids.len(), rows.len(), "nothing comes twice (seed {seed})");
+        let place = |order: &Order| (std::cmp::Reverse(order.created_at), order.id);
+        assert!(rows.is_sorted_by_key(place), "seed {seed}");
+        let seen: Vec<&Order> = rows.iter().filter(|order| left.contains(&order.id)).collect();
+        let there: Vec<&Order> = orders.iter().filter(|order| left.contains(&order.id)).collect();
+        assert_eq!(seen, there, "seed {seed}");
+        assert!(there.len() < orders.len(), "some were deleted (seed {seed})");
+    }
+}
+
+#[test]
+fn a_row_that_is_inserted_behind_the_cursor_is_seen_and_one_before_it_is_not() {
+    let shop = Shop::new();
+    let (ada, orders) = with_orders(&shop, 10);
+    let first = paid(&shop.larder, &ada, None, 4).unwrap();
+    let repository = Order::repository(&shop.larder);
+    let newest = repository.insert(&order(&ada, 100)).unwrap();
+    let oldest = repository.insert(&order(&ada, -100)).unwrap();
+    let rest = paid(&shop.larder, &ada, first.next.as_ref(), 100).unwrap();
+    assert_eq!(rest.rows, [&orders[4..], &[oldest]].concat());
+    assert_eq!(paid(&shop.larder, &ada, None, 1).unwrap().rows, [newest]);
+}
