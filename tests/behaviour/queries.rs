@@ -6,7 +6,10 @@ use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     slice,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -18,7 +21,7 @@ use shop_core::{
     NewOrder, NewUser, Order, OrderChanges, Status, User, UserChanges,
     schema::{orders, users},
 };
-use tests::{Cost, Counts, Failure, Shop, day, money, psql, redis_url};
+use tests::{Cost, Counts, Failure, Shop, day, eventually, money, psql, redis_url};
 use uuid::Uuid;
 
 const WARM: Cost = Cost { sql: 0, store_reads: 1, store_writes: 0 };
@@ -477,4 +480,74 @@ fn numbers_over_a_key_are_kept_until_one_of_its_rows_changes() {
         })
         .unwrap();
     assert_eq!(in_transaction, Some(money(1_009)));
+}
+
+#[test]
+fn a_column_that_is_null_is_not_taken_for_a_row_that_is_not_there() {
+    let shop = Shop::new();
+    let found = || {
+        let query = shop.larder.query("nickname").depends_on::<User>();
+        query.load(|connection| {
+            let null = diesel::dsl::sql::<diesel::sql_types::Nullable<diesel::sql_types::Text>>("SELECT NULL::text");
+            diesel::RunQueryDsl::get_result::<Option<String>>(null, connection).optional()
+        })
+    };
+    assert_eq!((found().unwrap(), found().unwrap()), (Some(None), Some(None)));
+}
+
+#[test]
+fn those_who_wait_for_one_who_fails_try_themselves_and_find_no_garbage() {
+    let shop = Shop::new();
+    let carts = || shop.larder.aside::<u32, u32>("carts");
+    let (waits, go) = (Barrier::new(2), Barrier::new(2));
+    thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            carts().load(&7, || {
+                waits.wait();
+                go.wait();
+                Err::<u32, _>(Error::other("no"))
+            })
+        });
+        waits.wait();
+        let others: Vec<_> = (0..4).map(|_| scope.spawn(|| carts().load(&7, || Ok::<_, Error>(1)).unwrap())).collect();
+        // They have all seen that somebody is at it.
+        eventually(Duration::from_secs(30), || shop.meter.counts().reads >= 5);
+        go.wait();
+        assert!(first.join().unwrap().is_err());
+        assert!(others.into_iter().all(|other| other.join().unwrap() == 1));
+    });
+    let figures = shop.larder.stats().asides;
+    assert_eq!(
+        (figures.corrupt, figures.keys.missed, figures.keys.shared, figures.keys.bypassed.total()),
+        (0, 2, 3, 0)
+    );
+    assert_eq!(shop.events.take(), [""; 0]);
+}
+
+#[test]
+fn a_write_aside_that_fails_may_yet_happen_and_nothing_is_stored_meanwhile() {
+    let shop = Shop::new();
+    let carts = shop.larder.aside::<u32, u32>("carts");
+    carts.put(&7, &1).unwrap();
+    assert!(carts.update(&7, || Err(Error::other("it timed out"))).is_err());
+    assert_eq!((carts.load(&7, || Ok::<_, Error>(1)).unwrap(), carts.get(&7)), (1, None));
+    assert_eq!(shop.larder.stats().asides.fills_stored, 0);
+}
+
+#[test]
+fn names_of_models_queries_are_their_own_and_versions_tell_forms_apart() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let order = shop.order(&ada, Status::Paid, 100, 1);
+    let (users, orders) = (User::repository(&shop.larder), Order::repository(&shop.larder));
+    for _ in 0..2 {
+        assert_eq!(users.cached("first").tagged("t").load(|query| query.limit(1)).unwrap(), slice::from_ref(&ada));
+        assert_eq!(orders.cached("first").tagged("t").load(|query| query.limit(1)).unwrap(), slice::from_ref(&order));
+    }
+    assert_eq!(shop.larder.stats().queries.keys.missed, 2);
+    let of = |version: u32| {
+        let query = shop.larder.query("of").version(version).tagged("t");
+        query.load(|_| Ok(version)).unwrap()
+    };
+    assert_eq!((of(0), of(0), of(1)), (0, 0, 1));
 }
