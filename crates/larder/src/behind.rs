@@ -7,7 +7,7 @@
 //!
 //! ```no_run
 //! # use std::time::Duration;
-//! # fn example<Order: larder::Table<diesel::pg::Pg>>(
+//! # fn example<Order: larder::Table<diesel::pg::Pg> + larder::Writable>(
 //! #     pool: diesel::r2d2::Pool<diesel::r2d2::ConnectionManager<diesel::PgConnection>>,
 //! #     buffer: impl larder::buffer::Buffer,
 //! # ) -> Result<(), larder::behind::Error> {

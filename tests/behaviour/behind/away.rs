@@ -1,7 +1,10 @@
 //! What a call does while the server of the buffer is killed, or stands still.
 
 use diesel::ExpressionMethods as _;
-use larder::behind::{Error, Flusher, WhenAway};
+use larder::{
+    behind::{Error, Flusher, WhenAway},
+    failpoints::{Point, on_this_thread},
+};
 use tests::{Counter, Namespace, counters, eventually};
 
 use super::world::{LONG, World, durable, store_on};
@@ -32,6 +35,41 @@ fn a_killed_server_is_an_error_and_has_all_that_was_acknowledged_when_it_is_back
 }
 
 #[test]
+fn a_server_that_is_killed_at_any_step_has_lost_nothing_that_was_acknowledged() {
+    for point in [
+        Point::BeforeAppend,
+        Point::AfterAppend,
+        Point::FlushLocked,
+        Point::FlushWritten,
+        Point::FlushMarked,
+        Point::BeforeRemove,
+        Point::AfterRemove,
+    ] {
+        let redis = durable();
+        let world = World::on(Namespace::new(), &store_on(&redis), |options| options);
+        let counters = Counter::repository(&world.larder);
+        counters.behind().increment(1, counters::n, 1).unwrap();
+        let hook = on_this_thread({
+            let redis = redis.clone();
+            move |reached| {
+                if reached == point {
+                    redis.kill();
+                }
+            }
+        });
+        let added = counters.behind().increment(1, counters::n, 10).is_ok();
+        assert_eq!(added, point != Point::BeforeAppend, "{point:?}");
+        // A server that is gone when its entries are to be removed has them when it is back.
+        let _ = Flusher::run_once(&world.larder);
+        drop(hook);
+        redis.restart();
+        eventually(LONG, || Flusher::run_once(&world.larder).is_ok());
+        assert_eq!(world.n(1), if added { 11 } else { 1 }, "{point:?}");
+        assert_eq!(world.larder.backlog().unwrap().n_entries, 0, "{point:?}");
+    }
+}
+
+#[test]
 fn a_frozen_server_does_not_say_whether_it_has_taken_it_and_it_counts_once_if_so() {
     let redis = durable();
     let world = World::on(Namespace::new(), &store_on(&redis), |options| options);
@@ -41,8 +79,8 @@ fn a_frozen_server_does_not_say_whether_it_has_taken_it_and_it_counts_once_if_so
     let error = counters.behind().increment(1, counters::n, 10).unwrap_err();
     assert!(matches!(error, Error::Unknown(_)), "{error:?}");
     redis.resume();
-    // Both attempts wait in the sockets of the server, and are taken when it wakes.
-    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.n_entries == 3));
+    // One attempt or both wait in the sockets of the server, and are taken when it wakes.
+    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.n_entries >= 2));
     counters.behind().increment(1, counters::n, 100).unwrap();
     Flusher::run_once(&world.larder).unwrap();
     assert_eq!(world.n(1), 111);
@@ -84,11 +122,11 @@ fn what_was_written_through_is_passed_over_if_the_buffer_has_taken_it_after_all(
     counters.behind().increment(1, counters::n, 10).unwrap();
     assert_eq!(world.n(1), 10, "it is written before what waits");
     redis.resume();
-    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.n_entries == 3));
+    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.n_entries >= 2));
     counters.behind().increment(1, counters::n, 100).unwrap();
     Flusher::run_once(&world.larder).unwrap();
     assert_eq!(world.n(1), 111);
-    assert_eq!(world.larder.behind_figures().unwrap().n_repeated, 2);
+    assert!(world.larder.behind_figures().unwrap().n_repeated > 0);
     // What was noted of it is forgotten with the flush that came later.
     let noted = "SELECT FROM larder_behind WHERE cardinality(direct) > 0";
     let noted = diesel::RunQueryDsl::execute(diesel::sql_query(noted), &mut world.database.connect());

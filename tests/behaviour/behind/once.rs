@@ -154,6 +154,26 @@ fn an_append_whose_answer_is_lost_is_sent_again_and_counts_once() {
 }
 
 #[test]
+fn copies_that_come_late_are_passed_over_in_whatever_order() {
+    let world = World::new();
+    let counters = Counter::repository(&world.larder);
+    for by in [1, 10, 100] {
+        counters.behind().increment(1, counters::n, by).unwrap();
+    }
+    let buffer = redis_store(&redis_url(), &world.namespace).buffer("test");
+    let copies = buffer.read(10, None).unwrap();
+    Flusher::run_once(&world.larder).unwrap();
+    for copy in [0, 2, 1, 2, 0] {
+        buffer.append(std::slice::from_ref(&copies[copy].bytes), 10).unwrap();
+        Flusher::run_once(&world.larder).unwrap();
+        assert_eq!(world.n(1), 111);
+    }
+    counters.behind().increment(1, counters::n, 1_000).unwrap();
+    Flusher::run_once(&world.larder).unwrap();
+    assert_eq!(world.n(1), 1_111);
+}
+
+#[test]
 fn an_append_that_is_never_answered_is_an_error_and_counts_once_if_at_all() {
     let world = World::new();
     let writer = tampered(&world, |when| when == When::Append);

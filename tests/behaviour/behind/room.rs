@@ -37,7 +37,7 @@ fn a_full_buffer_refuses_and_loses_nothing_of_what_it_has() {
 
 #[test]
 fn who_waits_for_room_waits_so_long_and_no_longer() {
-    const PATIENCE: Duration = Duration::from_millis(60);
+    const PATIENCE: Duration = Duration::from_millis(200);
     let world = World::with(|options| full(options, WhenFull::Block(PATIENCE)));
     fill(&world);
     let counters = Counter::repository(&world.larder);
@@ -52,7 +52,8 @@ fn who_waits_for_room_waits_so_long_and_no_longer() {
     });
     let took = start.elapsed();
     assert!(took >= PATIENCE, "{took:?}");
-    assert!(took < PATIENCE * 8, "{took:?}");
+    // One after the other, it would be eight times as long.
+    assert!(took < PATIENCE * 5, "{took:?}");
     assert_eq!(world.larder.behind_figures().unwrap().n_full, 8);
 }
 

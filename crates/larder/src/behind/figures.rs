@@ -21,7 +21,7 @@ pub struct Figures {
     pub n_written_through: u64,
     /// Calls that failed because the buffer was full.
     pub n_full: u64,
-    /// Calls that failed because it was away, or did not say whether it has taken them.
+    /// Calls that failed because it was away, did not say whether it has taken them, or the database failed in its place.
     pub n_away: u64,
     /// Entries that were flushed.
     pub n_flushed_entries: u64,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError, atomic::AtomicU32},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
 };
 
 use diesel::{
@@ -222,7 +222,12 @@ impl Press {
     /// Sends a statement, and takes it back if it fails.
     fn attempt(&self, tx: &Tx<Pg>, statement: &Statement<'_>, changes: &[&Change]) -> Result<Vec<i64>> {
         let types = self.types(tx, statement.shape)?;
-        tx.savepoint(|tx| (statement.model.apply)(tx, statement.shape, &types, changes))
+        let found = tx.savepoint(|tx| (statement.model.apply)(tx, statement.shape, &types, changes));
+        if found.is_err() {
+            // A type that was made anew has another number.
+            self.known_types().clear();
+        }
+        found
     }
 
     /// Whether it is the rows that the database rejects, and not the statement: then the same goes well for no rows.
@@ -244,15 +249,19 @@ impl Press {
     pub(super) fn types(&self, tx: &Tx<Pg>, shape: &Shape) -> Result<Types> {
         let mut types = Types::new();
         for sql_type in shape.types() {
-            let known = self.types.lock().unwrap_or_else(PoisonError::into_inner).get(sql_type).cloned();
+            let known = self.known_types().get(sql_type).cloned();
             let named = match known {
                 Some(named) => named,
                 None => tx.run(|connection| ledger::sql_type(connection, sql_type))?,
             };
             types.insert(sql_type.clone(), named);
         }
-        self.types.lock().unwrap_or_else(PoisonError::into_inner).extend(types.clone());
+        self.known_types().extend(types.clone());
         Ok(types)
+    }
+
+    fn known_types(&self) -> MutexGuard<'_, Types> {
+        self.types.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -84,15 +84,17 @@ pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass
     reach(Point::AfterRemove);
     lane.has_flushed();
     let Written { n_calls, n_rows, n_dead, .. } = written;
-    larder.lookout().tell(Event::Flushed { n_calls, n_rows, n_dead, lag });
+    if n_calls + n_dead > 0 {
+        larder.lookout().tell(Event::Flushed { n_calls, n_rows, n_dead, lag });
+    }
     Ok(Pass::Done { written, is_more })
 }
 
 /// What was read of the buffer, from its oldest entry on.
 #[derive(Default)]
-pub(super) struct Batch {
+struct Batch {
     ids: Vec<EntryId>,
-    pub(super) frames: Vec<Frame>,
+    frames: Vec<Frame>,
     /// Entries of another version, or of nobody.
     unread: Vec<Rejected>,
     /// How long the first has waited.
@@ -100,9 +102,19 @@ pub(super) struct Batch {
     is_more: bool,
 }
 
-/// Everything that waits.
-pub(super) fn read_all(lane: &Lane) -> Result<Batch> {
-    read(lane, PAGE, usize::MAX, usize::MAX)
+/// Shows every frame that waits, from the oldest on.
+pub(super) fn visit(lane: &Lane, mut each: impl FnMut(Frame)) -> Result<()> {
+    let mut after = None;
+    loop {
+        let entries = lane.buffer().read(PAGE, after).map_err(|error| Error::Unread(Arc::new(error)))?;
+        after = entries.last().map(|entry| entry.id);
+        let is_last = entries.len() < PAGE;
+        // What nobody can read changes nothing.
+        entries.iter().filter_map(|entry| Frame::decode(&entry.bytes).ok()).for_each(&mut each);
+        if is_last {
+            return Ok(());
+        }
+    }
 }
 
 /// The oldest entries, so many a round trip, until they have about so many rows or bytes.

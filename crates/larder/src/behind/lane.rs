@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -43,6 +46,8 @@ pub(crate) struct Lane {
     pub(super) tally: Tally,
     /// Who its frames are from.
     producer: Nonce,
+    /// The number of the last one. Only who has the turn to send changes it.
+    number: AtomicU64,
     queue: Mutex<Queue>,
     room: Room,
 }
@@ -52,8 +57,6 @@ struct Queue {
     waiting: VecDeque<Arc<Ticket>>,
     /// Whether a caller is sending for all.
     is_led: bool,
-    /// The number of the last frame.
-    number: u64,
 }
 
 /// One call's changes, and what became of them.
@@ -82,7 +85,7 @@ impl Lane {
     pub(crate) fn new(options: Options) -> Self {
         let press = Press::new(options.buffer.name(), options.models.clone());
         let (tally, queue, room) = (Tally::default(), Mutex::default(), Room::default());
-        Self { options, press, tally, producer: Nonce::fresh(), queue, room }
+        Self { options, press, tally, producer: Nonce::fresh(), number: AtomicU64::new(0), queue, room }
     }
 
     pub(crate) fn figures(&self) -> Figures {
@@ -117,22 +120,24 @@ impl Lane {
     /// Sends what has waited longest.
     fn send_some(&self, larder: &Larder<Pg>) {
         let mut sending = Sending(Vec::new());
-        let (mut merged, mut n_calls) = (Merged::default(), 0);
         let mut queue = lock(&self.queue);
-        while merged.len() < SENT_ROWS
+        let mut n_rows = 0;
+        while n_rows < SENT_ROWS
             && let Some(ticket) = queue.waiting.pop_front()
         {
-            for change in &ticket.changes {
-                n_calls += change.n_calls;
-                merged.add(change);
-            }
+            n_rows += ticket.changes.len();
             sending.0.push(ticket);
         }
-        let Some(since) = sending.0.first().map(|ticket| ticket.since) else { return };
-        let changes = merged.into_changes();
-        let first = queue.number + 1;
-        queue.number += changes.len().div_ceil(FRAME_ROWS) as u64;
         drop(queue);
+        let Some(since) = sending.0.first().map(|ticket| ticket.since) else { return };
+        let mut merged = Merged::default();
+        for change in sending.0.iter().flat_map(|ticket| &ticket.changes) {
+            merged.add(change);
+        }
+        let n_calls = sending.0.iter().map(|ticket| ticket.n_calls()).sum();
+        let changes = merged.into_changes();
+        let n_entries = changes.len().div_ceil(FRAME_ROWS) as u64;
+        let first = self.number.fetch_add(n_entries, Ordering::Relaxed) + 1;
 
         let chunks = changes.chunks(FRAME_ROWS).zip(first..);
         let entries: Vec<Bytes> =

@@ -3,7 +3,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use diesel::pg::Pg;
 
 use super::models::Model;
-use crate::{buffer::Buffer, entity::Table};
+use crate::{
+    buffer::Buffer,
+    entity::{Table, Writable},
+};
 
 /// Where a handle's changes wait, of which models, and what happens when they can't.
 #[derive(Clone)]
@@ -35,7 +38,8 @@ pub enum WhenAway {
     /// It fails: with [`Error::Away`](super::Error::Away) if nothing has happened, and with [`Error::Unknown`](super::Error::Unknown)
     /// if the change may have been taken.
     Reject,
-    /// Increments are written to the database at once, and counted once also if the buffer has taken them after all.
+    /// Increments are written to the database at once, and counted once also if the buffer has taken them after all. What the database
+    /// rejects becomes a [dead letter](super::DeadLetters), as it would have later.
     ///
     /// Values that are set fail as with [`Reject`](Self::Reject): an older value that waits in the buffer would be written over them
     /// later.
@@ -64,7 +68,7 @@ impl Options {
     /// One more model whose rows may be written behind. All handles that flush a buffer must have all models that anybody writes to it,
     /// or the changes of one that is missing become [dead letters](super::DeadLetters).
     #[must_use]
-    pub fn with<E: Table<Pg>>(mut self) -> Self {
+    pub fn with<E: Table<Pg> + Writable>(mut self) -> Self {
         if self.models.iter().all(|model| model.name != E::cells_name()) {
             self.models.push(Model::of::<E>());
         }

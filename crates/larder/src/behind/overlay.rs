@@ -37,7 +37,7 @@ use crate::{
 pub(super) fn find<E: Table<Pg>>(larder: &Larder<Pg>, lane: &Lane, key: &E::Key) -> Result<Option<E>> {
     let cell = payload::cell_key::<E::ByKey>(key);
     let (mut frames, mut last) = (Vec::new(), HashMap::new());
-    for mut frame in flusher::read_all(lane)?.frames {
+    flusher::visit(lane, |mut frame| {
         // What was sent twice, or came late, is passed over by flushers too.
         let before = last.entry(frame.producer).or_insert(0);
         let is_new = frame.number > *before;
@@ -46,7 +46,7 @@ pub(super) fn find<E: Table<Pg>>(larder: &Larder<Pg>, lane: &Lane, key: &E::Key)
         if is_new && !frame.changes.is_empty() {
             frames.push(frame);
         }
-    }
+    })?;
     let options = TransactionOptions { isolation: Isolation::RepeatableRead, ..TransactionOptions::default() };
     Ok(larder.transaction_with(options, |tx| {
         let change = waiting(tx, &frames)?;

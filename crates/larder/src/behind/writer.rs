@@ -13,7 +13,7 @@ use super::{
     overlay,
 };
 use crate::{
-    entity::{Pattern, Table},
+    entity::{Pattern, Table, Writable},
     handle::Larder,
     key::Key as _,
     payload,
@@ -34,7 +34,7 @@ pub struct Behind<'r, E> {
     _entity: PhantomData<fn() -> E>,
 }
 
-impl<'s, E: Table<Pg>> Repository<'s, Pg, Of<E>> {
+impl<'s, E: Table<Pg> + Writable> Repository<'s, Pg, Of<E>> {
     /// Changes rows later, many at a time: for what is written often, and may lag.
     #[must_use]
     pub fn behind(&self) -> Behind<'s, E> {
