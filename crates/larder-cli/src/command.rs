@@ -7,7 +7,7 @@ use lexopt::{Arg, Parser, ValueExt as _};
 use crate::{
     migration::{self, Subject},
     options::{Builder, Common, UsageError},
-    relay, verify,
+    relay, upkeep, verify,
 };
 
 /// What the user wants.
@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Relay(relay::Options),
     Lag(relay::LagOptions),
     CheckTriggers(migration::TriggerOptions),
+    Upkeep(upkeep::Options),
 }
 
 /// Reads a command line, without the program's name. What it leaves open is taken from `variable`, the environment.
@@ -46,6 +47,7 @@ pub(crate) fn parse(
         "verify" => verify::parse(parser, common),
         "relay" => relay::parse(parser, common),
         "lag" => relay::parse_lag(parser, common),
+        "upkeep" => upkeep::parse(parser, common),
         "migration" => migration::parse_kind(parser, common),
         "outbox" => migration::parse(Subject::Outbox, parser, common),
         "triggers" => migration::parse(Subject::Triggers, parser, common),
@@ -63,9 +65,10 @@ Looks after the caches of larder, for the models that this program was made with
 
 Commands:
   verify                    compares what Redis serves with what PostgreSQL has
+  upkeep                    compares columns that are maintained with what they should be, or computes them anew
   relay                     settles what waits in the outbox, until Ctrl-C
   lag                       tells how many rows wait there, and for how long
-  migration                 prints a migration for what a feature needs: the outbox, triggers, a view
+  migration                 prints a migration for what a feature needs: the outbox, triggers, a view, maintained columns
   outbox                    the same as `migration outbox`
   triggers                  the same as `migration triggers`; checks them, too
 

@@ -13,9 +13,9 @@
 //! ```
 //!
 //! `verify` compares what Redis serves with what PostgreSQL has, `relay` settles what waits in the outbox, `lag` tells how much that is,
-//! `outbox` and `triggers` make migrations; `--help` tells of all. Results go to standard output, as text or as JSON,
-//! and all else to standard error; passwords go nowhere. A program ends with 0 if all is well, with 1 if something was found wrong, and
-//! with 2 if the command line makes no sense or something failed.
+//! `upkeep` looks after columns that are maintained, and `migration` prints what a feature needs; `--help` tells of all. Results go to
+//! standard output, as text or as JSON, and all else to standard error; passwords go nowhere. A program ends with 0 if all is well, with
+//! 1 if something was found wrong, and with 2 if the command line makes no sense or something failed.
 
 mod command;
 mod complaint;
@@ -26,6 +26,7 @@ mod progress;
 mod relay;
 mod secrets;
 mod stop;
+mod upkeep;
 mod verify;
 
 use std::{
@@ -67,6 +68,7 @@ fn run(
                 Command::Verify(options) => verify::run(models, &common, &options),
                 Command::Relay(options) => relay::run(models, &common, &options),
                 Command::Lag(options) => relay::lag(&common, &options),
+                Command::Upkeep(options) => upkeep::run(models, &common, &options),
                 Command::CheckTriggers(options) => migration::check(models, &common, &options),
             };
             done.map_err(|complaint| complaint.without(&secrets))

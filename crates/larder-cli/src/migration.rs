@@ -32,6 +32,7 @@ pub(crate) enum Subject {
     Outbox,
     Triggers,
     View,
+    Upkeep,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,12 +64,13 @@ pub(crate) fn parse_kind(mut parser: Parser, common: Builder) -> Result<Request,
         "outbox" => parse(Subject::Outbox, parser, common),
         "triggers" => parse(Subject::Triggers, parser, common),
         "view" => parse(Subject::View, parser, common),
+        "upkeep" => parse(Subject::Upkeep, parser, common),
         _ => Err(UsageError::Kind(kind)),
     }
 }
 
 pub(crate) fn parse(subject: Subject, mut parser: Parser, mut common: Builder) -> Result<Request, UsageError> {
-    let model = if subject == Subject::View { take_model(&mut parser)? } else { None };
+    let model = if matches!(subject, Subject::View | Subject::Upkeep) { take_model(&mut parser)? } else { None };
     let triggers = TriggerOptions::default();
     let mut options = Options { subject, model, is_down: false, folder: None, triggers, query: None };
     let mut checks = false;
@@ -77,6 +79,7 @@ pub(crate) fn parse(subject: Subject, mut parser: Parser, mut common: Builder) -
             ("help", Subject::Outbox) => return Ok(help(help::OUTBOX)),
             ("help", Subject::Triggers) => return Ok(help(help::TRIGGERS)),
             ("help", Subject::View) => return Ok(help(help::VIEW)),
+            ("help", Subject::Upkeep) => return Ok(help(help::UPKEEP)),
             ("query", Subject::View) => options.query = Some(parser.value()?.into()),
             ("down", _) => options.is_down = true,
             ("write", _) => options.folder = Some(parser.value()?.into()),
@@ -117,6 +120,7 @@ fn triggers(models: &Models<Pg>, options: &TriggerOptions) -> Triggers {
 
 /// Prints a migration, or writes both its files.
 pub(crate) fn run(models: &Models<Pg>, options: &Options) -> Result<ExitCode, Complaint> {
+    let name = options.model.as_deref().unwrap_or_default();
     let (up, down) = match options.subject {
         Subject::Outbox => (outbox::UP.to_owned(), outbox::DOWN.to_owned()),
         Subject::Triggers => {
@@ -124,21 +128,22 @@ pub(crate) fn run(models: &Models<Pg>, options: &Options) -> Result<ExitCode, Co
             (triggers.up(), triggers.down())
         }
         Subject::View => {
-            let query = options
-                .query
-                .as_deref()
-                .map(|path| fs::read_to_string(path).map_err(|error| Complaint::at(path, &error)));
-            let name = options.model.as_deref().unwrap_or_default();
-            let migration = migration::view(models, name, query.transpose()?.as_deref());
-            let Migration { up, down, .. } = migration.map_err(|error| Complaint::of(&error))?;
-            (up, down)
+            let read = |path: &PathBuf| fs::read_to_string(path).map_err(|error| Complaint::at(path, &error));
+            let query = options.query.as_ref().map(read).transpose()?;
+            texts(migration::view(models, name, query.as_deref()))?
         }
+        Subject::Upkeep => texts(migration::upkeep(models, name))?,
     };
     match &options.folder {
         Some(folder) => write(folder, &up, &down).map_err(|error| Complaint::at(folder, &error))?,
         None => print(if options.is_down { &down } else { &up })?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn texts(migration: Result<Migration, migration::Error>) -> Result<(String, String), Complaint> {
+    let Migration { up, down, .. } = migration.map_err(|error| Complaint::of(&error))?;
+    Ok((up, down))
 }
 
 /// Writes the files as the diesel CLI has them. What is there already is not written over, but for a migration that is still empty.

@@ -97,9 +97,9 @@ fn what_is_written_during_a_rebuild_is_right_too() {
                 let mut id = thread * 100_000;
                 while !is_done.load(Ordering::SeqCst) {
                     id += 1;
-                    Purchase::repository(larder).insert(&purchase(id, Some(dice.i64(1..=8)))).unwrap();
+                    Purchase::repository(larder).insert(purchase(id, Some(dice.i64(1..=8)))).unwrap();
                     let number = i32::try_from(id).unwrap();
-                    Line::repository(larder).insert(&line(dice.i64(1..=200), number, 1, 1)).unwrap();
+                    Line::repository(larder).insert(line(dice.i64(1..=200), number, 1, 1)).unwrap();
                 }
             });
         }
@@ -124,7 +124,7 @@ fn the_migration_makes_what_the_models_maintain() {
     }
     shop.larder.upkeep(&models()).rebuild(|_| ControlFlow::Continue(())).unwrap();
     holds(&shop);
-    Purchase::repository(&shop.larder).insert(&purchase(11, Some(1))).unwrap();
+    Purchase::repository(&shop.larder).insert(purchase(11, Some(1))).unwrap();
     let totals = AccountTotals::repository(&shop.larder).get(1).unwrap();
     assert_eq!((totals.purchase_count, totals.total_spent), (2, money(2_000)));
     let none = migration::upkeep(&Models::<Pg>::new().with::<Line>(), "lines").unwrap_err().to_string();

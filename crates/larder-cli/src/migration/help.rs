@@ -9,6 +9,7 @@ Kinds:
   outbox                    the table in which writes wait that the shared store does not know of yet
   triggers                  what tells of writes past larder
   view NAME                 the materialized view of a model, with its unique index
+  upkeep NAME               the columns that models maintain in another, or the table of it
 
 migration KIND --help tells more of each.
 ";
@@ -44,5 +45,17 @@ Usage: migration view NAME [OPTIONS]
 Options:
       --query FILE          the view's query, in the place of the one that its model has
       --down                prints the one that takes it away
+      --write FOLDER        writes FOLDER/up.sql and FOLDER/down.sql instead, as `diesel migration generate` has made them
+";
+
+pub(super) const UPKEEP: &str = "\
+Prints the migration that makes the columns which models maintain in another: its table, where they insert its rows.
+
+Usage: migration upkeep NAME [OPTIONS]
+
+The columns hold zeros, until they are computed by upkeep --rebuild.
+
+Options:
+      --down                prints the one that takes them away
       --write FOLDER        writes FOLDER/up.sql and FOLDER/down.sql instead, as `diesel migration generate` has made them
 ";

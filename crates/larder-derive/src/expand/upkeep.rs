@@ -60,7 +60,8 @@ fn definition(model: &Model<'_>, upkeep: &Upkeep) -> TokenStream {
     };
     let target_type = quote_spanned!(place(target)=> type Target = #target;);
     let by_type = quote_spanned!(place(target)=> type By = #by;);
-    let row_name = if upkeep.factors.is_empty() { quote!(_) } else { quote!(#row) };
+    let (row_name, values) =
+        if upkeep.factors.is_empty() { (quote!(_), quote!()) } else { (quote!(#row), quote!((#(#values,)*))) };
     let doc = format!(" What the rows of `{child}` maintain elsewhere.");
     quote! {
         #[doc = #doc]
@@ -79,7 +80,7 @@ fn definition(model: &Model<'_>, upkeep: &Upkeep) -> TokenStream {
             const INSERTS: bool = #insert;
             const DELETES: ::core::option::Option<usize> = #deletes;
             fn values(#row_name: &#child) -> Self::Values {
-                (#(#values,)*)
+                #values
             }
         }
     }

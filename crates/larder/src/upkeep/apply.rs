@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     UpkeepOn, anew,
     pending::{Change, DueOf},
-    sql::{self, Counted},
+    sql::{self, Changed},
 };
 use crate::{
     backend::Backend,
@@ -121,13 +121,13 @@ fn update<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, changes: Vec<Change<U>>) ->
     statement.sql(", ");
     push_columns::<DB, U::Target>(&mut statement);
     sql::push_is_empty::<DB, U>(&mut statement);
-    let rows: Vec<(WholeRow<U::Target>, Counted<U::Target>)> = tx.returning::<U::Target, _>("UPDATE", statement)?;
+    let rows: Vec<Changed<U::Target>> = tx.returning::<U::Target, _>("UPDATE", statement)?;
     let mut emptied = Vec::new();
-    let changes = rows.into_iter().map(|(WholeRow(old), Counted { row, is_empty })| {
+    let changes = rows.into_iter().map(|Changed { old, new, is_empty }| {
         if is_empty {
-            emptied.push(row.key());
+            emptied.push(new.key());
         }
-        (Some(old), Some(row))
+        (Some(old), Some(new))
     });
     register(tx, &changes.collect());
     Ok(emptied)

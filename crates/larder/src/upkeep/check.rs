@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A row whose maintained columns are not what its children come to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
     /// The table that has the columns, as its cells are called.

@@ -57,16 +57,17 @@ pub(super) fn push_is_empty<DB: Backend, U: UpkeepOn<DB>>(statement: &mut Statem
     }
 }
 
-/// A row, and whether it has nothing left.
-pub(super) struct Counted<E> {
-    pub(super) row: E,
+/// A row as it was and as it is, and whether it has nothing left.
+pub(super) struct Changed<E> {
+    pub(super) old: E,
+    pub(super) new: E,
     pub(super) is_empty: bool,
 }
 
-impl<DB: Backend, E: Table<DB>> FromRow<DB> for Counted<E> {
+impl<DB: Backend, E: Table<DB>> FromRow<DB> for Changed<E> {
     fn from_row<'r, R: Row<'r, DB>>(row: &mut RowReader<'_, R>) -> deserialize::Result<Self> {
-        let found = E::build(row)?;
+        let (old, new) = (E::build(row)?, E::build(row)?);
         let Count(is_empty) = Count::from_row(row)?;
-        Ok(Self { row: found, is_empty: is_empty == 1 })
+        Ok(Self { old, new, is_empty: is_empty == 1 })
     }
 }

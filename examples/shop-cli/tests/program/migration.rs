@@ -5,7 +5,7 @@ use larder::{MaterializedView as _, outbox, refresh::Manner};
 use shop_core::{Status, UserStats};
 use tests::Shop;
 
-use crate::command::{bare, end};
+use crate::command::{bare, command, end};
 
 fn printed(arguments: &[&str]) -> String {
     let ended = end(bare(arguments));
@@ -62,6 +62,17 @@ fn a_view_of_another_query_is_made_and_refreshed() {
     connection.batch_execute(&printed(&view)).unwrap();
     assert_eq!(UserStats::refresh(&shop.larder).unwrap().manner, Manner::Concurrently);
     assert_eq!(UserStats::repository(&shop.larder).get(ada.id).unwrap().order_count, 7);
+}
+
+#[test]
+fn columns_that_nobody_maintains_are_right() {
+    let shop = Shop::new();
+    let ended = end(command(&shop, &["upkeep"]));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "every maintained column is right\n"), "{ended:?}");
+    let ended = end(command(&shop, &["upkeep", "--rebuild"]));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "0 rows computed, 0 were wrong\n"), "{ended:?}");
+    let told = "error: no columns of \"users\" are maintained by the models\n";
+    assert_eq!(refused(&["migration", "upkeep", "users"]), told);
 }
 
 #[test]
