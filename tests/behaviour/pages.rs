@@ -29,7 +29,6 @@ fn walk<T>(mut page: impl FnMut(Option<&Cursor>) -> Result<Page<T>>, mut between
         // As a client would send it.
         let cursor = cursor.to_string().parse().unwrap();
         let page = page(Some(&cursor)).unwrap();
-        assert!(!page.rows.is_empty(), "there were rows behind the cursor, and nobody has deleted any");
         rows.extend(page.rows);
         next = page.next;
     }

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use diesel::connection::SimpleConnection as _;
+use diesel::{connection::SimpleConnection as _, pg::Pg};
 use fastrand::Rng;
+use larder::{Builder, NearOptions};
 use shop_core::{NewOrder, Order, Status, User};
 use tests::{Shop, day, money};
 use uuid::Uuid;
@@ -24,7 +25,7 @@ fn order(user: &User, placed: i64) -> NewOrder {
         id: Some(Uuid::new_v4()),
         user_id: user.id,
         status: Status::Paid,
-        total_amount: money(placed),
+        total_amount: money(1),
         created_at: Some(day(placed)),
     }
 }
@@ -38,7 +39,8 @@ fn change(shop: &Shop, user: &User, random: &mut Rng, left: &mut HashSet<Uuid>) 
     }
     let mut ids: Vec<Uuid> = left.iter().copied().collect();
     ids.sort();
-    for _ in 0..random.usize(0..3) {
+    // Some stay to the end, however small the pages are.
+    for _ in 0..random.usize(0..3).min(ids.len().saturating_sub(20)) {
         let gone = ids.swap_remove(random.usize(..ids.len()));
         orders.delete(gone).unwrap();
         left.remove(&gone);
@@ -48,7 +50,9 @@ fn change(shop: &Shop, user: &User, random: &mut Rng, left: &mut HashSet<Uuid>) 
 #[test]
 fn what_is_there_all_the_time_comes_once_whatever_else_comes_and_goes() {
     for seed in 0..12 {
-        let (shop, random) = (Shop::new(), &mut Rng::with_seed(seed));
+        let near = |builder: Builder<Pg>| builder.near(NearOptions::bytes(16 << 20));
+        let shop = if seed % 2 == 0 { Shop::new() } else { Shop::built(near) };
+        let random = &mut Rng::with_seed(seed);
         let (ada, orders) = with_orders(&shop, 60);
         let mut left: HashSet<Uuid> = orders.iter().map(|order| order.id).collect();
         let n = random.usize(1..9);

@@ -1,7 +1,7 @@
 //! Cursors as clients send them.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use diesel::{pg::Pg, prelude::*};
+use diesel::pg::Pg;
 use larder::{Cursor, Error, InvalidCursor, Page, Repository, Result};
 use shop_core::{Order, Status, schema::orders};
 use tests::Shop;
