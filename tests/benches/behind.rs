@@ -151,7 +151,11 @@ fn behind(database: &Database, redis: &OwnRedis, &(n_threads, together, n): &(us
         loop {
             let mut batch = counters.batch();
             let ids = std::iter::from_fn(&mut *next).take(together as usize);
-            let n = ids.map(|id| drop(batch.increment(id, counters::n, 1).unwrap())).count();
+            let mut n = 0;
+            for id in ids {
+                batch.increment(id, counters::n, 1).unwrap();
+                n += 1;
+            }
             batch.send().unwrap();
             if n < together as usize {
                 return;

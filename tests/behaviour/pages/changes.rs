@@ -35,7 +35,7 @@ fn change(shop: &Shop, user: &User, random: &mut Rng, left: &mut HashSet<Uuid>) 
     let orders = Order::repository(&shop.larder);
     for _ in 0..random.usize(0..4) {
         // In front of all, between any, among equals, and behind all.
-        orders.insert(&order(user, random.i64(-1..6))).unwrap();
+        orders.insert(order(user, random.i64(-1..6))).unwrap();
     }
     let mut ids: Vec<Uuid> = left.iter().copied().collect();
     ids.sort();
@@ -74,8 +74,8 @@ fn a_row_that_is_inserted_behind_the_cursor_is_seen_and_one_before_it_is_not() {
     let (ada, orders) = with_orders(&shop, 10);
     let first = paid(&shop.larder, &ada, None, 4).unwrap();
     let repository = Order::repository(&shop.larder);
-    let newest = repository.insert(&order(&ada, 100)).unwrap();
-    let oldest = repository.insert(&order(&ada, -100)).unwrap();
+    let newest = repository.insert(order(&ada, 100)).unwrap();
+    let oldest = repository.insert(order(&ada, -100)).unwrap();
     let rest = paid(&shop.larder, &ada, first.next.as_ref(), 100).unwrap();
     assert_eq!(rest.rows, [&orders[4..], &[oldest]].concat());
     assert_eq!(paid(&shop.larder, &ada, None, 1).unwrap().rows, [newest]);
