@@ -26,7 +26,7 @@ pub(crate) fn cell(link: &mut Link, key: &CellKey, value: Value) -> Result<Cell,
     }
 }
 
-/// Reads the stamp in the first bytes under a key: `None` where no value of this life of the server begins so.
+/// Reads the stamp in the first bytes under a key: `None` where no value of this reign of the server begins so.
 pub(crate) fn stamp_in(link: &mut Link, answer: Value) -> Result<Option<Nonce>, StoreError> {
     match answer {
         Value::BulkString(bytes) => Ok(stamp_of_life(&bytes, link.fence())),

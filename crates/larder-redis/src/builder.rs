@@ -84,7 +84,7 @@ impl RedisStoreBuilder {
     }
 
     /// How long no leases are taken on a server that may have lost markers: one that was started or promoted to master less
-    /// than this ago, or that replaces another one while this process runs. Until then reads of what is not cached go to the
+    /// than this ago, that replaces another one while this process runs, or that got its first replica meanwhile. Until then reads of what is not cached go to the
     /// database and fill nothing; writes go on as ever.
     ///
     /// It must not be shorter than the time for which writers of **any** process hold their markers, their `commit_within` and

@@ -34,6 +34,7 @@ mod listen;
 mod message;
 mod names;
 mod pool;
+mod reign;
 mod request;
 mod scripts;
 mod server;

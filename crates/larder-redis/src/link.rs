@@ -1,4 +1,4 @@
-//! One connection to one life of one server.
+//! One connection to one reign of one server.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use redis::{Connection, ServerErrorKind, Value};
 
 use crate::{
     error::{asks_for_a_new_connection, from_connection, from_server, senseless},
+    reign::Reign,
     request::Request,
     scripts::Script,
     server::Seen,
@@ -14,7 +15,8 @@ use crate::{
 
 pub(crate) struct Link {
     connection: Connection,
-    fence: Fence,
+    /// `None` while it is being made.
+    reign: Option<Reign>,
     seen: Seen,
     evicts: bool,
     era: u64,
@@ -23,7 +25,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(connection: Connection, era: u64) -> Self {
-        Self { connection, fence: Fence([0; 8]), seen: Seen::NEVER, evicts: false, era, is_broken: false }
+        Self { connection, reign: None, seen: Seen::NEVER, evicts: false, era, is_broken: false }
     }
 
     /// How long it waits from now on, for a request to be taken or for the next part of an answer.
@@ -33,8 +35,8 @@ impl Link {
     }
 
     /// Learns which server it leads to, when that was met, and whether it evicts keys that do not expire.
-    pub(crate) fn leads_to(&mut self, fence: Fence, seen: Seen, evicts: bool) {
-        self.fence = fence;
+    pub(crate) fn leads_to(&mut self, reign: Reign, seen: Seen, evicts: bool) {
+        self.reign = Some(reign);
         self.seen = seen;
         self.evicts = evicts;
     }
@@ -45,7 +47,18 @@ impl Link {
     }
 
     pub(crate) fn fence(&self) -> Fence {
-        self.fence
+        self.reign.as_ref().expect("a connection is given out when it knows where it leads to").fence()
+    }
+
+    /// Asks whether the server is still in the reign that it was in when the connection was made.
+    pub(crate) fn is_up_to_date(&mut self) -> Result<bool, StoreError> {
+        let mut request = Request::default();
+        request.command(2).arg(&[b"INFO"]).arg(&[b"replication"]);
+        let answer = self.call(&request)?.into_iter().next();
+        match (&self.reign, answer) {
+            (Some(reign), Some(answer)) => reign.lasts(&answer).inspect_err(|_| self.is_broken = true),
+            _ => Err(self.refuse("INFO is answered")),
+        }
     }
 
     pub(crate) fn seen(&self) -> Seen {

@@ -121,11 +121,11 @@ fn run(manager: &Manager, names: &Names, pace: Pace, seat: &Seat) {
 
 /// One connection, from its making until it is lost, or not wanted any more.
 fn listen(manager: &Manager, names: &Names, pace: Pace, seat: &Seat) -> Result<(), StoreError> {
-    let (mut wire, fence) = manager.wire()?;
+    let (mut wire, reign) = manager.wire()?;
     if !seat.connected(wire.hangup()?) {
         return Ok(());
     }
-    let mut session = Session::new(wire, fence, names, pace, seat);
+    let mut session = Session::new(wire, reign, names, pace, seat);
     let listened = session.join(moment_in(manager.connect_timeout)).and_then(|()| session.listen());
     // Before anything else: whatever is published from now on is missed.
     seat.lost();

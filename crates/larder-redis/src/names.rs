@@ -10,7 +10,6 @@ pub(crate) struct Names {
     announced: Box<[u8]>,
     holders: Box<[u8]>,
     changed: Box<[u8]>,
-    nothing: Box<[u8]>,
     /// Channels are those of all databases of a server.
     database: String,
 }
@@ -19,8 +18,6 @@ pub(crate) struct Names {
 const ANNOUNCED: &[u8] = b"#announced";
 /// Who holds copies of strict models: a sorted set of listeners by the time until which they are waited for.
 const HOLDERS: &[u8] = b"#holders";
-/// What is never there.
-const NOTHING: &[u8] = b"#nothing";
 /// What is told to everybody who listens.
 const CHANGED: &[u8] = b"#changed";
 /// What the key of a buffer's stream begins with.
@@ -36,7 +33,6 @@ impl Names {
             announced: [namespace, ANNOUNCED].concat().into(),
             holders: [namespace, HOLDERS].concat().into(),
             changed: [namespace, CHANGED, database.as_bytes()].concat().into(),
-            nothing: [namespace, NOTHING].concat().into(),
             database,
         }
     }
@@ -55,11 +51,6 @@ impl Names {
 
     pub(crate) fn changed(&self) -> &[u8] {
         &self.changed
-    }
-
-    /// A key of which the deletion does nothing.
-    pub(crate) fn nothing(&self) -> &[u8] {
-        &self.nothing
     }
 
     /// The channel of a store that waits for holders to have dropped what it writes.

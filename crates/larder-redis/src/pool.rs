@@ -8,14 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::store::{Clock, Fence, StoreError};
+use larder::store::{Clock, StoreError};
 use r2d2::{ManageConnection, NopErrorHandler, PooledConnection};
 use redis::{Client, Value};
 
 use crate::{
-    error::{from_connection, from_server, senseless},
-    health::Health,
+    error::{from_connection, from_server},
+    health::{Health, Standing},
     link::Link,
+    reign::{self, Reign},
     request::Request,
     server::{Quarantine, Seen, Server},
     warning::Warnings,
@@ -65,11 +66,27 @@ impl Pool {
                     self.wait_for_link(*deadline.get_or_insert_with(|| Instant::now() + self.io_timeout.max(SILENCE)))?
                 }
             };
-            if link.era() == self.health.era() {
-                return Ok(link);
+            match self.health.standing(link.era()) {
+                Standing::Good => return Ok(link),
+                Standing::Doubtful if self.ask_again(&mut link)? => return Ok(link),
+                Standing::Doubtful | Standing::Past => link.give_up(),
             }
-            link.give_up();
         }
+    }
+
+    /// Asks whether the server is still in the reign of which all connections are; if not, they are thrown away.
+    fn ask_again(&self, link: &mut Link) -> Result<bool, StoreError> {
+        let lasts = link.is_up_to_date();
+        if lasts.is_ok() {
+            self.answered();
+        }
+        match &lasts {
+            Ok(true) => self.health.leads_to(link.era(), link.fence(), Instant::now()),
+            // One that was only too slow says nothing of the others.
+            Err(error) if error.is_timeout() => {}
+            Ok(false) | Err(_) => self.end_era(link.era()),
+        }
+        lasts
     }
 
     /// Does something with a connection, and lets the other connections know if it breaks.
@@ -141,14 +158,16 @@ impl Manager {
         let mut link = Link::new(connection, era);
         link.set_timeout(self.connect_timeout)?;
         let answers = link.call(&questions())?;
-        let (server, seen) = self.meet(answers).inspect_err(|_| link.give_up())?;
+        let (server, seen) = self.meet(&answers).inspect_err(|_| link.give_up())?;
+        self.health.leads_to(era, server.reign().fence(), Instant::now());
         link.set_timeout(self.io_timeout)?;
-        link.leads_to(server.fence(), seen, server.evicts());
+        link.leads_to(server.reign().clone(), seen, server.evicts());
         Ok(link)
     }
 
     /// Makes a connection to listen on, in RESP3; the whole of it takes no longer than the time-out.
-    pub(crate) fn wire(&self) -> Result<(Wire, Fence), StoreError> {
+    pub(crate) fn wire(&self) -> Result<(Wire, Reign), StoreError> {
+        let era = self.health.era();
         let until = moment_in(self.connect_timeout);
         let mut wire = Wire::connect(&self.address, until)?;
         let settings = self.client.get_connection_info().redis_settings();
@@ -172,12 +191,13 @@ impl Manager {
             }
         }
         let answers = wire.call(&questions(), until)?;
-        let (server, _) = self.meet(answers)?;
-        Ok((wire, server.fence()))
+        let (server, _) = self.meet(&answers)?;
+        self.health.leads_to(era, server.reign().fence(), Instant::now());
+        Ok((wire, server.reign().clone()))
     }
 
     /// Reads who the server is, and takes note of it.
-    fn meet(&self, answers: Vec<Value>) -> Result<(Server, Seen), StoreError> {
+    fn meet(&self, answers: &[Value]) -> Result<(Server, Seen), StoreError> {
         let server = read(answers)?;
         if !server.is_master() {
             return Err(StoreError::refused("the server is a replica, and a cache is read and written on its master"));
@@ -215,16 +235,11 @@ fn questions() -> Request {
     request
 }
 
-fn read(answers: Vec<Value>) -> Result<Server, StoreError> {
+fn read(answers: &[Value]) -> Result<Server, StoreError> {
     let mut info = String::new();
     // The name is a courtesy, and may be refused.
-    for answer in answers.into_iter().take(3) {
-        match answer {
-            Value::BulkString(text) => info.push_str(&String::from_utf8_lossy(&text)),
-            Value::VerbatimString { text, .. } => info.push_str(&text),
-            Value::ServerError(error) => return Err(from_server(&error)),
-            _ => return Err(senseless("INFO answers with text")),
-        }
+    for answer in answers.iter().take(3) {
+        info.push_str(reign::text(answer)?);
     }
     Server::parse(&info)
 }

@@ -11,7 +11,11 @@ use std::{
 
 use larder::store::{Fence, StoreError};
 
-use crate::{error::senseless, warning::Warning};
+use crate::{
+    error::senseless,
+    reign::{self, Reign},
+    warning::Warning,
+};
 
 /// How long it lasts at least unless it is set by hand: for as long as handles with `larder`'s defaults hold markers, of which
 /// there may be some in other processes.
@@ -21,6 +25,7 @@ const SHORTEST: Duration = Duration::from_secs(15);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Server {
     run_id: String,
+    reign: Reign,
     uptime: Duration,
     is_master: bool,
     was_promoted: bool,
@@ -31,18 +36,17 @@ pub(crate) struct Server {
 impl Server {
     /// Reads the sections `server` and `replication` of `INFO`, and `memory` where there is one.
     pub(crate) fn parse(info: &str) -> Result<Self, StoreError> {
-        let field = |name: &str| {
-            let mut pairs = info.lines().filter_map(|line| line.split_once(':'));
-            pairs.find(|(key, _)| *key == name).map(|(_, value)| value.trim())
-        };
-        let run_id = field("run_id").filter(|id| id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let field = |name| reign::field(info, name);
+        let is_id = |id: &&str| id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let (run_id, replication_id) = (field("run_id").filter(is_id), field("master_replid").filter(is_id));
         let uptime = field("uptime_in_seconds").and_then(|seconds| seconds.parse().ok());
-        let (Some(run_id), Some(uptime), Some(role), Some(second_offset)) =
-            (run_id, uptime, field("role"), field("second_repl_offset"))
+        let (Some(run_id), Some(replication_id), Some(uptime), Some(role), Some(second_offset)) =
+            (run_id, replication_id, uptime, field("role"), field("second_repl_offset"))
         else {
-            return Err(senseless("INFO holds run_id, uptime_in_seconds, role and second_repl_offset"));
+            return Err(senseless("INFO holds run_id, master_replid, uptime_in_seconds, role and second_repl_offset"));
         };
         Ok(Self {
+            reign: Reign::new(run_id, replication_id),
             run_id: run_id.to_owned(),
             uptime: Duration::from_secs(uptime),
             is_master: role == "master",
@@ -72,17 +76,13 @@ impl Server {
         self.is_master
     }
 
-    /// What tells this life of the server from every other one.
-    pub(crate) fn fence(&self) -> Fence {
-        let mut fence = [0; 8];
-        for (to, from) in fence.iter_mut().zip(self.run_id.bytes()) {
-            *to = from;
-        }
-        Fence(fence)
+    /// The reign that it is in.
+    pub(crate) fn reign(&self) -> &Reign {
+        &self.reign
     }
 }
 
-/// When this store met a life of a server, and how far that could be trusted then.
+/// When this store met a reign of a server, and how far that could be trusted then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     at: Duration,
@@ -102,15 +102,15 @@ pub(crate) struct TooShort {
     pub(crate) length: Duration,
 }
 
-/// The lives of servers that this store has met, and how long each is not trusted with leases.
+/// The reigns of servers that this store has met, and how long each is not trusted with leases.
 ///
-/// A server that has lost its memory has lost markers of writes that are still in doubt. After the quarantine all of those
+/// A server that has lost its memory, or was promoted, has lost markers of writes that are still in doubt. After the quarantine all of those
 /// would have expired anyway.
 pub(crate) struct Quarantine {
     /// In nanoseconds. It may grow at any time: connections are made before the handles that say for how long they hold markers.
     length: AtomicU64,
     is_fixed: bool,
-    met: Mutex<HashMap<String, Seen>>,
+    met: Mutex<HashMap<Fence, Seen>>,
 }
 
 impl Quarantine {
@@ -129,12 +129,12 @@ impl Quarantine {
         if self.is_fixed && length < hold { Err(TooShort { length }) } else { Ok(()) }
     }
 
-    /// Notes that a connection to `server` is made `now`: when its life was met first.
+    /// Notes that a connection to `server` is made `now`: when its reign was met first.
     pub(crate) fn meet(&self, server: &Server, now: Duration) -> Seen {
         // A panic elsewhere can't have left the map half changed.
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         let alone_for = (met.is_empty() && !server.was_promoted).then_some(server.uptime);
-        *met.entry(server.run_id.clone()).or_insert(Seen { at: now, alone_for })
+        *met.entry(server.reign.fence()).or_insert(Seen { at: now, alone_for })
     }
 
     /// Whether leases may be taken `now` on a server that was met then.
@@ -158,28 +158,30 @@ mod tests {
 
     const Q: Duration = Duration::from_secs(15);
 
-    fn info(run_id: &str, uptime: u64, role: &str, second_offset: i64) -> String {
+    const ID: &str = "12345678";
+
+    fn info(run_id: &str, id: &str, uptime: u64, role: &str, second_offset: i64) -> String {
         format!(
             "# Server\r\nredis_version:7.0.15\r\nrun_id:{run_id}\r\nuptime_in_seconds:{uptime}\r\n\r\n\
-             # Replication\r\nrole:{role}\r\nsecond_repl_offset:{second_offset}\r\n"
+             # Replication\r\nrole:{role}\r\nmaster_replid:{id}\r\nsecond_repl_offset:{second_offset}\r\n"
         )
     }
 
     fn server(run_id: &str, uptime: u64, second_offset: i64) -> Server {
-        Server::parse(&info(run_id, uptime, "master", second_offset)).unwrap()
+        Server::parse(&info(run_id, ID, uptime, "master", second_offset)).unwrap()
     }
 
     #[test]
-    fn the_fence_is_the_head_of_the_run_id() {
+    fn its_reign_is_that_of_both_ids() {
         let server = server("0123456789abcdef", 1, -1);
-        assert_eq!(server.fence(), Fence(*b"01234567"));
+        assert_eq!(server.reign(), &Reign::new("0123456789abcdef", ID));
         assert!(server.is_master());
-        assert!(!Server::parse(&info("0123456789abcdef", 1, "slave", -1)).unwrap().is_master());
+        assert!(!Server::parse(&info("0123456789abcdef", ID, 1, "slave", -1)).unwrap().is_master());
     }
 
     #[test]
     fn its_memory_is_judged_if_it_tells_of_it() {
-        let text = info("0123456789abcdef", 1, "master", -1);
+        let text = info("0123456789abcdef", ID, 1, "master", -1);
         assert_eq!(Server::parse(&text).unwrap().warnings(), []);
         let text = text + "# Memory\r\nmaxmemory:1000\r\nmaxmemory_human:1000B\r\nmaxmemory_policy:noeviction\r\n";
         let expected = Warning::RefusesWhenFull { maxmemory_bytes: 1000 };
@@ -191,8 +193,9 @@ mod tests {
         for text in [
             "",
             "run_id:0123456789abcdef\r\n",
-            &info("short", 1, "master", -1),
-            &info("not/hexa/decimal", 1, "master", -1),
+            &info("short", ID, 1, "master", -1),
+            &info("not/hexa/decimal", ID, 1, "master", -1),
+            &info(ID, "", 1, "master", -1),
         ] {
             assert!(Server::parse(text).unwrap_err().is_refused());
         }
@@ -234,6 +237,15 @@ mod tests {
         assert_eq!(is_over(&quarantine, second, [Q, 2 * Q]), [false, true]);
         let first = quarantine.meet(&server("aaaaaaaa", 1_000, -1), 5 * Q);
         assert!(quarantine.is_over(first, Q), "the first one is");
+    }
+
+    #[test]
+    fn a_second_reign_of_a_server_is_not_trusted_for_the_sake_of_the_first() {
+        let quarantine = Quarantine::new(Some(Q));
+        quarantine.meet(&server("aaaaaaaa", 1_000, -1), Q);
+        let again = Server::parse(&info("aaaaaaaa", "87654321", 1_000, "master", -1)).unwrap();
+        let second = quarantine.meet(&again, Q);
+        assert_eq!(is_over(&quarantine, second, [Q, 2 * Q]), [false, true]);
     }
 
     #[test]

@@ -33,8 +33,14 @@ use crate::{
 /// Operations never wait for a connection, or for the server, longer than the time-outs of the [builder](RedisStore::builder), for a
 /// connection not much longer than 100 ms while nobody is answered, and not at all while the server can't be reached. Only a write that recalls copies waits longer.
 ///
-/// The server must be a master that is spoken to directly, not through a proxy that spreads connections over servers: what a
-/// connection knows of its server's life is learned when it is made. Its `maxmemory-policy` may be any of `allkeys-lru`,
+/// The server must be a master that is spoken to directly, not through a proxy that spreads connections over servers: all connections
+/// must lead to one. What is cached counts for one *reign* of it, from its start or promotion on: for what `run_id` and `master_replid` are
+/// then. A connection asks for them when it is made, and an operation that finds the latest answer older than 250 ms asks again first,
+/// which is one more round trip; where the reign is another one, all connections are made anew, and no operation fails for it. Redis
+/// begins a new reign also when its first replica comes, and when the last one has been gone for `repl-backlog-ttl`: the cache is
+/// cold then, until the quarantine is over, as it is after a restart.
+///
+/// Its `maxmemory-policy` may be any of `allkeys-lru`,
 /// `allkeys-lfu`, `volatile-lru` and `volatile-lfu`, or none; others may evict markers of writes in doubt, and
 /// [`RedisStore::warnings`] says so.
 ///
@@ -105,7 +111,7 @@ impl RedisStore {
 
     /// What the settings of the server are not good for, as of the latest connection to it: `None` if none was made yet.
     ///
-    /// The same goes to `tracing`, once for each life of a server. A service that would rather not start asks here.
+    /// The same goes to `tracing`, once for each reign of a server. A service that would rather not start asks here.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -294,7 +300,7 @@ impl Store for RedisStore {
         }
         let script = &*scripts::FILL;
         self.with_link(|link| {
-            // A lease of another life of the server is void, and its value would be foreign.
+            // A lease of another reign of the server is void, and its value would be foreign.
             let current: Vec<usize> = (0..fills.len()).filter(|&n| fills[n].lease.fence == link.fence()).collect();
             let n_bytes = current.iter().map(|&n| 160 + fills[n].value.len()).sum();
             let mut request = Request::with_capacity(n_bytes);

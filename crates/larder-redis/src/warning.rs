@@ -85,7 +85,7 @@ struct Known {
 impl Warnings {
     /// Takes note of a server, and tells what has not been told of this life of it.
     pub(crate) fn note(&self, server: &Server) {
-        let (fence, warnings) = (server.fence(), server.warnings().to_vec());
+        let (fence, warnings) = (server.reign().fence(), server.warnings().to_vec());
         let mut known = self.known();
         known.latest = Some(fence);
         let before = known.by_life.insert(fence, warnings.clone()).unwrap_or_default();

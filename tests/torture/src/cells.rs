@@ -2,6 +2,7 @@
 
 use larder::store::{CellKey, Fence, Nonce};
 use redis::{Client, Cmd, Connection, FromRedisValue, RedisResult, Script};
+use sha2::{Digest as _, Sha256};
 
 /// Deletes a value or a lease, as eviction or the end of its time to live does. Leaves markers alone.
 const EVICT: &str = "
@@ -135,15 +136,17 @@ impl Cells {
         self.query(redis::cmd(words[0]).arg(&words[1..]))
     }
 
-    /// The life that the server is in.
+    /// The reign that the server is in, as `larder-redis` tells it from others.
     ///
     /// # Errors
     /// Those of Redis.
     pub fn fence(&mut self) -> RedisResult<Fence> {
-        let info: redis::InfoDict = self.query(redis::cmd("INFO").arg("server"))?;
-        let run_id: String = info.get("run_id").unwrap_or_default();
-        let mut fence = [0; 8];
-        fence.iter_mut().zip(run_id.bytes()).for_each(|(to, from)| *to = from);
-        Ok(Fence(fence))
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let [server, replication]: [redis::InfoDict; 2] =
+            [self.query(redis::cmd("INFO").arg("server"))?, self.query(redis::cmd("INFO").arg("replication"))?];
+        let run_id: String = server.get("run_id").unwrap_or_default();
+        let replication_id: String = replication.get("master_replid").unwrap_or_default();
+        let digest = Sha256::digest(format!("{run_id} {replication_id}"));
+        Ok(Fence(std::array::from_fn(|n| DIGITS[usize::from(digest[n] & 63)])))
     }
 }

@@ -51,7 +51,17 @@ const ROOMS: &[Room] = &[
     // It reaches Diesel through larder, and may not name it.
     Room {
         package: "larder-redis",
-        may: Some(&["bytes", "larder", "r2d2", "redis", "rustls", "rustls-native-certs", "thiserror", "tracing"]),
+        may: Some(&[
+            "bytes",
+            "larder",
+            "r2d2",
+            "redis",
+            "rustls",
+            "rustls-native-certs",
+            "sha2",
+            "thiserror",
+            "tracing",
+        ]),
         never: &["shop-core"],
     },
     // It is told of models, and knows none.

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::store::{Announcement, Fence, Nonce, Position, StoreError};
+use larder::store::{Announcement, Nonce, Position, StoreError};
 use redis::{PushKind, Value};
 
 use super::{Pace, Seat};
@@ -11,6 +11,7 @@ use crate::{
     error::{from_server, senseless},
     message::{Asked, Message, parse_place},
     names::Names,
+    reign::Reign,
     request::{Request, milliseconds},
     scripts,
     wire::Wire,
@@ -22,7 +23,7 @@ use crate::{
 /// before its answer.
 pub(super) struct Session<'l> {
     wire: Wire,
-    fence: Fence,
+    reign: Reign,
     names: &'l Names,
     pace: Pace,
     seat: &'l Seat,
@@ -38,6 +39,8 @@ pub(super) struct Session<'l> {
 
 /// What was sent and is not answered yet.
 enum Sent {
+    /// "Are you still in the reign in which you were met?" It comes before each question.
+    Reign,
     Question(Question),
     /// Something of which only an error would be news.
     Remark,
@@ -54,10 +57,10 @@ struct Question {
 }
 
 impl<'l> Session<'l> {
-    pub(super) fn new(wire: Wire, fence: Fence, names: &'l Names, pace: Pace, seat: &'l Seat) -> Self {
+    pub(super) fn new(wire: Wire, reign: Reign, names: &'l Names, pace: Pace, seat: &'l Seat) -> Self {
         Self {
             wire,
-            fence,
+            reign,
             names,
             pace,
             seat,
@@ -93,12 +96,12 @@ impl<'l> Session<'l> {
         }
     }
 
-    /// The place that the server knows, if it is of this life of it.
+    /// The place that the server knows, if it is of this reign of it.
     fn place(&self, answer: &Value) -> Result<Option<Position>, StoreError> {
         match answer {
             Value::Nil => Ok(None),
             Value::BulkString(bytes) => {
-                let place = bytes.strip_prefix(&self.fence.0).and_then(parse_place);
+                let place = bytes.strip_prefix(&self.reign.fence().0).and_then(parse_place);
                 Ok(place.map(|(place, _)| place))
             }
             _ => Err(senseless("GET answers with a string")),
@@ -111,7 +114,7 @@ impl<'l> Session<'l> {
         while !self.seat.is_closed() {
             let question = self.open.iter().find_map(|sent| match sent {
                 Sent::Question(question) => Some(question.until),
-                Sent::Remark => None,
+                Sent::Reign | Sent::Remark => None,
             });
             let now = Instant::now();
             let until = match question {
@@ -138,6 +141,10 @@ impl<'l> Session<'l> {
         self.n_questions += 1;
         let (number, registers) = (self.n_questions, self.seat.wants_strict());
         let mut request = Request::default();
+        // A server that was made a replica goes on to pass on what is published on its master, late; and of what was published while it was
+        // one, some may never have reached it.
+        request.command(2).arg(&[b"INFO"]).arg(&[b"replication"]);
+        self.open.push_back(Sent::Reign);
         if registers {
             // From before it is sent: after that the server may name it to writers at any time.
             self.is_registered = true;
@@ -146,13 +153,10 @@ impl<'l> Session<'l> {
             }
             request.command(8).arg(&[b"EVAL"]).arg(&[scripts::RENEW.as_bytes()]).number(1).arg(&[self.names.holders()]);
             request
-                .arg(&[&self.fence.0])
+                .arg(&[&self.reign.fence().0])
                 .number(milliseconds(self.pace.strict.listed_for()))
                 .arg(&[self.name.as_bytes()]);
         } else {
-            // A server that was made a replica goes on to pass on what is published on its master, late, but takes no writes.
-            request.command(2).arg(&[b"DEL"]).arg(&[self.names.nothing()]);
-            self.open.push_back(Sent::Remark);
             request.command(2).arg(&[b"PING"]);
         }
         request.number(number);
@@ -168,6 +172,10 @@ impl<'l> Session<'l> {
             Value::Push { .. } => Err(senseless("nothing but messages comes unasked")),
             answer => match (self.open.pop_front(), answer) {
                 (Some(Sent::Question(question)), answer) => self.proven(&question, &answer),
+                (Some(Sent::Reign), answer) => match self.reign.lasts(&answer)? {
+                    true => Ok(()),
+                    false => Err(StoreError::refused("the server is not in the reign in which it was met any more")),
+                },
                 (Some(Sent::Remark), Value::Int(_)) => Ok(()),
                 (Some(Sent::Remark), Value::ServerError(error)) => Err(from_server(&error)),
                 _ => Err(senseless("an answer is to a question")),

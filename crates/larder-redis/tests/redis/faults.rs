@@ -157,14 +157,15 @@ fn an_operation_waits_a_fifth_of_the_time_out_for_a_connection_while_nobody_is_a
 
 #[test]
 fn an_operation_waits_for_a_connection_as_long_as_others_are_answered_and_no_longer_than_the_time_out() {
-    const TIMEOUT: Duration = Duration::from_secs(2);
+    const TIMEOUT: Duration = Duration::from_secs(4);
     let server = Server::private(&[]);
     let line = DisturbedLine::to(server.port());
     let store = RedisStore::builder(&line.url()).namespace("n:").quarantine(Duration::ZERO);
     let store = store.pool_size(1).io_timeout(TIMEOUT).build().unwrap();
     put(&store, &key("a"), b"one");
-    // Some tenth of a second for each answer, one after the other: the last of them would come after four.
-    line.trickle(Some(Duration::from_millis(2)));
+    // A twentieth of a second for each answer, one after the other, and ten times that for what the server says of itself now and then:
+    // the last of them would come after more than five.
+    line.trickle(Some(Duration::from_millis(1)));
     let barrier = Barrier::new(40);
     let ask = || {
         barrier.wait();

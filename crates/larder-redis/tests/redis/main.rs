@@ -20,6 +20,7 @@ mod passwords;
 mod permissions;
 mod recalling;
 mod recorder;
+mod reigns;
 mod restarts;
 mod round_trips;
 mod scans;

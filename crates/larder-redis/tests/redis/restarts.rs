@@ -6,7 +6,7 @@ use larder_redis::RedisStore;
 use crate::{
     cells::{FOREIGN, NOTHING, begin, fill, finish, held, key, lease, put, read, stored},
     eventually::eventually,
-    server::Server,
+    server::{Server, promote, replica_of, server_with_replicas, wait_for_sync},
 };
 
 const Q: Duration = Duration::from_secs(15);
@@ -144,33 +144,24 @@ fn a_store_is_made_while_its_server_is_away_and_takes_to_it_when_it_comes() {
     put(&store, &key, b"one");
 }
 
-fn replica_of(master: &Server) -> Server {
-    let replica = Server::private(&[]);
-    redis::cmd("REPLICAOF").arg("127.0.0.1").arg(master.port()).exec(&mut replica.raw()).unwrap();
-    replica
-}
-
 #[test]
 fn a_replica_is_refused_until_it_is_master() {
-    let master = Server::private(&[]);
+    let master = server_with_replicas();
     let replica = replica_of(&master);
     let (store, key) = (replica.store(), key("a"));
     eventually("the replica is refused", || read(&store, &key).is_err_and(|error| error.is_refused()));
-    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut replica.raw()).unwrap();
+    promote(&replica);
     eventually("the promoted replica is taken", || read(&store, &key).is_ok());
     put(&store, &key, b"one");
 }
 
 #[test]
 fn a_promoted_replica_gives_no_leases_until_the_quarantine_ends() {
-    let master = Server::private(&[]);
+    let master = server_with_replicas();
     let replica = replica_of(&master);
+    wait_for_sync(&replica);
+    promote(&replica);
     let mut raw = replica.raw();
-    eventually("the replica has all that the master has", || {
-        let info: String = redis::cmd("INFO").arg("replication").query(&mut raw).unwrap();
-        info.contains("master_link_status:up") && !info.contains("master_sync_in_progress:1")
-    });
-    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut raw).unwrap();
     let info: String = redis::cmd("INFO").arg("replication").query(&mut raw).unwrap();
     assert!(!info.contains("second_repl_offset:-1"), "a promoted replica tells so");
     // With a quarantine of no time at all but for the promotion, the uptime would do.

@@ -117,9 +117,8 @@ fn what_a_value_costs_beside_itself_is_its_header() {
     let mut raw = server.raw();
     let bytes: Vec<u8> = redis::cmd("GET").arg(format!("{namespace}a")).query(&mut raw).unwrap();
     assert_eq!(bytes.len(), 33 + b"payload".len());
-    let run_id: String = redis::cmd("INFO").arg("server").query(&mut raw).unwrap();
-    let run_id = run_id.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap();
-    assert_eq!(bytes[..9], [b"V", &run_id.as_bytes()[..8]].concat());
+    let fence = lease(&store, &key("b")).unwrap().unwrap().fence;
+    assert_eq!(bytes[..9], [b"V", &fence.0[..]].concat());
     assert_eq!(bytes[9..17], key("a").layout().as_bytes()[..]);
     assert_eq!(bytes[33..], b"payload"[..]);
 }

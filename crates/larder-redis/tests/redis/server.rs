@@ -8,6 +8,8 @@ use larder::store::Nonce;
 use larder_redis::{RedisStore, RedisStoreBuilder};
 use servers::{Redis, RedisOptions};
 
+use crate::eventually::eventually;
+
 /// A Redis server: a private one, which goes away with the value, or that of `REDIS_URL`, which does not.
 pub(crate) struct Server {
     url: String,
@@ -91,4 +93,32 @@ impl Drop for Frozen<'_> {
 /// A namespace that nobody has had before: the server may be shared, and may outlive the tests.
 pub(crate) fn namespace() -> String {
     format!("test-{:?}:", Nonce::fresh())
+}
+
+/// A server that gives a replica what it has at once, and not after some seconds in which others might come.
+pub(crate) fn server_with_replicas() -> Server {
+    Server::private(&[("repl-diskless-sync-delay", "0")])
+}
+
+pub(crate) fn replica_of(master: &Server) -> Server {
+    let replica = server_with_replicas();
+    demote(&replica, master);
+    replica
+}
+
+pub(crate) fn demote(server: &Server, master: &Server) {
+    redis::cmd("REPLICAOF").arg("127.0.0.1").arg(master.port()).exec(&mut server.raw()).unwrap();
+}
+
+pub(crate) fn promote(server: &Server) {
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut server.raw()).unwrap();
+}
+
+/// Waits until a replica has all that its master has.
+pub(crate) fn wait_for_sync(replica: &Server) {
+    let mut raw = replica.raw();
+    eventually("the replica has all that the master has", || {
+        let info: String = redis::cmd("INFO").arg("replication").query(&mut raw).unwrap();
+        info.contains("master_link_status:up") && !info.contains("master_sync_in_progress:1")
+    });
 }
