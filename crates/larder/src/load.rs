@@ -141,8 +141,9 @@ where
     let sight = Sight::of::<P::Entity>(access);
     let (mut lacking, mut late) = (Vec::new(), Vec::new());
     for (at, key) in keys.iter().enumerate() {
-        let kept = sight.look::<P>(key).or_else(|| sight.look_late::<P>(key).inspect(|_| late.push(key)));
-        if let Some(rows) = kept.as_ref().and_then(|kept| kept.first(limit)) {
+        let kept = sight.look_until_end::<P>(key);
+        late.extend(kept.as_ref().filter(|(_, is_late)| *is_late).map(|_| key));
+        if let Some(rows) = kept.as_ref().and_then(|(kept, _)| kept.first(limit)) {
             groups.push(rows.iter().map(H::share).collect());
         } else {
             groups.push(Rows::new());

@@ -42,6 +42,8 @@ pub(crate) struct NearCache {
     hasher: DefaultHashBuilder,
     horizon: u64,
     ttl: Duration,
+    /// Whether copies are refreshed in the last part of their time. Otherwise none of them has such a part.
+    refreshes: bool,
     subscription: OnceLock<Subscription>,
 }
 
@@ -65,7 +67,7 @@ pub(crate) struct Leave {
 impl NearCache {
     /// A near cache in front of `store`: `None` if that can't tell of changes.
     pub(crate) fn new(options: NearOptions, store: &dyn Store, lookout: &Arc<Lookout>) -> Option<Arc<Self>> {
-        let NearOptions { bytes, horizon, ttl, clock } = options;
+        let NearOptions { bytes, horizon, ttl, refreshes, clock } = options;
         let clocks = clock.map_or_else(Clocks::system, Clocks::Given);
         // A slot for each 256 bytes, which is less than most copies take: some share one all the same, which costs them a miss now and then.
         let n_slots = usize::try_from(bytes >> 8).unwrap_or(usize::MAX).clamp(1 << 10, 1 << 20);
@@ -79,6 +81,7 @@ impl NearCache {
             hasher: DefaultHashBuilder::default(),
             horizon: horizon_ticks,
             ttl,
+            refreshes,
             subscription: OnceLock::new(),
         });
         let wanted = Listening { proof_every: horizon / 3, is_strict: false };
@@ -135,13 +138,19 @@ impl NearCache {
         Kept::read(entry.what, key)
     }
 
-    /// The copy of a key's cell, if it will soon expire and may be served until then.
-    pub(crate) fn look_late<P: Pattern>(&self, leave: Leave, key: &P::Key) -> Option<Kept<P>> {
+    /// The copy of a key's cell, and whether it will soon expire and is to be refreshed.
+    #[inline]
+    pub(crate) fn look_until_end<P: Pattern>(&self, leave: Leave, key: &P::Key) -> Option<(Kept<P>, bool)> {
         let entry = self.parts.of::<P::Entity>().copies.get(&self.hash::<P>(key))?;
-        if leave.now < entry.due || leave.now >= entry.until || !self.desk.slots.is_good(entry.stamp) {
+        if leave.now >= entry.until || !self.desk.slots.is_good(entry.stamp) {
             return None;
         }
-        Kept::read(entry.what, key)
+        Some((Kept::read(entry.what, key)?, leave.now >= entry.due))
+    }
+
+    /// Whether [`NearCache::look_until_end`] may find more than [`NearCache::look`].
+    pub(crate) fn refreshes(&self) -> bool {
+        self.refreshes
     }
 
     /// The last copy of a key's cell, be it good or not, and how long ago it was kept.
@@ -192,7 +201,7 @@ impl NearCache {
         let ttl = clocks.ticks_of(P::Entity::NEAR_TTL.unwrap_or(self.ttl).min(ttl));
         let (hash, kept_at) = (self.hash::<P>(&key), clocks.ticks());
         let until = kept_at.saturating_add(ttl);
-        let due = until - ttl / LAST_PART;
+        let due = if self.refreshes { until - ttl / LAST_PART } else { until };
         let kept = Kept::<P>::of(key, rows, is_whole);
         let n_bytes = kept.n_bytes();
         let (part, mut evicted) = (self.parts.of::<P::Entity>(), Vec::new());

@@ -1,6 +1,6 @@
 //! Copies in the process, which have times of their own.
 
-use larder::{Consistency, Larder, NearOptions};
+use larder::{Consistency, Error, Larder, NearOptions, Patience};
 use shop_core::{Order, Status};
 use tests::{Cost, nobody};
 
@@ -55,6 +55,15 @@ impl Near {
         assert_eq!(meter.counts().reads, 0);
         eventually(LONG, || kept() > before);
         meter.counts()
+    }
+
+    /// Reads until what is read is refreshed, which costs the reader nothing.
+    fn refreshing_at_last(&self, read: impl Fn()) {
+        let meter = &self.site.shop.meter;
+        eventually(LONG, || {
+            read();
+            meter.counts().inspects > 0
+        });
     }
 
     fn copies_kept(&self) -> u64 {
@@ -139,6 +148,48 @@ fn copies_that_are_read_together_are_refreshed_together() {
     eventually(LONG, || near.site.is_fresh());
     let expected = Counts { sql: 1, inspects: 1, extensions: 1, ..Counts::default() };
     near.site.shop.meter.expect_counts(expected);
+}
+
+#[test]
+fn fewer_lists_are_refreshed_together_than_rows() {
+    let near = Near::new();
+    let (site, larder) = (&near.site, &near.site.shop.larder);
+    let users: Vec<User> = (0..1 + 40).map(|n| site.shop.user(&format!("user-{n}"))).collect();
+    let read = |user: &User| assert_eq!(Order::repository(larder).list_by_user_id(user.id).load().unwrap(), []);
+    users.iter().for_each(|user| near.warm(|| read(user)));
+    near.pass(MOST_OF_IT);
+    let (first, others) = users.split_first().unwrap();
+    let gate = site.shop.faults.before(Operation::Inspect).nth(1).hold();
+    site.shop.meter.reset();
+    read(first);
+    gate.wait_for(1);
+    others.iter().for_each(read);
+    gate.open();
+    // One, 32 of the others, and 8.
+    eventually(LONG, || site.shop.meter.counts().inspects == 1 + 2);
+    site.shop.meter.expect_counts(Counts { inspects: 1 + 2, ..Counts::default() });
+}
+
+#[test]
+fn after_too_much_to_do_copies_are_refreshed_again() {
+    // As many as there are threads to load for 8 connections, and as may wait for them.
+    const BUSY: usize = 4 * 8;
+    const WAITING: usize = 256;
+    let near = Near::new();
+    let (ada, shop) = (near.site.user("ada"), &near.site.shop);
+    let read = || near.site.read(&ada, 1);
+    near.warm(read);
+    near.pass(MOST_OF_IT);
+    let gate = shop.faults.before(Operation::Lease).hold();
+    let impatient = User::repository(&shop.larder).patience(Patience::new().hard(Duration::from_millis(1)));
+    let give_up = || assert!(matches!(impatient.find(nobody()), Err(Error::TimedOut)));
+    (0..BUSY).for_each(|_| give_up());
+    gate.wait_for(BUSY);
+    // It waits behind them, nobody for it, and has to make room in the end.
+    read();
+    (0..WAITING).for_each(|_| give_up());
+    gate.open();
+    near.refreshing_at_last(read);
 }
 
 #[test]

@@ -21,14 +21,26 @@ impl Counter {
         self.add(1);
     }
 
-    /// Counts one more: whether it is one of `n` of which one is meant.
+    /// Counts one more: whether it is the one that is meant of each `n`. Which one that is differs from `n` to `n`, so that whoever counts the
+    /// same things over and over in the same order means all of them in turn.
     pub(crate) fn one_of(&self, n: u64) -> bool {
-        (self.0.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(n)
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        let (turn, place) = (before / n, before % n);
+        u128::from(place) == (u128::from(mixed(turn)) * u128::from(n)) >> u64::BITS
     }
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// The `n`th number of SplitMix64 (Steele, Lea, Flood 2014). Multiples of the golden ratio alone would be more even, but not for whoever comes
+/// back after a Fibonacci number of them.
+fn mixed(n: u64) -> u64 {
+    let mut bits = n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ (bits >> 31)
 }
 
 /// How many threads have a line of their own.
@@ -139,6 +151,27 @@ mod tests {
 
     /// Those who take all seats leave none to the others.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    #[test]
+    fn one_of_each_so_many_is_meant() {
+        let counter = Counter::default();
+        for _ in 0..1_000 {
+            assert_eq!((0..64).filter(|_| counter.one_of(64)).count(), 1);
+        }
+        assert_eq!(counter.get(), 64_000);
+    }
+
+    #[test]
+    fn what_is_counted_in_the_same_order_is_meant_in_turn() {
+        for n_rounds in 1..=32 {
+            let (counter, n_keys) = (Counter::default(), 64 * n_rounds);
+            let mut meant = vec![0; n_keys];
+            (0..2_048).for_each(|_| meant.iter_mut().for_each(|meant| *meant += u32::from(counter.one_of(64))));
+            let (least, most) = (meant.iter().min().unwrap(), meant.iter().max().unwrap());
+            // 32 times each, if it were even.
+            assert!(*least >= 8 && *most <= 64, "{n_keys} keys: {least} to {most} times");
+        }
+    }
 
     #[test]
     fn nothing_is_lost_of_what_many_threads_count_at_once() {

@@ -283,7 +283,8 @@ impl<DB: Backend> Builder<DB> {
         let lookout = Arc::new(Lookout::new(Arc::clone(&events), self.reports));
         let layers = self.store.map(|store| {
             let store = Arc::new(Timed::new(store, Arc::clone(&lookout)));
-            Layers::new(store, times, events, self.fill_in_background, self.near, self.breaker, Arc::clone(&lookout))
+            let near = self.near.map(|near| near.refreshing(self.refresh_early));
+            Layers::new(store, times, events, self.fill_in_background, near, self.breaker, Arc::clone(&lookout))
         });
         let policy = Policy::new(self.writes);
         if layers.is_some() {

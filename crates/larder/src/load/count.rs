@@ -50,8 +50,10 @@ where
         let mut late = Vec::new();
         missing.retain(|at| {
             let key = &keys[*at];
-            let kept = sight.look::<P>(key).or_else(|| sight.look_late::<P>(key).inspect(|_| late.push(key)));
-            let count = kept.and_then(|kept| i64::try_from(kept.count()?).ok());
+            let count = sight.look_until_end::<P>(key).and_then(|(kept, is_late)| {
+                late.extend(is_late.then_some(key));
+                i64::try_from(kept.count()?).ok()
+            });
             count.is_none_or(|count| {
                 counts[*at] = count;
                 false

@@ -124,7 +124,7 @@ where
     let mut looked: Vec<(State, Rows<Arc<P::Entity>>)> = Vec::with_capacity(keys.len());
     let mut lacking = Vec::new();
     for (at, key) in keys.iter().enumerate() {
-        let kept = sight.look::<P>(key).or_else(|| sight.look_late::<P>(key));
+        let kept = sight.look_until_end::<P>(key).map(|(kept, _)| kept);
         if let Some(rows) = kept.as_ref().and_then(|kept| kept.first(limit)) {
             looked.push((State::Near, rows.iter().cloned().collect()));
         } else {

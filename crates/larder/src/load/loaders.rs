@@ -46,7 +46,8 @@ struct Load {
     is_left: Arc<AtomicBool>,
 }
 
-/// A load that somebody waits for. Dropped, it is done all the same, after those that are waited for.
+/// A load that somebody waits for. Dropped, it is done all the same, after those that are waited for,
+/// unless too many wait: then it is dropped.
 pub(super) struct Awaited<T> {
     result: Receiver<thread::Result<T>>,
     is_left: Arc<AtomicBool>,
@@ -65,8 +66,11 @@ impl Loaders {
         &self,
         load: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Awaited<T>, impl FnOnce() -> T> {
+        // Dropped after the lock, since what a load has with it may come back here.
+        let displaced;
         let mut state = self.desk.state();
-        if !state.has_room() || !self.desk.has_thread(&mut state) {
+        displaced = state.displaced();
+        if state.waiting.len() >= MAX_WAITING || !self.desk.has_thread(&mut state) {
             return Err(load);
         }
         let (sender, result) = mpsc::sync_channel(1);
@@ -77,6 +81,7 @@ impl Loaders {
         let is_left = Arc::<AtomicBool>::default();
         state.waiting.push_back(Load { run: Box::new(run), is_left: Arc::clone(&is_left) });
         drop(state);
+        drop(displaced);
         self.desk.changed.notify_one();
         Ok(Awaited { result, is_left })
     }
@@ -112,13 +117,13 @@ impl<T> Drop for Awaited<T> {
 }
 
 impl State {
-    /// Whether one more may wait. Those that nobody waits for make room.
-    fn has_room(&mut self) -> bool {
-        if self.waiting.len() >= MAX_WAITING {
-            let left = self.waiting.iter().position(|load| load.is_left.load(Ordering::SeqCst));
-            left.and_then(|at| self.waiting.remove(at));
+    /// Makes room for one more, if too many wait: takes out the oldest that nobody waits for.
+    fn displaced(&mut self) -> Option<Load> {
+        if self.waiting.len() < MAX_WAITING {
+            return None;
         }
-        self.waiting.len() < MAX_WAITING
+        let left = self.waiting.iter().position(|load| load.is_left.load(Ordering::SeqCst))?;
+        self.waiting.remove(left)
     }
 
     /// The next one: the oldest that is waited for, or else the oldest.

@@ -54,15 +54,22 @@ impl<'s> Sight<'s> {
         self.asks_store
     }
 
-    /// What is near of a key, and may be served for a while.
+    /// What is near of a key, and need not be refreshed.
     #[inline]
     pub(super) fn look<P: Pattern>(&self, key: &P::Key) -> Option<Kept<P>> {
         self.near?.look::<P>(self.leave?, key)
     }
 
-    /// What is near of a key, may be served, and will soon expire, if values are refreshed before that.
+    /// What is near of a key and may be served, and whether it will soon expire and is to be refreshed.
+    #[inline]
+    pub(super) fn look_until_end<P: Pattern>(&self, key: &P::Key) -> Option<(Kept<P>, bool)> {
+        self.near?.look_until_end::<P>(self.leave?, key)
+    }
+
+    /// What is near of a key that [`Sight::look`] has not found, and is to be refreshed.
     pub(super) fn look_late<P: Pattern>(&self, key: &P::Key) -> Option<Kept<P>> {
-        self.near?.look_late::<P>(self.leave?, key)
+        let near = self.near.filter(|near| near.refreshes())?;
+        near.look_until_end::<P>(self.leave?, key).filter(|(_, is_late)| *is_late).map(|(kept, _)| kept)
     }
 
     /// The near cache, if rows of the model are kept there, wherever they are read from.

@@ -115,9 +115,8 @@ where
     P: PagedOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
-    let mut late = None;
-    let kept = sight.look::<P>(key).or_else(|| sight.look_late::<P>(key).inspect(|_| late = Some(key)))?;
-    refresh::soon::<DB, P>(access, late, true);
+    let (kept, is_late) = sight.look_until_end::<P>(key)?;
+    refresh::soon::<DB, P>(access, is_late.then_some(key), true);
     let (rows, is_whole) = kept.all();
     let rows = shared(after.rows(rows, is_whole, n)?);
     access.figures::<P::Entity>().near_hits.add(1);

@@ -3,12 +3,14 @@
 //! The value of a cell is right until a write takes it away: it may have more time, if it is still the same value then. What it is compared
 //! with in the database are writes past larder of which nobody has told, which the time to live is for.
 
+mod claims;
 mod queue;
+mod server;
 
 use std::{sync::Arc, time::Duration};
 
-use self::queue::Due;
 pub(crate) use self::queue::Refreshes;
+use self::{queue::Due, server::Server};
 use super::{
     look::Sight,
     select::{Loaded, refined, select_by},
@@ -17,7 +19,6 @@ use crate::{
     backend::Backend,
     entity::{Entity, Pattern, PatternOn},
     event::Event,
-    handle::Larder,
     layers::Layers,
     near::Seen,
     payload::{self, Rows},
@@ -44,38 +45,9 @@ where
     if !refreshes.is_on() || !refreshes.add::<P>(keys, is_near) {
         return;
     }
-    let own = larder.clone();
-    if larder.loaders().send(move || serve::<DB, P>(&own)).is_err() {
-        refreshes.close::<P>();
-    }
-}
-
-/// Refreshes what waits, until nothing does.
-fn serve<DB, P>(larder: &Larder<DB>)
-where
-    DB: Backend,
-    P: PatternOn<DB>,
-{
-    /// Also where a model's own code panics: the next key has to find somebody again.
-    struct Close<'l, DB: Backend, P: PatternOn<DB>>(&'l Larder<DB>, Vec<Due<P>>);
-
-    impl<DB: Backend, P: PatternOn<DB>> Drop for Close<'_, DB, P> {
-        fn drop(&mut self) {
-            self.1.iter().for_each(|due| self.0.refreshes().release::<P>(&due.key, false));
-            self.0.refreshes().close::<P>();
-        }
-    }
-
-    let mut at = Close::<DB, P>(larder, larder.refreshes().take::<P>());
-    while !at.1.is_empty() {
-        if let Some(layers) = larder.layers() {
-            let is_done = refresh::<DB, P>(Access::handle(larder), layers, &at.1);
-            for (due, is_done) in at.1.drain(..).zip(is_done) {
-                larder.refreshes().release::<P>(&due.key, is_done);
-            }
-        }
-        at.1 = larder.refreshes().take::<P>();
-    }
+    let server = Server::<DB, P>::of(larder);
+    // Nobody waits for it. Where there is no room for it, now or later, it is dropped, and leaves the queue to whoever comes next.
+    drop(larder.loaders().send(move || server.serve()));
 }
 
 /// A value that was found in a cell.
@@ -118,7 +90,7 @@ where
                 late.push(Found { at, stamp, value });
             }
             (Cell::Value(value), _) => is_done[at] |= keep(at, &value),
-            (Cell::Vacant(_), _) if due[at].is_near => gone.push(due[at].key.clone()),
+            (Cell::Vacant(_), _) if due[at].is_near => gone.push(at),
             _ => {}
         }
     }
@@ -126,8 +98,11 @@ where
         is_done[found.at] |= keep(found.at, &found.value);
     }
     if !gone.is_empty() {
+        let keys: Vec<P::Key> = gone.iter().map(|&at| due[at].key.clone()).collect();
         // As whoever comes next would have to. That it has failed is counted, and told to him if it still does.
-        let _ = super::rows_by::<DB, P, Whole<P::Entity>>(access.reading(Consistency::Shared), &gone, 1);
+        let rows = super::rows_by::<DB, P, Whole<P::Entity>>(access.reading(Consistency::Shared), &keys, 1);
+        // What was loaded is kept in the copy's place, or has at least taken the copy away.
+        gone.into_iter().for_each(|at| is_done[at] = rows.is_ok());
     }
     is_done
 }

@@ -57,6 +57,7 @@ pub struct NearOptions {
     pub(super) bytes: u64,
     pub(super) horizon: Duration,
     pub(super) ttl: Duration,
+    pub(super) refreshes: bool,
     pub(super) clock: Option<Arc<dyn Clock>>,
 }
 
@@ -65,7 +66,7 @@ impl NearOptions {
     /// (`#[larder(near_bytes = "8MiB")]`) take it out of these, from their first read on.
     #[must_use]
     pub fn bytes(bytes: u64) -> Self {
-        Self { bytes, horizon: Duration::from_millis(250), ttl: Duration::from_secs(60), clock: None }
+        Self { bytes, horizon: Duration::from_millis(250), ttl: Duration::from_secs(60), refreshes: true, clock: None }
     }
 
     /// How old a copy may be at most when it is served, whatever happens to the network. From 3 milliseconds to an hour; what is beyond
@@ -95,11 +96,17 @@ impl NearOptions {
         self.clock = Some(Arc::new(clock));
         self
     }
+
+    /// Whether copies are refreshed before they expire, which the handle says.
+    pub(crate) fn refreshing(mut self, refreshes: bool) -> Self {
+        self.refreshes = refreshes;
+        self
+    }
 }
 
 impl fmt::Debug for NearOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bytes, horizon, ttl, clock: _ } = self;
+        let Self { bytes, horizon, ttl, refreshes: _, clock: _ } = self;
         f.debug_struct("NearOptions")
             .field("bytes", bytes)
             .field("horizon", horizon)

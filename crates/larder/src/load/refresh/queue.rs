@@ -9,11 +9,13 @@ use std::{
 };
 
 use quick_cache::DefaultHashBuilder;
+use smallvec::SmallVec;
 
+use super::claims::Claims;
 use crate::{entity::Pattern, store::BATCH};
 
-/// How many keys may be under way. Those beyond are left to expire.
-const MAX_CLAIMED: usize = 4_096;
+/// How many lists are refreshed together: each may have hundreds of rows, and all are in memory at once.
+const BATCH_LISTS: usize = 32;
 
 /// How long a key is left alone that could not be refreshed, while its copy is served.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -27,9 +29,8 @@ pub(crate) struct Refreshes {
 
 #[derive(Default)]
 struct State {
-    /// Keys that somebody has, by their hashes; of those that were given back in vain, until when nobody takes them. Of two keys with one hash
-    /// only one is refreshed at a time.
-    claimed: HashMap<u64, Option<Instant>>,
+    /// The keys that wait, that somebody is at, or that are left alone.
+    claims: Claims,
     /// What waits, by pattern.
     queues: HashMap<TypeId, Queue>,
 }
@@ -59,11 +60,17 @@ impl Refreshes {
 
     /// Takes note of the keys that nobody has: whether somebody has to be found who serves their queue.
     pub(super) fn add<'k, P: Pattern>(&self, keys: impl IntoIterator<Item = &'k P::Key>, is_near: bool) -> bool {
-        let is_free = |key: &&P::Key| self.state().claim(self.hash::<P>(key));
-        let due: Vec<Due<P>> = keys.into_iter().filter(is_free).map(|key| Due { key: key.clone(), is_near }).collect();
-        if due.is_empty() {
+        // Before the lock is taken: a key's hash and its clone are a model's own code.
+        let hashed: SmallVec<[(u64, &P::Key); 1]> = keys.into_iter().map(|key| (self.hash::<P>(key), key)).collect();
+        if hashed.is_empty() {
             return false;
         }
+        let now = Instant::now();
+        let claimed = self.state().claims.claim(hashed, now);
+        if claimed.is_empty() {
+            return false;
+        }
+        let due: Vec<Due<P>> = claimed.into_iter().map(|key| Due { key: key.clone(), is_near }).collect();
         let mut state = self.state();
         let queue = state.queues.entry(TypeId::of::<P>()).or_default();
         queue.of::<P>().extend(due);
@@ -75,20 +82,17 @@ impl Refreshes {
         let mut state = self.state();
         let queue = state.queues.entry(TypeId::of::<P>()).or_default();
         let waiting = queue.of::<P>();
-        let taken: Vec<Due<P>> = waiting.drain(..waiting.len().min(BATCH)).collect();
+        let at_once = if P::UNIQUE { BATCH } else { BATCH_LISTS };
+        let taken: Vec<Due<P>> = waiting.drain(..waiting.len().min(at_once)).collect();
         queue.is_served = !taken.is_empty();
         taken
     }
 
-    /// Gives a key back, after it was refreshed or because it need not or can't be.
-    pub(super) fn release<P: Pattern>(&self, key: &P::Key, is_done: bool) {
-        let hash = self.hash::<P>(key);
-        let mut state = self.state();
-        if is_done {
-            state.claimed.remove(&hash);
-        } else {
-            state.claimed.insert(hash, Some(Instant::now() + PAUSE));
-        }
+    /// Gives keys back, and whether each need not come again soon: it was refreshed, or there is nothing to refresh.
+    pub(super) fn release<'k, P: Pattern>(&self, keys: impl IntoIterator<Item = (&'k P::Key, bool)>) {
+        let hashed: Vec<(u64, bool)> = keys.into_iter().map(|(key, is_done)| (self.hash::<P>(key), is_done)).collect();
+        let until = Instant::now() + PAUSE;
+        self.state().claims.release(hashed, until);
     }
 
     /// Nobody serves a queue: what waits there is let go.
@@ -99,7 +103,7 @@ impl Refreshes {
             queue.is_served = false;
             std::mem::take(queue.of::<P>())
         };
-        waiting.iter().for_each(|due| self.release::<P>(&due.key, false));
+        self.release::<P>(waiting.iter().map(|due| (&due.key, false)));
     }
 
     fn hash<P: Pattern>(&self, key: &P::Key) -> u64 {
@@ -109,24 +113,6 @@ impl Refreshes {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that can panic halfway through a change runs under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn claim(&mut self, hash: u64) -> bool {
-        let is_free = |until: &Option<Instant>| until.is_some_and(|until| Instant::now() >= until);
-        match self.claimed.get(&hash) {
-            Some(until) if !is_free(until) => return false,
-            None if self.claimed.len() >= MAX_CLAIMED => {
-                self.claimed.retain(|_, until| !is_free(until));
-                if self.claimed.len() >= MAX_CLAIMED {
-                    return false;
-                }
-            }
-            _ => {}
-        }
-        self.claimed.insert(hash, None);
-        true
     }
 }
 
