@@ -32,6 +32,10 @@
     allow(dead_code, reason = "without a back end nothing can be loaded")
 )]
 
+// Models of unit tests are derived, and what is derived calls the crate by its name.
+#[cfg(all(test, feature = "sqlite"))]
+extern crate self as larder;
+
 pub mod backend;
 #[cfg(feature = "behind")]
 pub mod behind;

@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_in_the_same_order_is_meant_in_turn() {
-        for n_rounds in 1..=32 {
+        for n_rounds in [1, 2, 3, 5, 8, 13, 21] {
             let (counter, n_keys) = (Counter::default(), 64 * n_rounds);
             let mut meant = vec![0; n_keys];
             (0..2_048).for_each(|_| meant.iter_mut().for_each(|meant| *meant += u32::from(counter.one_of(64))));

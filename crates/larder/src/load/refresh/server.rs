@@ -47,3 +47,59 @@ impl<DB: Backend, P: PatternOn<DB>> Drop for Server<DB, P> {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod tests {
+    use diesel::{
+        prelude::*,
+        r2d2::{ConnectionManager, Pool},
+        sqlite::Sqlite,
+    };
+
+    use super::*;
+    use crate::{Repository, entity::Entity};
+
+    diesel::table! { users (id) { id -> BigInt, } }
+
+    #[derive(Debug, Clone, Queryable, Selectable, Identifiable, Repository)]
+    #[diesel(table_name = users, check_for_backend(Sqlite))]
+    struct User {
+        id: i64,
+    }
+
+    type ById = <User as Entity>::Primary;
+
+    fn larder() -> Larder<Sqlite> {
+        let manager = ConnectionManager::<SqliteConnection>::new(":memory:");
+        Larder::builder(Pool::builder().max_size(1).build(manager).unwrap()).build()
+    }
+
+    fn waiting(larder: &Larder<Sqlite>) -> Vec<i64> {
+        larder.refreshes().take::<ById>().into_iter().map(|due| due.key).collect()
+    }
+
+    #[test]
+    fn who_has_not_served_a_queue_leaves_it_to_the_next_one() {
+        let larder = larder();
+        let add = |key| larder.refreshes().add::<ById>([&key], false);
+        assert!(add(1));
+        let server = Server::<Sqlite, ById>::of(&larder);
+        assert!(!add(2), "somebody will serve it");
+        drop(server);
+        assert!(add(3));
+        assert_eq!(waiting(&larder), [3]);
+    }
+
+    #[test]
+    fn who_has_left_a_queue_takes_nothing_from_the_next_one() {
+        let larder = larder();
+        let add = |key| larder.refreshes().add::<ById>([&key], false);
+        let mut left = Server::<Sqlite, ById>::of(&larder);
+        assert!(!left.take());
+        assert!(add(1));
+        drop(left);
+        assert!(!add(2), "somebody will serve it");
+        assert_eq!(waiting(&larder), [1, 2]);
+    }
+}
