@@ -93,7 +93,7 @@ fn a_write_goes_on_while_redis_is_killed_frozen_or_full_and_its_own_handle_reads
             reads_its_own_write();
             shop.meter.counts().sql == 0
         });
-        assert_eq!(outbox(&mut shop.database.connect()), [3], "the row is the relay's to delete");
+        assert_eq!(outbox(&mut shop.database.connect()), [4], "the row is the relay's to delete");
     }
 }
 
@@ -329,7 +329,7 @@ fn a_commit_of_which_nobody_knows_is_passed_by_until_it_is_certain() {
     branch.faults.before(Operation::Begin).fail(Failure::Unavailable);
     let lost = users.update(changed.id, &renamed("never@example.com"));
     assert!(matches!(lost, Err(Error::Database(_))), "{lost:?}");
-    assert_eq!(outbox(&mut shop.database.connect()), [3]);
+    assert_eq!(outbox(&mut shop.database.connect()), [4]);
     assert_eq!(users.get(changed.id).unwrap(), changed);
 }
 
