@@ -5,6 +5,7 @@
 //!
 //! - **Finders** exist for what the model declares: `find`, `get`, `find_many`, `exists` by primary key, `find_by_..` for each
 //!   `unique(..)`, `list_by_..` and `count_by_..` for each `index(..)` and foreign key, and each but the first few with `_many`.
+//!   Lists have [pages](List::page), by cursors.
 //!   [`Repository::query`] takes any query of Diesel's on the table.
 //! - **Shapes** say what comes back: the row; with [`select`](Repository::select), a [`derive@View`] of it; with
 //!   [`with`](Repository::with), a tuple of it and a relation's rows. They nest, and are types: what can't be loaded does not compile.

@@ -58,15 +58,16 @@ where
     ///
     /// At least one row and at most 10,000, whatever `n` is; a [`limit`](List::limit) has no say. A page that is not the last one is full.
     ///
-    /// Pages are told apart by the rows' own values and not by their numbers. Rows that are inserted or deleted between two pages shift
+    /// A page begins behind a row's values and not behind a number of rows. Rows that are inserted or deleted between two pages shift
     /// nothing: what was there all the time comes once. What is inserted in front of a cursor is not seen behind it, and a row whose
     /// own value in the order is changed between two pages may come twice or not at all. The primary key decides between rows that the order
-    /// leaves equal. The columns of the order must not be NULL.
+    /// leaves equal. The columns of the order must not be NULL, and the database must find their values again as Diesel has read them,
+    /// which it does not with `CHAR(n)` on PostgreSQL and with times on SQLite that others wrote in another form.
     ///
     /// Costs what [`List::load`] costs, as far as the list's cell reaches (`head` of the index, 256 rows unless it says otherwise). Pages
     /// behind the first one are given out from the near cache or the cell if that has them, and fill nothing; what it has not costs one
     /// statement for `n` + 1 rows, which needs an index of the pattern's columns and the order's to be quick on a long list. So does a page
-    /// behind a row that was deleted meanwhile. A view that names neither the order's columns nor the primary key has them selected besides.
+    /// behind a row that was deleted meanwhile. A view that lacks columns of the order or of the primary key has them selected besides.
     ///
     /// ```no_run
     /// # use diesel::prelude::*;
