@@ -12,7 +12,7 @@ use larder::{Error, Larder, Models, Result, Tx};
 use tests::{Cost, Shop, money};
 
 use self::tables::{
-    Account, AccountTotals, BOOKS, Folder, Line, Moved, NewPurchase, Purchase, Refund, Wheel, lines, purchases,
+    Account, AccountTotals, BOOKS, Folder, Line, Moved, NewPurchase, Purchase, Refund, Shelf, Wheel, lines, purchases,
 };
 
 fn account(larder: &Larder<Pg>, id: i64) {
@@ -163,6 +163,9 @@ fn what_was_rolled_back_is_not_counted() {
 #[test]
 fn rows_that_go_with_others_are_taken_away_with_them() {
     let shop = books();
+    Shelf::repository(&shop.larder).insert(&Shelf { id: 1, n_refunds: 0 }).unwrap();
+    let refund = |id, account_id| Refund { id, account_id, shelf_id: Some(1) };
+    Refund::repository(&shop.larder).insert_many(&[refund(1, 1), refund(2, 1), refund(3, 2)]).unwrap();
     Purchase::repository(&shop.larder).insert(purchase(11, Some(1))).unwrap();
     Line::repository(&shop.larder).insert(line(11, 1, 1, 5)).unwrap();
     // The lines go with the purchase, whose sum nobody needs any more.
@@ -172,6 +175,8 @@ fn rows_that_go_with_others_are_taken_away_with_them() {
     Account::repository(&shop.larder).delete(1).unwrap();
     assert_eq!(AccountTotals::repository(&shop.larder).find(1).unwrap(), None);
     assert_eq!(lines_of(&shop.larder, 11), (1, money(5)));
+    // Its refunds go, and the shelf has one left.
+    assert_eq!(Shelf::repository(&shop.larder).get(1).unwrap().n_refunds, 1);
     Purchase::repository(&shop.larder).update(11, Moved { account_id: Some(Some(2)) }).unwrap();
     assert_eq!(known(&shop.larder, 2), (1, Some((1, money(5)))));
 }
@@ -238,7 +243,7 @@ fn a_table_may_maintain_itself_and_go_with_itself() {
 #[test]
 fn a_row_that_goes_and_comes_again_begins_anew() {
     let shop = books();
-    Refund::repository(&shop.larder).insert(Refund { id: 1, account_id: 1 }).unwrap();
+    Refund::repository(&shop.larder).insert(Refund { id: 1, account_id: 1, shelf_id: None }).unwrap();
     shop.larder
         .transaction(|tx| {
             // Its refund goes with it, and its purchase stays.
@@ -247,7 +252,7 @@ fn a_row_that_goes_and_comes_again_begins_anew() {
                 let again = Account { id: 1, name: "again".to_owned(), n_purchases: 0, n_refunds: 0 };
                 Account::repository(tx).insert(again)
             })?;
-            Refund::repository(tx).insert(Refund { id: 2, account_id: 1 })?;
+            Refund::repository(tx).insert(Refund { id: 2, account_id: 1, shelf_id: None })?;
             Purchase::repository(tx).delete(10)?;
             Purchase::repository(tx).insert(purchase(10, Some(1)))?;
             Line::repository(tx).insert(line(10, 1, 1, 7))
@@ -290,9 +295,9 @@ fn transactions_that_reach_the_same_rows_in_any_order_never_wait_in_a_circle() {
             let (id, to) = (id + n, dice.i64(1..=n_accounts));
             match dice.u8(0..4) {
                 0 => _ = Purchase::repository(tx).insert(purchase(id, Some(to)))?,
-                1 => _ = Refund::repository(tx).insert(&Refund { id, account_id: to })?,
+                1 => _ = Refund::repository(tx).insert(&Refund { id, account_id: to, shelf_id: None })?,
                 2 => tx.touching::<Refund, _>(&[id], |connection| {
-                    let refund = Refund { id, account_id: to };
+                    let refund = Refund { id, account_id: to, shelf_id: None };
                     refund.insert_into(tables::refunds::table).execute(connection).map(drop)
                 })?,
                 _ => _ = Line::repository(tx).insert(line(to, i32::try_from(id).unwrap(), 1, 1))?,

@@ -15,6 +15,8 @@
 //! - **Reads as asked for**: [`Builder::near`] keeps rows in the process; [`Consistency`] says where a read may take its answer from,
 //!   a [`Token`] that it sees a write of another process, and [`Patience`] for how long it is waited for and what may be given in its
 //!   place. [`Larder::scope`] has them for one request or client.
+//! - **Views**: a model that derives [`derive@MaterializedView`] is read as a table is, and refreshed by [`MaterializedView::refresh`] or a
+//!   `refresh::Refresher` (PostgreSQL only). Counts and sums that can't wait are kept in columns of other rows, by each write: [`upkeep`].
 //! - **While the store is away** reads go to the database, and [`Writes`] says whether writes go on: with the table `larder_outbox` and a
 //!   relay they do (modules `outbox` and `relay`, PostgreSQL only).
 //! - **Stores** hold the cells: [`MemoryStore`] for one process, `RedisStore` (crate `larder-redis`) for many. The module [`store`] has

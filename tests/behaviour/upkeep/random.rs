@@ -13,7 +13,7 @@ use tests::{Shop, money};
 use super::{
     account, holds, line, purchase,
     tables::{
-        Account, AccountStats, AccountTotals, BOOKS, Folder, Line, Moved, Purchase, Refund, account_stats,
+        Account, AccountStats, AccountTotals, BOOKS, Folder, Line, Moved, Purchase, Refund, Shelf, account_stats,
         account_totals, folders, lines, purchases,
     },
 };
@@ -71,7 +71,8 @@ fn deed(tx: &Tx<Pg>, dice: &mut fastrand::Rng, next: &AtomicI64) -> Result<()> {
             .map(drop)
         }
         12 => {
-            let refund = Refund { id: fresh(next), account_id: dice.i64(1..=N_ACCOUNTS) };
+            let shelf_id = Some(dice.i64(1..=3));
+            let refund = Refund { id: fresh(next), account_id: dice.i64(1..=N_ACCOUNTS), shelf_id };
             let folder = Folder { id: fresh(next), parent_id: None, n_children: 0 };
             Folder::repository(tx).insert(&folder)?;
             let child = Folder { id: fresh(next), parent_id: Some(folder.id), n_children: 0 };
@@ -171,6 +172,8 @@ fn by_hand(connection: &mut PgConnection) -> Vec<(i64, i64, bigdecimal::BigDecim
 fn after_any_sequence_of_writes_the_columns_are_what_a_refreshed_view_says() {
     let shop = Shop::of(&BOOKS);
     (1..=N_ACCOUNTS).for_each(|id| account(&shop.larder, id));
+    let shelves = [1, 2, 3].map(|id| Shelf { id, n_refunds: 0 });
+    Shelf::repository(&shop.larder).insert_many(&shelves).unwrap();
     let next = AtomicI64::new(1_000);
     for seed in 0..40 {
         let mut dice = fastrand::Rng::with_seed(seed);
@@ -186,6 +189,8 @@ fn after_any_mixture_of_writers_they_are_too() {
     let soon = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = 20', current_database()); END $$";
     shop.database.connect().batch_execute(soon).unwrap();
     (1..=N_ACCOUNTS).for_each(|id| account(&shop.larder, id));
+    let shelves = [1, 2, 3].map(|id| Shelf { id, n_refunds: 0 });
+    Shelf::repository(&shop.larder).insert_many(&shelves).unwrap();
     let next = AtomicI64::new(1_000);
     for round in 0..6 {
         thread::scope(|scope| {

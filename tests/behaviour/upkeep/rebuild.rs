@@ -4,11 +4,12 @@ use std::{
     ops::ControlFlow,
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
-use diesel::{connection::SimpleConnection as _, pg::Pg};
+use diesel::{RunQueryDsl as _, connection::SimpleConnection as _, dsl::sql, pg::Pg, sql_types::BigInt};
 use larder::{Models, migration, upkeep::Difference};
-use tests::{Shop, money};
+use tests::{Operation, Shop, eventually, money};
 
 use super::{
     account, books, holds, known, line, lines_of, models, purchase,
@@ -108,6 +109,31 @@ fn what_is_written_during_a_rebuild_is_right_too() {
         }
         is_done.store(true, Ordering::SeqCst);
     });
+    holds(&shop);
+}
+
+#[test]
+fn a_rebuild_waits_for_who_has_changed_a_row_and_counts_what_came() {
+    let shop = books();
+    let writer = shop.branch();
+    past(&shop, "UPDATE purchases SET n_lines = 99");
+    let gate = writer.faults.before(Operation::Begin).hold();
+    thread::scope(|scope| {
+        let insertion = scope.spawn(|| Line::repository(&writer.larder).insert(&line(10, 3, 1, 1)));
+        // It has added its line to the purchase, and has not committed.
+        gate.wait_for(1);
+        let rebuild = scope.spawn(|| shop.larder.upkeep(&models()).rebuild(|_| ControlFlow::Continue(())));
+        let waits =
+            "(SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())";
+        let mut connection = shop.database.connect();
+        eventually(Duration::from_secs(30), || {
+            diesel::select(sql::<BigInt>(waits)).get_result::<i64>(&mut connection).unwrap() > 0
+        });
+        gate.open();
+        insertion.join().unwrap().unwrap();
+        assert!(rebuild.join().unwrap().unwrap().is_complete);
+    });
+    assert_eq!(lines_of(&shop.larder, 10), (3, money(2_001)));
     holds(&shop);
 }
 

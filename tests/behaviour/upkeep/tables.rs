@@ -10,7 +10,8 @@ diesel::table! { purchases (id) { id -> BigInt, account_id -> Nullable<BigInt>, 
 diesel::table! { lines (purchase_id, number) { purchase_id -> BigInt, number -> Integer, quantity -> Nullable<Integer>, price -> Numeric, } }
 diesel::table! { account_totals (account_id) { account_id -> BigInt, purchase_count -> BigInt, total_spent -> Numeric, } }
 diesel::table! { account_stats (account_id) { account_id -> BigInt, purchase_count -> BigInt, total_spent -> Numeric, } }
-diesel::table! { refunds (id) { id -> BigInt, account_id -> BigInt, } }
+diesel::table! { refunds (id) { id -> BigInt, account_id -> BigInt, shelf_id -> Nullable<BigInt>, } }
+diesel::table! { shelves (id) { id -> BigInt, n_refunds -> BigInt, } }
 diesel::table! { wheels (id) { id -> BigInt, turns_id -> BigInt, turns -> BigInt, } }
 diesel::table! { folders (id) { id -> BigInt, parent_id -> Nullable<BigInt>, n_children -> BigInt, } }
 
@@ -18,7 +19,9 @@ pub(super) static BOOKS: Template = Template::new("books", |connection| {
     let tables = "
         CREATE TABLE accounts (id bigint PRIMARY KEY, name text NOT NULL, n_purchases integer NOT NULL DEFAULT 0,
             n_refunds smallint NOT NULL DEFAULT 0);
-        CREATE TABLE refunds (id bigint PRIMARY KEY, account_id bigint NOT NULL REFERENCES accounts ON DELETE CASCADE);
+        CREATE TABLE refunds (id bigint PRIMARY KEY, account_id bigint NOT NULL REFERENCES accounts ON DELETE CASCADE,
+            shelf_id bigint);
+        CREATE TABLE shelves (id bigint PRIMARY KEY, n_refunds bigint NOT NULL DEFAULT 0);
         CREATE INDEX ON refunds (account_id);
         CREATE TABLE wheels (id bigint PRIMARY KEY, turns_id bigint NOT NULL, turns bigint NOT NULL);
         CREATE TABLE purchases (id bigint PRIMARY KEY, account_id bigint REFERENCES accounts ON DELETE SET NULL,
@@ -53,10 +56,19 @@ pub(super) struct Account {
 /// A second relation to the same table.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, Insertable, Repository)]
 #[diesel(table_name = refunds, check_for_backend(diesel::pg::Pg))]
-#[larder(maintains(Account: n_refunds = count; by = account_id))]
+#[larder(maintains(Account: n_refunds = count; by = account_id), maintains(Shelf: n_refunds = count; by = shelf_id))]
 pub(super) struct Refund {
     pub(super) id: i64,
     pub(super) account_id: i64,
+    pub(super) shelf_id: Option<i64>,
+}
+
+/// Where what came back lies, whoever sent it.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, Insertable, Repository)]
+#[diesel(table_name = shelves, check_for_backend(diesel::pg::Pg))]
+pub(super) struct Shelf {
+    pub(super) id: i64,
+    pub(super) n_refunds: i64,
 }
 
 /// Each turns another one.
