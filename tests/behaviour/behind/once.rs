@@ -222,6 +222,37 @@ fn a_flusher_that_has_read_long_ago_does_no_harm() {
     assert_eq!(slow.behind_figures().unwrap().n_repeated, 1);
 }
 
+/// Two have read the same, and one has not committed when the other comes to it.
+#[test]
+fn a_flusher_waits_for_another_one_that_is_about_to_commit_and_applies_nothing_again() {
+    let world = World::new();
+    let other = world.branch(|options| options);
+    Counter::repository(&world.larder).behind().increment(1, counters::n, 1).unwrap();
+    thread::scope(|scope| {
+        let (written, told) = std::sync::mpsc::channel();
+        let first = scope.spawn({
+            let (larder, url) = (world.larder.clone(), world.database.url().to_owned());
+            move || {
+                let _hook = on_this_thread(move |point| {
+                    if point == Point::FlushWritten {
+                        written.send(()).unwrap();
+                        let mut psql = diesel::PgConnection::establish(&url).unwrap();
+                        let waits = "SELECT FROM pg_stat_activity
+                            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+                        eventually(LONG, || sql_query(waits).execute(&mut psql).unwrap() == 1);
+                    }
+                });
+                Flusher::run_once(&larder).unwrap()
+            }
+        });
+        told.recv().unwrap();
+        assert_eq!(Flusher::run_once(&other).unwrap(), 0);
+        assert_eq!(first.join().unwrap(), 1);
+    });
+    assert_eq!(world.n(1), 1);
+    assert_eq!(other.behind_figures().unwrap().n_repeated, 1);
+}
+
 #[test]
 fn many_flushers_and_writers_at_once_count_everything_once() {
     const WRITERS: i64 = 8;
