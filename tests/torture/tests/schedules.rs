@@ -81,10 +81,17 @@ fn every_read_gives_what_the_database_was_while_it_lasted() {
     let points: BTreeSet<Point> = Point::ALL.into_iter().filter(|point| !OF_OTHER_WRITES.contains(point)).collect();
     assert_eq!(tally.points.keys().copied().collect::<BTreeSet<_>>(), points);
     assert_eq!(tally.faults.keys().copied().collect::<BTreeSet<_>>(), Fault::ALL.into());
-    let operations =
-        [Operation::Read, Operation::Lease, Operation::Stamp, Operation::Fill, Operation::Begin, Operation::Finish];
+    let operations = [
+        Operation::Read,
+        Operation::Lease,
+        Operation::Stamp,
+        Operation::Fill,
+        Operation::Begin,
+        Operation::Finish,
+        Operation::Settle,
+    ];
     assert_eq!(tally.operations.keys().copied().collect::<BTreeSet<_>>(), operations.map(name).into());
-    let late = ["lease", "stamp", "fill", "begin", "finish", "COMMIT", "settle after an unknown COMMIT"];
+    let late = ["lease", "stamp", "fill", "begin", "finish", "settle", "COMMIT", "settle after an unknown COMMIT"];
     assert_eq!(tally.late.keys().copied().collect::<BTreeSet<_>>(), late.into());
     assert!(tally.hits * 5 > tally.reads, "caches that are hardly read prove little");
     assert!(tally.near * 10 > tally.reads, "a near cache that is hardly read proves little");
