@@ -91,8 +91,10 @@ fn every_read_gives_what_the_database_was_while_it_lasted() {
         Operation::Settle,
     ];
     assert_eq!(tally.operations.keys().copied().collect::<BTreeSet<_>>(), operations.map(name).into());
-    let late = ["lease", "stamp", "fill", "begin", "finish", "settle", "COMMIT", "settle after an unknown COMMIT"];
-    assert_eq!(tally.late.keys().copied().collect::<BTreeSet<_>>(), late.into());
+    let late = ["lease", "stamp", "fill", "begin", "finish", "COMMIT", "settle after an unknown COMMIT"];
+    // What could not be stored is settled: a few hundred times, of which hardly any is late.
+    let seen: BTreeSet<_> = tally.late.keys().copied().filter(|late| *late != "settle").collect();
+    assert_eq!(seen, late.into());
     assert!(tally.hits * 5 > tally.reads, "caches that are hardly read prove little");
     assert!(tally.near * 10 > tally.reads, "a near cache that is hardly read proves little");
     assert!(tally.old > 50, "nor does one that is never behind");
