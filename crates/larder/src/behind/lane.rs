@@ -192,7 +192,9 @@ impl Lane {
                 }
                 WhenFull::WriteThrough if n_passes < PASSES => {
                     n_passes += 1;
-                    flusher::pass(larder, self, true)?;
+                    // What was sent before and not answered may be written all the same.
+                    let unknown = |error| unanswered.clone().map_or(error, Error::Unknown);
+                    flusher::pass(larder, self, true).map_err(unknown)?;
                 }
                 WhenFull::WriteThrough => return Err(full()),
             }
@@ -237,7 +239,8 @@ impl Lane {
         }
         sending.end(|ticket| match &written {
             Ok(_) if ticket.only_adds() => Ok(()),
-            Err(error) if ticket.only_adds() => Err(error.clone()),
+            // If the buffer has it, it is written when that is flushed.
+            Err(error) if ticket.only_adds() && !matches!(away, Error::Unknown(_)) => Err(error.clone()),
             _ => Err(away.clone()),
         });
     }
