@@ -119,7 +119,7 @@ fn a_rebuild_waits_for_who_has_changed_a_row_and_counts_what_came() {
     past(&shop, "UPDATE purchases SET n_lines = 99");
     let gate = writer.faults.before(Operation::Begin).hold();
     thread::scope(|scope| {
-        let insertion = scope.spawn(|| Line::repository(&writer.larder).insert(&line(10, 3, 1, 1)));
+        let insertion = scope.spawn(|| Line::repository(&writer.larder).insert(line(10, 3, 1, 1)));
         // It has added its line to the purchase, and has not committed.
         gate.wait_for(1);
         let rebuild = scope.spawn(|| shop.larder.upkeep(&models()).rebuild(|_| ControlFlow::Continue(())));
