@@ -1,15 +1,14 @@
 //! Results of queries, kept for as long as nothing that they depend on is written.
 
+mod aside;
 mod load;
+mod rows;
 
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     slice,
-    sync::{
-        Barrier,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
@@ -21,7 +20,7 @@ use shop_core::{
     NewOrder, NewUser, Order, OrderChanges, Status, User, UserChanges,
     schema::{orders, users},
 };
-use tests::{Cost, Counts, Failure, Shop, day, eventually, money, psql, redis_url};
+use tests::{Cost, Counts, Failure, Shop, money, psql, redis_url};
 use uuid::Uuid;
 
 const WARM: Cost = Cost { sql: 0, store_reads: 1, store_writes: 0 };
@@ -341,148 +340,6 @@ fn a_result_may_be_asked_of_the_database_or_forgotten() {
 }
 
 #[test]
-fn a_query_of_a_repository_keeps_keys_and_its_rows_are_those_of_the_cells() {
-    let shop = Shop::new();
-    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
-    let small = shop.order(&ada, Status::Paid, 100, 1);
-    let large = shop.order(&ada, Status::Paid, 900, 2);
-    let orders = Order::repository(&shop.larder);
-    let largest = || {
-        let cached = orders.cached("largest").params(&ada.id).depends_on_key(Order::key_by_user_id(ada.id));
-        cached.load(|query| query.filter(orders::user_id.eq(ada.id)).order(orders::total_amount.desc())).unwrap()
-    };
-    shop.meter.reset();
-    assert_eq!(largest(), [large.clone(), small.clone()]);
-    shop.meter.expect_counts(Counts { sql: 2, reads: 2, stamps: 1, leases: 2, fills: 2, ..Counts::default() });
-    assert_eq!(largest(), [large.clone(), small.clone()]);
-    shop.meter.expect_counts(Counts { reads: 2, ..Counts::default() });
-    // Another's order leaves them alone; one of hers gives the keys anew, and the rows as they are.
-    let new = |user: &User, cents| NewOrder {
-        id: None,
-        user_id: user.id,
-        status: Status::Paid,
-        total_amount: money(cents),
-        created_at: None,
-    };
-    orders.insert(new(&bob, 5_000)).unwrap();
-    shop.meter.reset();
-    largest();
-    shop.meter.expect_counts(Counts { reads: 2, ..Counts::default() });
-    let larger = orders.update(small.id, &costing(1_000)).unwrap();
-    assert_eq!(largest(), [larger.clone(), large.clone()]);
-    orders.delete(large.id).unwrap();
-    assert_eq!(largest(), [larger]);
-    // With nothing said, any order counts; and shapes are as ever.
-    let emails = || {
-        let orders = Order::repository(&shop.larder).with(Order::user());
-        let loaded = orders.cached("all").load(|query| query.order(orders::total_amount.desc())).unwrap();
-        loaded.into_iter().map(|(order, user)| (order.total_amount, user.email)).collect::<Vec<_>>()
-    };
-    assert_eq!(emails(), [(money(5_000), bob.email.clone()), (money(1_000), ada.email.clone())]);
-    orders.insert(new(&ada, 9_000)).unwrap();
-    assert_eq!(emails().len(), 3);
-    let in_transaction = shop.larder.transaction(|tx| {
-        let orders = Order::repository(tx);
-        orders.insert(new(&ada, 1))?;
-        orders.cached("all").load(|query| query)
-    });
-    assert_eq!(in_transaction.unwrap().len(), 4);
-    assert_eq!(emails().len(), 4);
-}
-
-#[test]
-fn values_of_the_applications_own_are_loaded_put_updated_and_forgotten() {
-    let shop = Shop::new();
-    let other = shop.branch();
-    let of = |larder: &Larder<Pg>| larder.aside::<u32, String>("carts").clone().get(&7);
-    let carts = shop.larder.aside::<u32, String>("carts");
-    let never = || -> Result<String, Error> { panic!("it is there") };
-    assert_eq!(carts.get(&7), None);
-    assert_eq!(carts.load(&7, || Ok::<_, Error>("one".to_owned())).unwrap(), "one");
-    assert_eq!(carts.load(&7, never).unwrap(), "one");
-    assert_eq!((of(&other.larder).as_deref(), carts.get(&8)), (Some("one"), None));
-    other.larder.aside::<u32, String>("carts").put(&7, &"two".to_owned()).unwrap();
-    assert_eq!(carts.load(&7, never).unwrap(), "two");
-    assert!(other.larder.aside::<u32, String>("carts").forget(&7));
-    assert_eq!(carts.get(&7), None);
-    let failed = carts.load(&7, || Err::<String, _>(Error::other("no")));
-    assert!(failed.is_err());
-    assert_eq!(carts.update(&7, || Ok(Some("three".to_owned()))).unwrap().as_deref(), Some("three"));
-    assert_eq!(of(&other.larder).as_deref(), Some("three"));
-    assert_eq!(carts.update(&7, || Ok(None)).unwrap(), None);
-    assert_eq!(of(&other.larder), None);
-    let figures = shop.larder.stats().asides;
-    assert_eq!((figures.keys.missed, figures.statements_failed), (2, 1));
-}
-
-#[test]
-fn what_was_computed_before_a_value_was_forgotten_or_written_is_not_stored_after_it() {
-    let shop = Shop::new();
-    let other = shop.branch();
-    let (carts, others) = (shop.larder.aside::<u32, u32>("carts"), other.larder.aside::<u32, u32>("carts"));
-    let overtaken = carts.load(&7, || {
-        assert!(others.forget(&7));
-        Ok::<_, Error>(1)
-    });
-    assert_eq!((overtaken.unwrap(), carts.get(&7)), (1, None));
-    let overtaken = carts.load(&7, || others.put(&7, &2).map(|()| 1));
-    assert_eq!((overtaken.unwrap(), carts.get(&7)), (1, Some(2)));
-    // Of two who write at the same time nobody knows who was last where it matters.
-    let both = carts.update(&7, || others.update(&7, || Ok(Some(3))).map(|_| Some(4)));
-    assert_eq!((both.unwrap(), carts.get(&7)), (Some(4), None));
-    // While one writes, nobody is served what was there, and nobody stores it.
-    carts.put(&7, &5).unwrap();
-    let written = carts.update(&7, || {
-        assert_eq!((others.get(&7), others.load(&7, || Ok::<_, Error>(5)).unwrap(), others.get(&7)), (None, 5, None));
-        Ok(Some(6))
-    });
-    assert_eq!((written.unwrap(), others.get(&7)), (Some(6), Some(6)));
-    assert!(carts.update(&7, || Err(Error::other("no"))).is_err());
-    assert_eq!(others.get(&7), None);
-}
-
-#[test]
-fn numbers_over_a_key_are_kept_until_one_of_its_rows_changes() {
-    let shop = Shop::new();
-    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
-    let orders = Order::repository(&shop.larder);
-    let first = shop.order(&ada, Status::Paid, 100, 1);
-    let _ = shop.order(&ada, Status::Paid, 300, 2);
-    let other = shop.order(&bob, Status::Paid, 7, 3);
-    let of = |user: &User| {
-        let list = || orders.list_by_user_id(user.id);
-        let money = |sum: larder::Result<Option<BigDecimal>>| sum.unwrap();
-        let days = (list().min(orders::created_at).unwrap(), list().max(orders::created_at).unwrap());
-        (money(list().sum(orders::total_amount)), money(list().avg(orders::total_amount)), days)
-    };
-    let two = (Some(money(400)), Some(money(200)), (Some(day(1)), Some(day(2))));
-    assert_eq!(of(&ada), two);
-    assert_eq!(shop.meter.counts().sql, 4);
-    shop.meter.reset();
-    assert_eq!(of(&ada), two);
-    shop.meter.expect_counts(Counts { reads: 4, ..Counts::default() });
-    orders.update(other.id, &costing(9)).unwrap();
-    shop.meter.reset();
-    assert_eq!(of(&ada), two);
-    shop.meter.expect_counts(Counts { reads: 4, ..Counts::default() });
-    orders.update(first.id, &costing(500)).unwrap();
-    assert_eq!(of(&ada).0, Some(money(800)));
-    orders.update(first.id, &OrderChanges { user_id: Some(bob.id), ..Default::default() }).unwrap();
-    assert_eq!((of(&ada).0, of(&bob).0), (Some(money(300)), Some(money(509))));
-    let nobody = shop.user("eve");
-    assert_eq!(of(&nobody), (None, None, (None, None)));
-    let in_transaction: Option<BigDecimal> = shop
-        .larder
-        .transaction(|tx| {
-            let orders = Order::repository(tx);
-            orders.update(first.id, &costing(1_000))?;
-            orders.list_by_user_id(bob.id).sum(orders::total_amount)
-        })
-        .unwrap();
-    assert_eq!(in_transaction, Some(money(1_009)));
-}
-
-#[test]
 fn a_column_that_is_null_is_not_taken_for_a_row_that_is_not_there() {
     let shop = Shop::new();
     let found = || {
@@ -493,61 +350,4 @@ fn a_column_that_is_null_is_not_taken_for_a_row_that_is_not_there() {
         })
     };
     assert_eq!((found().unwrap(), found().unwrap()), (Some(None), Some(None)));
-}
-
-#[test]
-fn those_who_wait_for_one_who_fails_try_themselves_and_find_no_garbage() {
-    let shop = Shop::new();
-    let carts = || shop.larder.aside::<u32, u32>("carts");
-    let (waits, go) = (Barrier::new(2), Barrier::new(2));
-    thread::scope(|scope| {
-        let first = scope.spawn(|| {
-            carts().load(&7, || {
-                waits.wait();
-                go.wait();
-                Err::<u32, _>(Error::other("no"))
-            })
-        });
-        waits.wait();
-        let others: Vec<_> = (0..4).map(|_| scope.spawn(|| carts().load(&7, || Ok::<_, Error>(1)).unwrap())).collect();
-        // They have all seen that somebody is at it.
-        eventually(Duration::from_secs(30), || shop.meter.counts().reads >= 5);
-        go.wait();
-        assert!(first.join().unwrap().is_err());
-        assert!(others.into_iter().all(|other| other.join().unwrap() == 1));
-    });
-    let figures = shop.larder.stats().asides;
-    assert_eq!(
-        (figures.corrupt, figures.keys.missed, figures.keys.shared, figures.keys.bypassed.total()),
-        (0, 2, 3, 0)
-    );
-    assert_eq!(shop.events.take(), [""; 0]);
-}
-
-#[test]
-fn a_write_aside_that_fails_may_yet_happen_and_nothing_is_stored_meanwhile() {
-    let shop = Shop::new();
-    let carts = shop.larder.aside::<u32, u32>("carts");
-    carts.put(&7, &1).unwrap();
-    assert!(carts.update(&7, || Err(Error::other("it timed out"))).is_err());
-    assert_eq!((carts.load(&7, || Ok::<_, Error>(1)).unwrap(), carts.get(&7)), (1, None));
-    assert_eq!(shop.larder.stats().asides.fills_stored, 0);
-}
-
-#[test]
-fn names_of_models_queries_are_their_own_and_versions_tell_forms_apart() {
-    let shop = Shop::new();
-    let ada = shop.user("ada");
-    let order = shop.order(&ada, Status::Paid, 100, 1);
-    let (users, orders) = (User::repository(&shop.larder), Order::repository(&shop.larder));
-    for _ in 0..2 {
-        assert_eq!(users.cached("first").tagged("t").load(|query| query.limit(1)).unwrap(), slice::from_ref(&ada));
-        assert_eq!(orders.cached("first").tagged("t").load(|query| query.limit(1)).unwrap(), slice::from_ref(&order));
-    }
-    assert_eq!(shop.larder.stats().queries.keys.missed, 2);
-    let of = |version: u32| {
-        let query = shop.larder.query("of").version(version).tagged("t");
-        query.load(|_| Ok(version)).unwrap()
-    };
-    assert_eq!((of(0), of(0), of(1)), (0, 0, 1));
 }

@@ -34,7 +34,7 @@ mod figures;
 mod leader;
 mod work;
 
-use std::{fmt, io, sync::Arc, thread, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use diesel::{
     PgConnection, QueryableByName, RunQueryDsl,
@@ -46,7 +46,14 @@ use diesel::{
 
 pub use self::figures::Figures;
 use self::figures::Ledger;
-use crate::{handle::Larder, layers::Layers, leader::CONNECT_WITHIN, models::Models, stop::Stop, store::StoreError};
+use crate::{
+    handle::Larder,
+    layers::Layers,
+    leader::CONNECT_WITHIN,
+    models::Models,
+    stop::{Running, Stop},
+    store::StoreError,
+};
 
 /// What can go wrong with a relay. It goes on after all of them; [`Relay::run_once`] returns them.
 #[derive(Debug, thiserror::Error)]
@@ -182,13 +189,12 @@ impl Builder {
     /// [`Error::NoStore`] and [`Error::Thread`].
     pub fn start(self) -> Result<RelayHandle, Error> {
         let inner = self.build()?.inner;
-        let stop = Arc::new(Stop::default());
         let run = {
-            let (inner, stop) = (Arc::clone(&inner), Arc::clone(&stop));
-            move || inner.run(&stop)
+            let inner = Arc::clone(&inner);
+            move |stop: &Stop| inner.run(stop)
         };
-        let thread = thread::Builder::new().name("larder-relay".to_owned()).spawn(run).map_err(Error::Thread)?;
-        Ok(RelayHandle { inner, stop, thread: Some(thread) })
+        let running = Running::start("larder-relay", run).map_err(Error::Thread)?;
+        Ok(RelayHandle { inner, running })
     }
 }
 
@@ -196,8 +202,7 @@ impl Builder {
 #[must_use = "the relay ends when this is dropped"]
 pub struct RelayHandle {
     inner: Arc<Inner>,
-    stop: Arc<Stop>,
-    thread: Option<thread::JoinHandle<()>>,
+    running: Running,
 }
 
 impl RelayHandle {
@@ -205,16 +210,8 @@ impl RelayHandle {
     ///
     /// What it had in its hands stays in the outbox.
     pub fn stop(mut self) -> Figures {
-        self.end();
+        self.running.end();
         self.figures()
-    }
-
-    fn end(&mut self) {
-        self.stop.set();
-        if let Some(thread) = self.thread.take() {
-            // If it has panicked, it has ended too, and has said so.
-            let _ = thread.join();
-        }
     }
 
     /// As [`Relay::lag`].
@@ -229,12 +226,6 @@ impl RelayHandle {
     #[must_use]
     pub fn figures(&self) -> Figures {
         self.inner.ledger.figures()
-    }
-}
-
-impl Drop for RelayHandle {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

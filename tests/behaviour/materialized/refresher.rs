@@ -90,6 +90,23 @@ fn what_is_written_during_a_refresh_is_followed_by_another_one() {
 }
 
 #[test]
+fn a_refresh_that_outlives_its_leaders_session_counts_and_is_not_repeated() {
+    let shop = Shop::new();
+    let gate = shop.faults.before(Operation::Begin).hold();
+    let handle = refresher(&shop.larder).at_most_every(Duration::from_secs(3_600)).start().unwrap();
+    gate.wait_for(1);
+    let sessions = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_database ON oid = database
+        WHERE locktype = 'advisory' AND datname = current_database()";
+    shop.database.connect().batch_execute(sessions).unwrap();
+    gate.open();
+    eventually(LONG, || handle.figures().n_refreshes == 1);
+    // It leads again, and looks.
+    eventually(LONG, || handle.figures().failure.is_none() && handle.figures().is_leader);
+    looks(&shop.meter);
+    assert_eq!((handle.figures().n_refreshes, handle.figures().is_leader), (1, true));
+}
+
+#[test]
 fn of_two_refreshers_one_works_and_the_other_takes_over() {
     let shop = Shop::new();
     let (ada, other) = (shop.user("ada"), shop.branch());

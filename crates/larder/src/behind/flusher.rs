@@ -5,7 +5,6 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -25,7 +24,7 @@ use crate::{
     event::Event,
     failpoints::{Point, reach},
     handle::Larder,
-    stop::Stop,
+    stop::{Running, Stop},
 };
 
 /// How many entries are read at once.
@@ -148,8 +147,7 @@ fn read(lane: &Lane, page: usize, n_rows: usize, n_bytes: usize) -> Result<Batch
 #[must_use = "the flusher ends when this is dropped"]
 pub struct Flusher {
     larder: Larder<Pg>,
-    stop: Arc<Stop>,
-    thread: Option<thread::JoinHandle<()>>,
+    running: Running,
 }
 
 impl Flusher {
@@ -162,14 +160,12 @@ impl Flusher {
     /// [`Error::NoBuffer`] and [`Error::Thread`].
     pub fn start(larder: &Larder<Pg>, interval: Duration) -> Result<Self> {
         larder.lane().ok_or(Error::NoBuffer)?;
-        let stop = Arc::new(Stop::default());
         let run = {
-            let (larder, stop) = (larder.clone(), Arc::clone(&stop));
-            move || run(&larder, interval, &stop)
+            let larder = larder.clone();
+            move |stop: &Stop| run(&larder, interval, stop)
         };
-        let thread = thread::Builder::new().name("larder-behind".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| Error::Thread(Arc::new(error)))?;
-        Ok(Self { larder: larder.clone(), stop, thread: Some(thread) })
+        let running = Running::start("larder-behind", run).map_err(|error| Error::Thread(Arc::new(error)))?;
+        Ok(Self { larder: larder.clone(), running })
     }
 
     /// Writes what waits now, on this thread: how many entries that was. Does not wait for what comes meanwhile, but for the turns of
@@ -205,28 +201,14 @@ impl Flusher {
                 Err(error) if start.elapsed() >= at_most => return Err(error),
                 Err(error) => failure = Some(error),
             }
-            let _ = self.stop.rest(FIRST_PAUSE);
+            let _ = self.running.stop().rest(FIRST_PAUSE);
         }
     }
 
     /// Ends the flusher, and returns when it has ended: at once, or when the batch that it has in its hands is written. What waits, waits.
     pub fn stop(mut self) -> Figures {
-        self.end();
+        self.running.end();
         self.larder.lane().map(Lane::figures).unwrap_or_default()
-    }
-
-    fn end(&mut self) {
-        self.stop.set();
-        if let Some(thread) = self.thread.take() {
-            // If it has panicked, it has ended too, and has said so.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Flusher {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

@@ -126,6 +126,7 @@ impl<'l> Slot<'l, '_> {
                     figures.lease_waits.add(waiting.elapsed());
                 }
                 Dependent::Elsewhere if n_polls < POLLS => {
+                    // Nobody tells when another process is done.
                     if !waits(Point::Polling) {
                         thread::sleep(poll);
                     }

@@ -32,13 +32,20 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 /// What the tables were before the view's query ran: of one that could not be told, nothing is known.
 type Stamps = Option<Vec<Nonce>>;
 
+/// What is known of the last refresh, whichever session led it.
+#[derive(Default)]
+struct Last {
+    known: Stamps,
+    began: Option<Instant>,
+}
+
 impl Job {
     /// Leads, or waits for its turn to lead, until it is told to stop.
     pub(super) fn run(&self, stop: &Stop) {
-        let mut said = None;
+        let (mut said, mut last) = (None, Last::default());
         while !stop.is_set() {
             // Whatever a handler of events does, the view must go on being refreshed.
-            let led = catch_unwind(AssertUnwindSafe(|| self.lead(stop)));
+            let led = catch_unwind(AssertUnwindSafe(|| self.lead(stop, &mut last)));
             self.ledger.leads(false);
             let failure = match led {
                 Ok(Ok(())) => None,
@@ -58,7 +65,7 @@ impl Job {
     }
 
     /// Refreshes for as long as it is told to and its session lasts, if nobody else does.
-    fn lead(&self, stop: &Stop) -> Result<(), Failure> {
+    fn lead(&self, stop: &Stop, last: &mut Last) -> Result<(), Failure> {
         let find =
             |connection: &mut PgConnection| number_of(&self.view, connection).map(|number| Seat { kind: LOCK, number });
         let Some(mut leader) = Leader::elect::<Failure>(&self.pool, find, None)? else { return Ok(()) };
@@ -66,17 +73,16 @@ impl Job {
         tracing::debug!(view = self.name, "this refresher leads");
 
         let look = self.at_most_every.clamp(SHORTEST_LOOK, LOOK);
-        let (mut known, mut began): (Stamps, Option<Instant>) = (None, None);
         let mut pause = FIRST_PAUSE;
         while !stop.is_set() {
             leader.connection().batch_execute("SELECT")?;
-            if self.has_changed(known.as_deref()) {
+            if self.has_changed(last.known.as_deref()) {
                 self.ledger.is_stale();
-            } else if !self.is_scheduled(began) {
+            } else if !self.is_scheduled(last.began) {
                 let _ = stop.rest(look);
                 continue;
             }
-            if let Some(began) = began.filter(|began| began.elapsed() < self.at_most_every) {
+            if let Some(began) = last.began.filter(|began| began.elapsed() < self.at_most_every) {
                 let _ = stop.rest(look.min(self.at_most_every.saturating_sub(began.elapsed())));
                 continue;
             }
@@ -85,16 +91,19 @@ impl Job {
             let stamps = self.stamps();
             let now = Instant::now();
             let refreshed = (self.refresh)(&self.larder);
-            leader.may_be_silent_for(MAY_BE_SILENT)?;
+            // Taken down before the leader's session is asked for anything, which may have ended meanwhile.
             match refreshed {
                 Ok(refreshed) => {
                     let lag = self.ledger.refreshed(now, refreshed);
                     let figures = (self.of_model)(&self.larder.lookout().figures);
                     lag.into_iter().for_each(|lag| figures.refresh_lag.add(lag));
-                    (known, began, pause) = (stamps, Some(now), FIRST_PAUSE);
+                    *last = Last { known: stamps, began: Some(now) };
+                    pause = FIRST_PAUSE;
+                    leader.may_be_silent_for(MAY_BE_SILENT)?;
                 }
                 Err(error) => {
                     self.ledger.failed(told(&error));
+                    leader.may_be_silent_for(MAY_BE_SILENT)?;
                     let failed = Instant::now();
                     // The session must not be silent for so long.
                     while failed.elapsed() < pause && stop.rest(LOOK.min(pause.saturating_sub(failed.elapsed()))) {

@@ -1,6 +1,6 @@
 //! Who refreshes a view by itself, and how it is told when.
 
-use std::{fmt, io, sync::Arc, thread, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use diesel::{
     PgConnection,
@@ -16,7 +16,7 @@ use crate::{
     handle::Larder,
     models::table_of,
     payload,
-    stop::Stop,
+    stop::{Running, Stop},
     store::CellKey,
 };
 
@@ -126,18 +126,25 @@ impl Refresher {
         self
     }
 
-    /// Starts it, on a thread of its own. It needs neither the store nor the database to be there yet.
+    /// Starts it, on a thread of its own. It refreshes once at its beginning; without a table to depend on and without a schedule never again, of
+    /// which `tracing` is warned. It needs neither the store nor the database to be there yet.
     ///
     /// # Errors
     /// The thread could not be started.
     pub fn start(self) -> io::Result<RefresherHandle> {
-        let (job, stop) = (Arc::new(self.job), Arc::new(Stop::default()));
+        let job = Arc::new(self.job);
+        if job.depends_on.is_empty() && job.at_least_every.is_none() {
+            tracing::warn!(
+                view = job.name,
+                "it depends on no table and has no schedule: it is refreshed once, and never again"
+            );
+        }
         let run = {
-            let (job, stop) = (Arc::clone(&job), Arc::clone(&stop));
-            move || job.run(&stop)
+            let job = Arc::clone(&job);
+            move |stop: &Stop| job.run(stop)
         };
-        let thread = thread::Builder::new().name("larder-refresh".to_owned()).spawn(run)?;
-        Ok(RefresherHandle { job, stop, thread: Some(thread) })
+        let running = Running::start("larder-refresh", run)?;
+        Ok(RefresherHandle { job, running })
     }
 }
 
@@ -151,35 +158,20 @@ impl fmt::Debug for Refresher {
 #[must_use = "the refresher ends when this is dropped"]
 pub struct RefresherHandle {
     job: Arc<Job>,
-    stop: Arc<Stop>,
-    thread: Option<thread::JoinHandle<()>>,
+    running: Running,
 }
 
 impl RefresherHandle {
     /// Ends the refresher, and returns what it has done when it has ended: at once, or when the refresh that is under way is done.
     pub fn stop(mut self) -> Figures {
-        self.end();
+        self.running.end();
         self.figures()
-    }
-
-    fn end(&mut self) {
-        self.stop.set();
-        if let Some(thread) = self.thread.take() {
-            // If it has panicked, it has ended too, and has said so.
-            let _ = thread.join();
-        }
     }
 
     /// What this refresher has done so far. Costs nothing.
     #[must_use]
     pub fn figures(&self) -> Figures {
         self.job.ledger.figures()
-    }
-}
-
-impl Drop for RefresherHandle {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
