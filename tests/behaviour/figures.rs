@@ -1,8 +1,17 @@
 //! What a handle counts while things go wrong.
 
-use std::{thread, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
 
-use larder::{NearOptions, stats::ModelStats};
+use larder::{
+    NearOptions,
+    failpoints::{Point, on_this_thread},
+    stats::ModelStats,
+};
 use shop_core::{User, UserChanges};
 use tests::{Branch, Failure, Operation, Shop, eventually, psql};
 
@@ -69,13 +78,21 @@ fn who_waits_for_another_load_is_counted_with_the_time_that_it_took() {
     let shop = Shop::built(|builder| builder.fill_in_background(true));
     let ada = shop.user("ada");
     let leased = shop.faults.after(Operation::Lease).nth(1).hold();
+    let waiting = Arc::new(Mutex::new(HashSet::new()));
     thread::scope(|scope| {
         let first = scope.spawn(|| User::repository(&shop.larder).get(ada.id).unwrap());
         leased.wait_for(1);
-        shop.meter.reset();
-        let others: Vec<_> =
-            (0..3).map(|_| scope.spawn(|| User::repository(&shop.larder).get(ada.id).unwrap())).collect();
-        eventually(LONG, || shop.meter.counts().reads == 3);
+        let wait = || {
+            let waiting = Arc::clone(&waiting);
+            let _hook = on_this_thread(move |point| {
+                if point == Point::Waiting {
+                    waiting.lock().unwrap().insert(thread::current().id());
+                }
+            });
+            User::repository(&shop.larder).get(ada.id).unwrap()
+        };
+        let others: Vec<_> = (0..3).map(|_| scope.spawn(wait)).collect();
+        eventually(LONG, || waiting.lock().unwrap().len() == 3);
         leased.open();
         others.into_iter().chain([first]).for_each(|reader| assert_eq!(reader.join().unwrap(), ada));
     });
