@@ -3,8 +3,7 @@
 mod help;
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -160,8 +159,11 @@ fn write(folder: &Path, up: &str, down: &str) -> io::Result<()> {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it has a migration already"));
         }
     }
-    for (path, text) in files {
-        fs::File::create(path)?.write_all(text.as_bytes())?;
+    // The way back first, and each file whole or not at all: what can be run can be reverted.
+    for (path, text) in files.iter().rev() {
+        let unfinished = path.with_extension("sql.new");
+        fs::write(&unfinished, text)?;
+        fs::rename(unfinished, path)?;
     }
     Ok(())
 }

@@ -64,6 +64,12 @@ impl Leader {
         ))
     }
 
+    /// What it leads.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat
+    }
+
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
         &mut self.connection
     }

@@ -65,9 +65,11 @@ pub fn view(models: &Models<Pg>, name: &str, query: Option<&str>) -> Result<Migr
     };
     let query = query.or(viewed.query).ok_or(Error::NoQuery { view: model.name })?;
     let (view, query) = (&model.table, dedented(query));
+    // Behind a comment it would be one of its words.
+    let end = if query.lines().next_back().is_some_and(|line| line.contains("--")) { "\n;" } else { ";" };
     let indexes = indexes(model);
     Ok(Migration {
-        up: format!("CREATE MATERIALIZED VIEW {view} AS\n{query};\n\n{indexes}"),
+        up: format!("CREATE MATERIALIZED VIEW {view} AS\n{query}{end}\n\n{indexes}"),
         down: format!("DROP MATERIALIZED VIEW IF EXISTS {view};\n"),
     })
 }
@@ -134,9 +136,14 @@ fn indexes(model: &Model<Pg>) -> String {
     sql
 }
 
-/// A query as it would stand at the margin, without what ends it.
+/// A query as it would stand at the margin, without what ends it. One with a literal of several lines stays as it stands: blanks in there count.
 fn dedented(query: &str) -> String {
     let query = query.trim_end().trim_end_matches(';').trim_end();
+    let may_be_open =
+        |line: &str| line.contains('$') || ['\'', '"'].iter().any(|quote| line.matches(*quote).count() % 2 == 1);
+    if query.lines().any(may_be_open) {
+        return query.to_owned();
+    }
     let lines: Vec<&str> = query.lines().skip_while(|line| line.trim().is_empty()).collect();
     let indent = |line: &str| line.len() - line.trim_start().len();
     // What begins right behind the quote says nothing of how far the others are in.
@@ -164,6 +171,8 @@ mod tests {
             ("SELECT a\n    FROM b\n      WHERE c", "SELECT a\nFROM b\n  WHERE c"),
             ("\n    SELECT a\n\n    FROM b", "SELECT a\n\nFROM b"),
             ("", ""),
+            ("\n    SELECT 'a\n      b'", "\n    SELECT 'a\n      b'"),
+            ("  SELECT $$a\n  b$$;", "  SELECT $$a\n  b$$"),
         ] {
             assert_eq!(dedented(query), expected, "{query:?}");
         }

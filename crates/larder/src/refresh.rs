@@ -25,6 +25,7 @@
 mod figures;
 mod lead;
 mod manner;
+mod record;
 mod refresher;
 
 use std::{

@@ -102,8 +102,10 @@ fn a_refresh_that_outlives_its_leaders_session_counts_and_is_not_repeated() {
     eventually(LONG, || handle.figures().n_refreshes == 1);
     // It leads again, and looks.
     eventually(LONG, || handle.figures().failure.is_none() && handle.figures().is_leader);
-    looks(&shop.meter);
+    let n_reads = shop.meter.counts().reads;
+    eventually(LONG, || shop.meter.counts().reads >= n_reads + 5);
     assert_eq!((handle.figures().n_refreshes, handle.figures().is_leader), (1, true));
+    assert_eq!(shop.meter.log().matches("REFRESH MATERIALIZED VIEW").count(), 1);
 }
 
 #[test]
@@ -124,13 +126,59 @@ fn of_two_refreshers_one_works_and_the_other_takes_over() {
 }
 
 #[test]
+fn who_takes_over_goes_on_from_the_last_refresh() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let shop = Shop::new();
+    let (ada, other) = (shop.user("ada"), shop.branch());
+    let first = refresher(&shop.larder).at_least_every(HOUR).start().unwrap();
+    eventually(LONG, || first.figures().n_refreshes == 1);
+    let _ = first.stop();
+    let second = refresher(&other.larder).at_most_every(HOUR).at_least_every(HOUR).start().unwrap();
+    eventually(LONG, || second.figures().is_leader);
+    looks(&other.meter);
+    buy(&shop.larder, &ada);
+    eventually(LONG, || second.figures().stale_for.is_some());
+    looks(&other.meter);
+    assert_eq!(second.stop().n_refreshes, 0, "first there was nothing to do, and then it was too early");
+    let third = refresher(&shop.larder).at_least_every(HOUR).start().unwrap();
+    eventually(LONG, || third.figures().n_refreshes == 1);
+}
+
+#[test]
+fn a_view_that_is_made_anew_is_refreshed_by_one() {
+    let shop = Shop::new();
+    let (ada, other) = (shop.user("ada"), shop.branch());
+    let mut connection = shop.database.connect();
+    let first = refresher(&shop.larder).start().unwrap();
+    eventually(LONG, || first.figures().n_refreshes == 1);
+    // Past larder: nobody tells of her.
+    let _ = shop.order(&ada, Status::Paid, 1, 1);
+    connection
+        .batch_execute(
+            "DO $$ DECLARE query text := pg_get_viewdef('user_stats'); BEGIN
+                DROP MATERIALIZED VIEW user_stats;
+                EXECUTE 'CREATE MATERIALIZED VIEW user_stats AS ' || trim(TRAILING ';' FROM query) || ' WITH NO DATA';
+                CREATE UNIQUE INDEX ON user_stats (user_id);
+            END $$",
+        )
+        .unwrap();
+    eventually(LONG, || first.figures().n_refreshes == 2 && order_count(&other.larder, &ada) == 1);
+    let second = refresher(&other.larder).start().unwrap();
+    other.meter.reset();
+    eventually(LONG, || other.meter.log().matches("pg_try_advisory_lock").count() >= 2);
+    assert_eq!((first.figures().is_leader, second.figures().is_leader), (true, false));
+    connection.batch_execute("REFRESH MATERIALIZED VIEW user_stats WITH NO DATA").unwrap();
+    eventually(LONG, || first.figures().n_refreshes == 3);
+}
+
+#[test]
 fn a_refresher_says_why_it_fails_and_goes_on() {
     let shop = Shop::new();
     let ada = shop.user("ada");
     let mut connection = shop.database.connect();
     connection.batch_execute("ALTER MATERIALIZED VIEW user_stats RENAME TO away").unwrap();
     let handle = refresher(&shop.larder).start().unwrap();
-    eventually(LONG, || shop.meter.log().contains("regclass"));
+    eventually(LONG, || handle.figures().failure.is_some_and(|why| why.contains("user_stats")));
     connection.batch_execute("ALTER MATERIALIZED VIEW away RENAME TO user_stats").unwrap();
     eventually(LONG, || handle.figures().n_refreshes >= 1);
     // And a view that is there, and can't be refreshed.

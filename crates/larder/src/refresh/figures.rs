@@ -23,7 +23,7 @@ pub struct Figures {
     pub last_began: Option<Duration>,
     /// How long ago it has seen, as the leader, that something was written which the view lacks: `None` if it knows of nothing.
     pub stale_for: Option<Duration>,
-    /// Why the last attempt has failed: `None` if it has not.
+    /// Why the last attempt to lead or to refresh has failed: `None` if neither has.
     pub failure: Option<String>,
 }
 
@@ -37,14 +37,23 @@ struct Entries {
     figures: Figures,
     began: Option<Instant>,
     stale_since: Option<Instant>,
+    can_not_lead: Option<String>,
 }
 
 impl Ledger {
     pub(super) fn leads(&self, is_leader: bool) {
         let mut entries = self.lock();
         entries.figures.is_leader = is_leader;
+        if is_leader {
+            entries.can_not_lead = None;
+        }
         // Whoever leads now knows; this one does not any more.
         entries.stale_since = None;
+    }
+
+    /// Why it does not lead, if that is not for another one's sake.
+    pub(super) fn can_not_lead(&self, why: Option<String>) {
+        self.lock().can_not_lead = why;
     }
 
     /// The view lacks something that was written.
@@ -73,6 +82,7 @@ impl Ledger {
         Figures {
             last_began: entries.began.map(|began| began.elapsed()),
             stale_for: entries.stale_since.map(|since| since.elapsed()),
+            failure: entries.can_not_lead.clone().or_else(|| entries.figures.failure.clone()),
             ..entries.figures.clone()
         }
     }

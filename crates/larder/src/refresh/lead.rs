@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{PgConnection, connection::SimpleConnection};
+use diesel::PgConnection;
 
-use super::refresher::Job;
+use super::{
+    record::{Last, View},
+    refresher::Job,
+};
 use crate::{
     leader::{ELECTION, Leader, Seat, number_of},
     stop::Stop,
@@ -29,16 +32,6 @@ const MAY_REFRESH: Duration = Duration::from_secs(15 * 60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
 
-/// What the tables were before the view's query ran: of one that could not be told, nothing is known.
-type Stamps = Option<Vec<Nonce>>;
-
-/// What is known of the last refresh, whichever session led it.
-#[derive(Default)]
-struct Last {
-    known: Stamps,
-    began: Option<Instant>,
-}
-
 impl Job {
     /// Leads, or waits for its turn to lead, until it is told to stop.
     pub(super) fn run(&self, stop: &Stop) {
@@ -52,6 +45,7 @@ impl Job {
                 Ok(Err(error)) => Some(told(&error)),
                 Err(_) => Some("it panicked".to_owned()),
             };
+            self.ledger.can_not_lead(failure.clone());
             // Once a failure, and not once a second.
             if failure != said {
                 let view = self.name;
@@ -64,26 +58,32 @@ impl Job {
         }
     }
 
-    /// Refreshes for as long as it is told to and its session lasts, if nobody else does.
+    /// Refreshes for as long as it is told to, the view is the same one and the session lasts, if nobody else does.
     fn lead(&self, stop: &Stop, last: &mut Last) -> Result<(), Failure> {
         let find =
             |connection: &mut PgConnection| number_of(&self.view, connection).map(|number| Seat { kind: LOCK, number });
         let Some(mut leader) = Leader::elect::<Failure>(&self.pool, find, None)? else { return Ok(()) };
         self.ledger.leads(true);
         tracing::debug!(view = self.name, "this refresher leads");
+        let view = View::find(&self.view, leader.connection())?;
+        *last = self.recall(view, std::mem::take(last));
 
         let look = self.at_most_every.clamp(SHORTEST_LOOK, LOOK);
         let mut pause = FIRST_PAUSE;
         while !stop.is_set() {
-            leader.connection().batch_execute("SELECT")?;
-            if self.has_changed(last.known.as_deref()) {
+            let view = View::find(&self.view, leader.connection())?;
+            if view.number != leader.seat().number {
+                // The lock is that of a view which is no more.
+                return Ok(());
+            }
+            if !view.is_populated || self.has_changed(last.known.as_deref()) {
                 self.ledger.is_stale();
-            } else if !self.is_scheduled(last.began) {
+            } else if !self.is_scheduled(last.age()) {
                 let _ = stop.rest(look);
                 continue;
             }
-            if let Some(began) = last.began.filter(|began| began.elapsed() < self.at_most_every) {
-                let _ = stop.rest(look.min(self.at_most_every.saturating_sub(began.elapsed())));
+            if let Some(age) = last.age().filter(|age| *age < self.at_most_every) {
+                let _ = stop.rest(look.min(self.at_most_every.saturating_sub(age)));
                 continue;
             }
             leader.may_be_silent_for(MAY_REFRESH)?;
@@ -97,7 +97,8 @@ impl Job {
                     let lag = self.ledger.refreshed(now, refreshed);
                     let figures = (self.of_model)(&self.larder.lookout().figures);
                     lag.into_iter().for_each(|lag| figures.refresh_lag.add(lag));
-                    *last = Last { known: stamps, began: Some(now) };
+                    *last = Last::begun(view.number, now, stamps);
+                    self.record(view, last);
                     pause = FIRST_PAUSE;
                     leader.may_be_silent_for(MAY_BE_SILENT)?;
                 }
@@ -107,7 +108,7 @@ impl Job {
                     let failed = Instant::now();
                     // The session must not be silent for so long.
                     while failed.elapsed() < pause && stop.rest(LOOK.min(pause.saturating_sub(failed.elapsed()))) {
-                        leader.connection().batch_execute("SELECT")?;
+                        let _ = View::find(&self.view, leader.connection())?;
                     }
                     pause = (pause * 2).min(LAST_PAUSE);
                 }
@@ -128,12 +129,12 @@ impl Job {
         !found.is_some_and(|found| found.iter().zip(since).all(is_same))
     }
 
-    fn is_scheduled(&self, began: Option<Instant>) -> bool {
-        self.at_least_every.is_some_and(|time| began.is_none_or(|began| began.elapsed() >= time))
+    fn is_scheduled(&self, age: Option<Duration>) -> bool {
+        self.at_least_every.is_some_and(|time| age.is_none_or(|age| age >= time))
     }
 
     /// The stamps of all tables, put where there were none.
-    fn stamps(&self) -> Stamps {
+    fn stamps(&self) -> Option<Vec<Nonce>> {
         if self.depends_on.is_empty() {
             return Some(Vec::new());
         }

@@ -57,7 +57,8 @@ use crate::{
 /// A refresh takes a second connection, and costs what [`Larder::refresh`] does. After a failure it waits for a second, and then
 /// twice as long each time, up to a minute.
 ///
-/// When the leader has gone, another takes over within some two seconds, and refreshes: it does not know what the last one did.
+/// When the leader has gone, another takes over within some two seconds, and goes on from the last refresh, which the store remembers
+/// for 30 days: if that has lost it, or the view was made anew, the view is refreshed.
 /// A leader that is cut off is believed in for 15 seconds, or for 15 minutes in the middle of a refresh.
 #[must_use = "nothing is refreshed before `start`"]
 pub struct Refresher {
@@ -126,8 +127,8 @@ impl Refresher {
         self
     }
 
-    /// Starts it, on a thread of its own. It refreshes once at its beginning; without a table to depend on and without a schedule never again, of
-    /// which `tracing` is warned. It needs neither the store nor the database to be there yet.
+    /// Starts it, on a thread of its own. It refreshes at its beginning, unless the store remembers a refresh since which nothing was written;
+    /// without a table to depend on and without a schedule never again, of which `tracing` is warned. It needs neither the store nor the database to be there yet.
     ///
     /// # Errors
     /// The thread could not be started.
