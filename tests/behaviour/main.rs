@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 #![expect(clippy::type_complexity, reason = "the whole type is what is shown")]
 
+mod asynchronous;
 mod background;
 mod bad_days;
 mod behind;

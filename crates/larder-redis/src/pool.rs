@@ -56,6 +56,11 @@ impl Pool {
         Self { inner, health, io_timeout, n_answered: AtomicU64::new(0) }
     }
 
+    /// How many connections there are at most.
+    pub(crate) fn size(&self) -> usize {
+        self.inner.max_size() as usize
+    }
+
     /// Takes a connection, as [`Pool::wait_for_link`] waits for one, and not at all while none can be made.
     fn link(&self) -> Result<PooledConnection<Manager>, StoreError> {
         let mut deadline = None;

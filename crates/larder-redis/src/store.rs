@@ -198,6 +198,10 @@ impl Store for RedisStore {
         }
     }
 
+    fn at_once(&self) -> Option<usize> {
+        Some(self.pool.size())
+    }
+
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());

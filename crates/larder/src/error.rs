@@ -72,6 +72,17 @@ pub enum Error {
     /// The call took longer than its [`Patience`](crate::Patience) allows. What it was loading is loaded all the same.
     #[error("the call took longer than it may")]
     TimedOut,
+    /// What is near does not answer this read, which was made [where nothing may wait](crate::Async::read). It is made again where it may.
+    #[cfg(feature = "tokio")]
+    #[error("what is near does not answer")]
+    WouldWait,
+    /// As many [async](crate::Async) calls wait for a thread as may, or this one has waited for as long as it may. Nothing was begun.
+    #[cfg(feature = "tokio")]
+    #[error("too many calls are under way; waited for {waited:?}")]
+    Busy {
+        /// How long it has waited for a thread.
+        waited: Duration,
+    },
     /// A [`Cursor`](crate::Cursor) is none of the list: it was changed on its way, or comes from another list, or from a handle with another
     /// [key](crate::Builder::cursor_key). Who asks from the list's beginning gets a good one.
     #[error(transparent)]

@@ -247,6 +247,13 @@ impl<DB: Backend> Larder<DB> {
         self.inner.connections.pool()
     }
 
+    /// How many calls can be at work at once, on a connection to the database or to the store.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn n_connections(&self) -> usize {
+        let of_store = self.layers().and_then(Layers::at_once).unwrap_or(0);
+        self.inner.connections.pool().max_size() as usize + of_store
+    }
+
     pub(crate) fn layers(&self) -> Option<&Layers> {
         self.inner.layers.as_ref()
     }

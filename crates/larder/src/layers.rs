@@ -192,6 +192,12 @@ impl Layers {
         }
     }
 
+    /// How many operations of the store go on at once: `None` if as many as are asked for.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn at_once(&self) -> Option<usize> {
+        self.store.at_once()
+    }
+
     /// For how long a lease lasts, and so does the wait for what others load.
     pub(crate) fn lease_time(&self) -> Duration {
         self.times.lease

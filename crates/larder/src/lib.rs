@@ -28,7 +28,7 @@
 //! # Features
 //!
 //! `postgres` and `sqlite`: the back ends. `uuid`, `chrono`, `bigdecimal`, `serde_json`: column types. `conformance`: the suite for stores.
-//! `metrics`: [`Larder::publish_metrics`](Larder). `failpoints`: places where tests can stop a thread. On by default: `postgres`, `uuid`, `chrono`, `bigdecimal`.
+//! `metrics`: [`Larder::publish_metrics`](Larder). `tokio`: the same from async code. `failpoints`: places where tests can stop a thread. On by default: `postgres`, `uuid`, `chrono`, `bigdecimal`.
 
 #![cfg_attr(
     not(any(feature = "postgres", feature = "sqlite")),
@@ -39,6 +39,8 @@
 #[cfg(all(test, feature = "sqlite"))]
 extern crate self as larder;
 
+#[cfg(feature = "tokio")]
+pub mod asynchronous;
 pub mod backend;
 #[cfg(feature = "behind")]
 pub mod behind;
@@ -60,6 +62,7 @@ mod failpoints;
 mod figures;
 mod generated;
 mod handle;
+mod inline;
 mod key;
 mod layers;
 #[cfg(feature = "postgres")]
@@ -109,6 +112,8 @@ mod writes;
 
 pub use larder_derive::{Codec, KeyPart, MaterializedView, Repository, View};
 
+#[cfg(feature = "tokio")]
+pub use self::asynchronous::Async;
 pub use self::{
     backend::{Backend, Isolation},
     codec::Codec,

@@ -22,8 +22,8 @@ use self::{
     look::Sight,
 };
 use crate::{
-    backend::Backend, entity::PatternOn, error::Result, lookout::Call, near::Kept, payload::Rows, session::Access,
-    shape::Head,
+    backend::Backend, entity::PatternOn, error::Result, inline::may_wait, lookout::Call, near::Kept, payload::Rows,
+    session::Access, shape::Head,
 };
 
 /// All of a list.
@@ -72,6 +72,7 @@ where
         access.figures::<P::Entity>().near_hits.add(1);
         return Ok(rows.first().map(H::share));
     }
+    may_wait()?;
     let _call = Call::of::<P>(access.lookout(), 1, 1, access.site());
     let mut groups = vec![Rows::new()];
     load_lacking::<DB, P, H>(access, sight, &[key], &[Lacking { at: 0, was_refused: false }], 1, &mut groups)?;
@@ -149,6 +150,9 @@ where
             groups.push(Rows::new());
             lacking.push(Lacking { at, was_refused: false });
         }
+    }
+    if !lacking.is_empty() {
+        may_wait()?;
     }
     access.figures::<P::Entity>().near_hits.add((keys.len() - lacking.len()) as u64);
     refresh::soon::<DB, P>(access, late, true);

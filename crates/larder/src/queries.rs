@@ -26,6 +26,7 @@ use crate::{
     entity::{Entity, Pattern},
     error::Result,
     figures::Bypass,
+    inline::may_wait,
     key::Key as _,
     payload,
     session::{Access, Consistency},
@@ -192,6 +193,7 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     where
         T: Serialize + DeserializeOwned,
     {
+        may_wait()?;
         let access = self.access;
         let _entered = tracing::debug_span!("larder.query", larder.query.name = self.name).entered();
         let figures = &access.lookout().figures.queries;

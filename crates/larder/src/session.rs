@@ -24,6 +24,7 @@ use crate::{
     failpoints::{Point, reach},
     figures::{Bypass, ModelFigures},
     handle::{Larder, TransactionOptions},
+    inline::may_wait,
     layers::Layers,
     lookout::{Lookout, Sent, Site},
     near::{Near, NearCache},
@@ -244,6 +245,7 @@ impl<'s, DB: Backend> Access<'s, DB> {
         sent: Sent,
         statement: Statement<'_, DB>,
     ) -> Result<Vec<T>> {
+        may_wait()?;
         self.lookout().send::<DB, E, T>(sent, self.site, statement, |statement| self.load(statement))
     }
 

@@ -240,4 +240,10 @@ pub trait Store: Send + Sync + 'static {
     fn may_be_away(&self) -> bool {
         true
     }
+
+    /// How many operations it works on at once, while others wait: `None` if it does on as many as are asked of it. One that wraps another passes
+    /// it on. Defaults to `None`.
+    fn at_once(&self) -> Option<usize> {
+        None
+    }
 }

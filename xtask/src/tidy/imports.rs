@@ -45,6 +45,7 @@ const ROOMS: &[Room] = &[
             "sha2",
             "smallvec",
             "thiserror",
+            "tokio",
             "tracing",
             "uuid",
         ]),

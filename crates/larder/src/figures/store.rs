@@ -138,6 +138,10 @@ impl Store for Timed {
     fn may_be_away(&self) -> bool {
         self.store.may_be_away()
     }
+
+    fn at_once(&self) -> Option<usize> {
+        self.store.at_once()
+    }
 }
 
 #[cfg(test)]

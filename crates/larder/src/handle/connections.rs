@@ -13,6 +13,7 @@ use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
 use crate::{
     backend::Backend,
     error::{Error, PoolError, Result},
+    inline::may_wait,
 };
 
 /// How long a wait lasts if nobody says otherwise: beyond that whoever asked has gone.
@@ -59,13 +60,14 @@ impl<DB: Backend> Connections<DB> {
         Self { pool, wait, is_away: AtomicBool::new(false), known: Mutex::default() }
     }
 
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "tokio"))]
     pub(super) fn pool(&self) -> &Pool<ConnectionManager<DB::Connection>> {
         &self.pool
     }
 
     /// A connection, as soon as there is one.
     pub(super) fn get(&self) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
+        may_wait()?;
         // Even without a wait the pool is told that one is wanted: it goes on trying, as many at once as it may have connections.
         let wait = if self.is_known_to_be_away() { Duration::ZERO } else { self.wait };
         match in_parts(wait, |part| self.pool.get_timeout(part).map_err(|error| cause_of(&error))) {
@@ -82,6 +84,7 @@ impl<DB: Backend> Connections<DB> {
     /// The same for somebody who waits until then at most, wherever his process stood still: too short, perhaps, to say anything of the
     /// database.
     pub(super) fn get_until(&self, end: Instant) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
+        may_wait()?;
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Error::TimedOut);

@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     failpoints::{Point, reach},
     figures::Bypass,
+    inline::may_wait,
     store::{Cell, CellKey, Ending, Fill, Lease, Nonce, Recall, StoreError, Vacancy},
 };
 
@@ -143,6 +144,7 @@ impl Layers {
         ttl: Option<Duration>,
         write: impl FnOnce() -> Result<(T, Option<Vec<u8>>)>,
     ) -> Result<T> {
+        may_wait()?;
         let nonce = Nonce::fresh();
         let begun = self.store.begin(nonce, &[key], self.times.hold, Recall::Announced);
         begun.inspect_err(|error| self.failed("begin", error))?;

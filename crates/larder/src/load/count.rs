@@ -16,6 +16,7 @@ use crate::{
     entity::PatternOn,
     error::Result,
     figures::Bypass,
+    inline::may_wait,
     layers::Found,
     lookout::{Call, Sent},
     payload,
@@ -59,6 +60,9 @@ where
                 false
             })
         });
+        if !missing.is_empty() {
+            may_wait()?;
+        }
         refresh::soon::<DB, P>(access, late, true);
         figures.near_hits.add((keys.len() - missing.len()) as u64);
         call = (!missing.is_empty()).then(|| Call::of::<P>(access.lookout(), keys.len(), missing.len(), access.site()));

@@ -13,6 +13,7 @@ use crate::{
     entity::Entity,
     error::Result,
     figures::Bypass,
+    inline::may_wait,
     layers::{Found, Layers},
     lookout::Call,
     near::{NearCache, Seen},
@@ -80,6 +81,7 @@ where
     if let Some(rows) = in_cell.and_then(|after| from_near(access, &sight, key, after, n)) {
         return Ok(rows);
     }
+    may_wait()?;
     let _call = Call::of::<P>(access.lookout(), 1, 1, access.site());
     let figures = access.figures::<P::Entity>();
     let mut copies = None;

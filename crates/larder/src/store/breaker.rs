@@ -240,6 +240,10 @@ impl Store for Breaker {
     fn may_be_away(&self) -> bool {
         self.desk.store.may_be_away()
     }
+
+    fn at_once(&self) -> Option<usize> {
+        self.desk.store.at_once()
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ macro_rules! __forward_store {
     ($self:ident . $($field:tt).+ $(, except $($method:ident),+ $(,)?)?) => {
         $crate::__forward_store! {
             @each [$($($method)+)?] [$self . $($field).+]
-            attach read read_stamped lease stamp fill begin finish settle inspect extend scan listen may_be_away
+            attach read read_stamped lease stamp fill begin finish settle inspect extend scan listen may_be_away at_once
         }
     };
     (@each $except:tt $store:tt $($method:ident)+) => {
@@ -55,6 +55,7 @@ macro_rules! __forward_store {
     (@unless scan [scan $($_rest:ident)*] $store:tt) => {};
     (@unless listen [listen $($_rest:ident)*] $store:tt) => {};
     (@unless may_be_away [may_be_away $($_rest:ident)*] $store:tt) => {};
+    (@unless at_once [at_once $($_rest:ident)*] $store:tt) => {};
     (@unless $method:ident [$_other:ident $($rest:ident)*] $store:tt) => {
         $crate::__forward_store! { @unless $method [$($rest)*] $store }
     };
@@ -181,6 +182,11 @@ macro_rules! __forward_store {
             $self.$($field).+.may_be_away()
         }
     };
+    (@unless at_once [] [$self:ident . $($field:tt).+]) => {
+        fn at_once(&$self) -> ::core::option::Option<usize> {
+            $self.$($field).+.at_once()
+        }
+    };
 }
 
 #[cfg(test)]
@@ -224,7 +230,11 @@ mod tests {
     }
 
     impl Store for Told {
-        store::forward!(self.store, except attach);
+        store::forward!(self.store, except attach, at_once);
+
+        fn at_once(&self) -> Option<usize> {
+            Some(7)
+        }
 
         fn attach(&self, hold: Duration) {
             *self.hold.lock().unwrap() = Some(hold);
@@ -261,6 +271,7 @@ mod tests {
         let wanted = Listening { proof_every: Duration::from_secs(1), is_strict: false };
         assert!(part.listen(Arc::new(Deaf), wanted).is_some());
         assert!(!part.inner.store.may_be_away() && part.may_be_away());
+        assert_eq!(part.at_once(), Some(7));
         let key = CellKey::new(&b"users:id:1"[..], Layout::new(1));
         assert!(part.settle(None, &[&key]).unwrap_err().is_refused());
         assert!(part.begin(Nonce::fresh(), &[&key], Duration::from_secs(1), Recall::Announced).is_ok());

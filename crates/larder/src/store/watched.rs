@@ -170,4 +170,8 @@ where
     fn may_be_away(&self) -> bool {
         self.store.may_be_away()
     }
+
+    fn at_once(&self) -> Option<usize> {
+        self.store.at_once()
+    }
 }
