@@ -28,6 +28,7 @@ mod relations;
 mod relay;
 mod scope;
 mod stampede;
+mod trail;
 mod upkeep;
 mod verify;
 mod views;

@@ -3,6 +3,7 @@
 mod aside;
 mod load;
 mod rows;
+mod version;
 
 use std::{
     cell::Cell,

@@ -28,7 +28,7 @@ use crate::{
     lookout::Lookout,
     memo::{Memo, Memos},
     models::Models,
-    queries::{Aside, CachedQuery},
+    queries::{Aside, CachedQuery, Dependencies, Version},
     scope::Scope,
     session::Access,
     stats::Stats,
@@ -176,6 +176,17 @@ impl<DB: Backend> Larder<DB> {
     /// A name stands in the store as it is: it has nothing of anybody's in it, and no two queries have the same.
     pub fn query<'l>(&'l self, name: &'l str) -> CachedQuery<'l, DB> {
         CachedQuery::new(Access::handle(self), name)
+    }
+
+    /// Which version there is of what something is made of: another one after every write of it, by whatever process, and the same only as long as
+    /// nothing of it was written. A read that begins after this has returned sees that version or a later one.
+    ///
+    /// For entity tags and the like: whoever has the same version has the same rows. The store may forget what it knows (what is
+    /// evicted, or expires, is another version afterwards), and knows nothing while it is away, or while something of it is being
+    /// written: `None`. Costs one round trip, and one more where nobody has loaded some of it.
+    #[must_use]
+    pub fn version(&self, of: &Dependencies<DB>) -> Option<Version> {
+        of.version(self.layers())
     }
 
     /// Values of the application's own in the shared store, by typed keys: cache-aside.

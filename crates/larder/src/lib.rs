@@ -103,6 +103,7 @@ pub mod stats;
 mod stop;
 pub mod store;
 mod token;
+mod trail;
 mod transaction;
 #[cfg(feature = "postgres")]
 pub mod triggers;
@@ -128,7 +129,7 @@ pub use self::{
     models::{Described, Models},
     near::{Near, NearOptions},
     patience::Patience,
-    queries::{Aside, CachedQuery, CachedRows, KeyOf},
+    queries::{Aside, CachedQuery, CachedRows, Dependencies, KeyOf, Version},
     relation::{Filter, IntoOrder, Relation},
     repository::{InAnotherOrder, InOwnOrder, List, Page, Records, Repository, Rest},
     scope::Scope,
@@ -137,6 +138,7 @@ pub use self::{
     stats::Stats,
     store::{BreakerOptions, BreakerState, BreakerStats, MemoryStore},
     token::{InvalidToken, Token},
+    trail::{Source, Trail},
     transaction::Tx,
     writes::Writes,
 };

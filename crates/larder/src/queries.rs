@@ -16,7 +16,11 @@ pub(crate) use self::{
     aggregate::{Aggregate, aggregate_by},
     dependency::tag_key,
 };
-pub use self::{aside::Aside, dependency::KeyOf, rows::CachedRows};
+pub use self::{
+    aside::Aside,
+    dependency::{Dependencies, KeyOf, Version},
+    rows::CachedRows,
+};
 use self::{
     form::{Form, Parameters},
     slot::{Settings, Slot},
@@ -27,8 +31,6 @@ use crate::{
     error::Result,
     figures::Bypass,
     inline::may_wait,
-    key::Key as _,
-    payload,
     session::{Access, Consistency},
     store::CellKey,
 };
@@ -71,8 +73,7 @@ pub struct CachedQuery<'s, DB: Backend> {
     of: &'static str,
     parameters: Parameters,
     settings: Settings,
-    /// In the order of their keys, whatever order they are told in.
-    depends_on: Vec<CellKey>,
+    depends_on: Dependencies<DB>,
 }
 
 impl<DB: Backend> fmt::Debug for CachedQuery<'_, DB> {
@@ -87,7 +88,7 @@ impl<DB: Backend> fmt::Debug for CachedQuery<'_, DB> {
 impl<'s, DB: Backend> CachedQuery<'s, DB> {
     pub(crate) fn new(access: Access<'s, DB>, name: &'s str) -> Self {
         let (parameters, settings) = (form::digest(&()), Settings::default());
-        Self { access, name, of: "", parameters, settings, depends_on: Vec::new() }
+        Self { access, name, of: "", parameters, settings, depends_on: Dependencies::new() }
     }
 
     /// The same, of a model that has its own names, and is read from where it says.
@@ -133,32 +134,33 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     ///
     /// Of a table's columns that a model leaves out, what is written past larder does not count: triggers and the log compare those that it has.
     pub fn depends_on<E: Entity>(self) -> Self {
-        self.depends_on_cell(payload::table_key(E::cells_name()))
+        self.depending(Dependencies::table::<E>)
     }
 
     /// The result changes with the row that has this primary key, there or not.
     pub fn depends_on_row<E: Entity>(self, key: impl Into<E::Key>) -> Self {
-        self.depends_on_key(KeyOf::<E::Primary>::new(key.into()))
+        self.depending(|all| all.row::<E>(key))
     }
 
     /// The result changes with the rows that have this key, had it or come to have it: `Order::key_by_user_id(id)`.
     ///
     /// A write of a row that has not had the key, and does not get it, leaves the result alone.
     pub fn depends_on_key<P: Pattern>(self, key: KeyOf<P>) -> Self {
-        let key = key.into_key().canonical(DB::KEEPS_NANOSECONDS);
-        self.depends_on_cell(payload::cell_key::<P>(&key))
+        self.depending(|all| all.key(key))
     }
 
     /// The result goes with [`Larder::invalidate_tag`](crate::Larder::invalidate_tag) of this tag. A tag stands in the store as it is.
     pub fn tagged(self, tag: &str) -> Self {
-        self.depends_on_cell(tag_key(tag))
+        self.depending(|all| all.tag(tag))
     }
 
-    fn depends_on_cell(mut self, cell: CellKey) -> Self {
-        if let Err(at) = self.depends_on.binary_search(&cell) {
-            self.depends_on.insert(at, cell);
-        }
-        self
+    /// The result changes with all of these, too.
+    pub fn depends_on_all(self, of: &Dependencies<DB>) -> Self {
+        self.depending(|all| of.cells().iter().cloned().fold(all, Dependencies::cell))
+    }
+
+    fn depending(self, more: impl FnOnce(Dependencies<DB>) -> Dependencies<DB>) -> Self {
+        Self { depends_on: more(self.depends_on), ..self }
     }
 
     /// The result: as it is stored, or what `query` gives.
@@ -197,6 +199,7 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
         let access = self.access;
         let _entered = tracing::debug_span!("larder.query", larder.query.name = self.name).entered();
         let figures = &access.lookout().figures.queries;
+        access.follower().into_iter().for_each(|follower| follower.depends_on(self.depends_on.cells()));
         let compute = || query(access);
         match self.slot::<T>() {
             Ok(slot) => slot.load(Form::SERDE, compute),
@@ -223,11 +226,11 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
         }
         let key = self.key::<T>().ok_or(Bypass::Failed)?;
         let figures = &access.lookout().figures.queries;
-        Ok(Slot { layers, figures, key, depends_on: &self.depends_on, settings: self.settings })
+        Ok(Slot { layers, figures, key, depends_on: self.depends_on.cells(), settings: self.settings })
     }
 
     fn key<T>(&self) -> Option<CellKey> {
-        let form = (self.settings.version, &self.depends_on[..]);
+        let form = (self.settings.version, self.depends_on.cells());
         let digest = self.parameters.as_ref()?;
         Some(match self.of {
             "" => form::key::<T>(KIND, self.name, digest, form),

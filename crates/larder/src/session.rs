@@ -32,6 +32,7 @@ use crate::{
     repeats::{self, Verb},
     row::FromRow,
     statement::Statement,
+    trail::Follower,
     transaction::Tx,
 };
 
@@ -246,7 +247,16 @@ impl<'s, DB: Backend> Access<'s, DB> {
         statement: Statement<'_, DB>,
     ) -> Result<Vec<T>> {
         may_wait()?;
+        if let Some(follower) = self.follower().filter(|_| sent.is_call) {
+            follower.any_of::<E>();
+        }
         self.lookout().send::<DB, E, T>(sent, self.site, statement, |statement| self.load(statement))
+    }
+
+    /// Who takes down what is read, if anybody does.
+    #[inline]
+    pub(crate) fn follower(self) -> Option<&'s Follower> {
+        self.terms?.client()?.follower()
     }
 
     /// Where rows of `E` are read from, with this near cache. To be asked **before** anything is looked for in it.
@@ -311,6 +321,7 @@ impl<'s, DB: Backend> Access<'s, DB> {
         match self.target {
             Target::Handle(larder) => {
                 reach(Point::BeforeSelect);
+                let begun = Instant::now();
                 let done = larder.connection_until(self.end()).and_then(|mut connection| {
                     let done = work(&mut connection);
                     if let Err(error) = &done {
@@ -319,6 +330,7 @@ impl<'s, DB: Backend> Access<'s, DB> {
                     Ok(done?)
                 });
                 reach(Point::AfterSelect);
+                self.follower().into_iter().for_each(|follower| follower.statement(begun));
                 done
             }
             Target::Transaction(tx) => tx.with_connection(work),

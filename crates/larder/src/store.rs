@@ -9,6 +9,7 @@ mod breaker;
 mod clock;
 #[cfg(any(feature = "conformance", test))]
 pub mod conformance;
+mod ended;
 mod error;
 mod forward;
 mod key;
@@ -26,6 +27,7 @@ pub(crate) use self::breaker::Breaker;
 pub use self::{
     breaker::{BreakerOptions, BreakerState, BreakerStats},
     clock::{Clock, ManualClock, SystemClock},
+    ended::Ended,
     error::StoreError,
     forward::forward,
     key::{CellKey, Layout},

@@ -70,7 +70,6 @@ impl Layers {
     }
 
     /// The stamps that cells have now: `None` if the store can't tell. One round trip.
-    #[cfg(feature = "postgres")]
     pub(crate) fn found_stamps(&self, of: &[CellKey]) -> Option<Vec<Option<Nonce>>> {
         if self.unsettled.hidden(of).is_some() {
             return None;

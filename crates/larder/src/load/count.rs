@@ -72,7 +72,7 @@ where
         }
         let asked = std::mem::take(&mut missing);
         let mut corrupt = Vec::new();
-        for (n, found) in sight.ask(layers, &cells).into_iter().enumerate() {
+        for (n, found) in sight.ask::<P::Entity>(layers, &cells).into_iter().enumerate() {
             let is_loaded = matches!(found, Found::Loaded(_));
             let (counter, is_lacking) = match found {
                 Found::Hit(bytes) | Found::Loaded(bytes) => match payload::count::<P>(&bytes) {

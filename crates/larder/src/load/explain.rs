@@ -133,7 +133,7 @@ where
         }
     }
     let cells: Vec<CellKey> = payload::cell_keys::<P>(lacking.iter().map(|at| &keys[*at]));
-    for (at, found) in lacking.into_iter().zip(sight.ask(layers, &cells)) {
+    for (at, found) in lacking.into_iter().zip(sight.ask::<P::Entity>(layers, &cells)) {
         let in_cache = if matches!(found, Found::Loaded(_)) { State::Flight } else { State::Shared };
         looked[at] = match look::<P>(found, limit, false) {
             Looked::Rows(rows) => (in_cache, rows.into_iter().map(Arc::new).collect()),

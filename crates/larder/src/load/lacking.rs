@@ -305,7 +305,7 @@ where
     };
     let mut missing = Vec::new();
     let mut corrupt = Vec::new();
-    for (n, found) in sight.ask(layers, cells).into_iter().enumerate() {
+    for (n, found) in sight.ask::<P::Entity>(layers, cells).into_iter().enumerate() {
         let (lacking, seen) = (lacking[n], seen[n]);
         let at = lacking.at;
         let is_loaded = matches!(found, Found::Loaded(_));

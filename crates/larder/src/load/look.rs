@@ -1,6 +1,6 @@
 //! What is near, and what a cell is found to hold.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crate::{
     backend::Backend,
@@ -12,6 +12,7 @@ use crate::{
     payload::{self, Rows},
     session::{Access, Consistency},
     store::{CellKey, Nonce, Vacancy},
+    trail::Follower,
 };
 
 /// How far a read sees: into the near cache, the store, or the database only.
@@ -20,6 +21,7 @@ pub(super) struct Sight<'s> {
     /// Leave to serve what is near.
     leave: Option<Leave>,
     asks_store: bool,
+    follower: Option<&'s Follower>,
 }
 
 impl<'s> Sight<'s> {
@@ -32,7 +34,7 @@ impl<'s> Sight<'s> {
         if leave.is_some() {
             reach(Point::BeforeNear);
         }
-        Self { near, leave, asks_store: consistency != Consistency::Database }
+        Self { near, leave, asks_store: consistency != Consistency::Database, follower: access.follower() }
     }
 
     /// As far as a read of rows of `E` would see, of whom nobody is to take note.
@@ -41,13 +43,13 @@ impl<'s> Sight<'s> {
         let consistency = access.consistency::<E>(near.map(|near| &**near));
         let near = near.filter(|_| E::NEAR != Near::Off);
         let leave = near.filter(|_| consistency == Consistency::Near).and_then(|near| near.may_leave(E::NEAR));
-        Self { near, leave, asks_store: consistency != Consistency::Database }
+        Self { near, leave, asks_store: consistency != Consistency::Database, follower: None }
     }
 
     /// How far another thread sees that goes on where such a read has come to the end of what is near. What it finds goes there.
     pub(super) fn beyond_near<E: Entity>(access: Access<'s, impl Backend>, asks_store: bool) -> Self {
         let near = access.layers().and_then(Layers::near).filter(|_| E::NEAR != Near::Off);
-        Self { near, leave: None, asks_store }
+        Self { near, leave: None, asks_store, follower: access.follower() }
     }
 
     pub(super) fn asks_store(&self) -> bool {
@@ -57,13 +59,22 @@ impl<'s> Sight<'s> {
     /// What is near of a key, and need not be refreshed.
     #[inline]
     pub(super) fn look<P: Pattern>(&self, key: &P::Key) -> Option<Kept<P>> {
-        self.near?.look::<P>(self.leave?, key)
+        self.followed::<P, _>(key, self.near?.look::<P>(self.leave?, key))
     }
 
     /// What is near of a key and may be served, and whether it will soon expire and is to be refreshed.
     #[inline]
     pub(super) fn look_until_end<P: Pattern>(&self, key: &P::Key) -> Option<(Kept<P>, bool)> {
-        self.near?.look_until_end::<P>(self.leave?, key)
+        self.followed::<P, _>(key, self.near?.look_until_end::<P>(self.leave?, key))
+    }
+
+    /// Takes down what was found near.
+    #[inline]
+    fn followed<P: Pattern, T>(&self, key: &P::Key, found: Option<T>) -> Option<T> {
+        if let (Some(follower), true) = (self.follower, found.is_some()) {
+            follower.near::<P::Entity>(payload::cell_key::<P>(key));
+        }
+        found
     }
 
     /// What is near of a key that [`Sight::look`] has not found, and is to be refreshed.
@@ -78,10 +89,14 @@ impl<'s> Sight<'s> {
     }
 
     /// Asks the store, unless only the database will do.
-    pub(super) fn ask(&self, layers: &Layers, cells: &[CellKey]) -> Vec<Found> {
+    pub(super) fn ask<E: Entity>(&self, layers: &Layers, cells: &[CellKey]) -> Vec<Found> {
         if self.asks_store && !cells.is_empty() {
-            layers.read(cells)
+            let begun = Instant::now();
+            let found = layers.read(cells);
+            self.follower.into_iter().for_each(|follower| follower.asked::<E>(cells, &found, begun));
+            found
         } else {
+            self.follower.into_iter().for_each(|follower| follower.depends_on(cells));
             cells.iter().map(|_| Found::Bypass(Bypass::Asked)).collect()
         }
     }

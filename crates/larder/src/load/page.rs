@@ -139,7 +139,7 @@ where
     H: Head<DB, Entity = P::Entity>,
 {
     let figures = access.figures::<P::Entity>();
-    let (value, is_loaded) = match sight.ask(layers, slice::from_ref(cell)).pop() {
+    let (value, is_loaded) = match sight.ask::<P::Entity>(layers, slice::from_ref(cell)).pop() {
         Some(Found::Hit(value)) => (value, false),
         Some(Found::Loaded(value)) => (value, true),
         Some(Found::Miss(_)) => return Err(None),

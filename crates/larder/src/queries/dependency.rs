@@ -1,11 +1,141 @@
 //! What the result of a query depends on.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
+    backend::Backend,
     entity::{Entity, Pattern},
+    inline::may_wait,
+    key::Key as _,
+    layers::Layers,
+    payload,
     store::{CellKey, Layout},
 };
+
+/// Rows, the rows with a key, tables and tags: what a result, or a response, is made of.
+///
+/// ```
+/// # use diesel::prelude::*;
+/// # diesel::table! { orders (id) { id -> BigInt, user_id -> BigInt, } }
+/// # #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, larder::Repository)]
+/// # #[diesel(table_name = orders, check_for_backend(diesel::pg::Pg))]
+/// # #[larder(index(user_id))]
+/// # struct Order { id: i64, user_id: i64 }
+/// use diesel::pg::Pg;
+/// use larder::Dependencies;
+///
+/// let of_a_user = Dependencies::<Pg>::new().row::<Order>(7).key(Order::key_by_user_id(42)).tag("prices");
+/// # assert!(format!("{of_a_user:?}").contains('3'));
+/// ```
+pub struct Dependencies<DB> {
+    /// In the order of their keys, whatever order they are told in.
+    cells: Vec<CellKey>,
+    backend: PhantomData<fn() -> DB>,
+}
+
+impl<DB: Backend> Dependencies<DB> {
+    /// Nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { cells: Vec::new(), backend: PhantomData }
+    }
+
+    /// Any row of this model.
+    #[must_use]
+    pub fn table<E: Entity>(self) -> Self {
+        self.cell(payload::table_key(E::cells_name()))
+    }
+
+    /// The row that has this primary key, there or not.
+    #[must_use]
+    pub fn row<E: Entity>(self, key: impl Into<E::Key>) -> Self {
+        self.key(KeyOf::<E::Primary>::new(key.into()))
+    }
+
+    /// The rows that have this key, had it or come to have it: `Order::key_by_user_id(id)`.
+    #[must_use]
+    pub fn key<P: Pattern>(self, key: KeyOf<P>) -> Self {
+        let key = key.into_key().canonical(DB::KEEPS_NANOSECONDS);
+        self.cell(payload::cell_key::<P>(&key))
+    }
+
+    /// Whatever [`Larder::invalidate_tag`](crate::Larder::invalidate_tag) of this tag says has changed.
+    #[must_use]
+    pub fn tag(self, tag: &str) -> Self {
+        self.cell(tag_key(tag))
+    }
+
+    /// The cells, in the order of their keys.
+    #[must_use]
+    pub fn cells(&self) -> &[CellKey] {
+        &self.cells
+    }
+
+    pub(crate) fn cell(mut self, cell: CellKey) -> Self {
+        if let Err(at) = self.cells.binary_search(&cell) {
+            self.cells.insert(at, cell);
+        }
+        self
+    }
+
+    /// Which version of them there is. One round trip, and one more where nobody has loaded some of them.
+    pub(crate) fn version(&self, layers: Option<&Layers>) -> Option<Version> {
+        let layers = layers.filter(|layers| !layers.is_store_spared())?;
+        may_wait().ok()?;
+        let stamps = layers.stamps(&self.cells, layers.found_stamps(&self.cells)?)?;
+        let digest =
+            stamps.iter().fold(Sha256::new(), |digest, stamp| digest.chain_update(stamp.as_bytes())).finalize();
+        let mut version = [0; 16];
+        version.copy_from_slice(&digest[..16]);
+        Some(Version(version))
+    }
+}
+
+impl<DB: Backend> Default for Dependencies<DB> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<DB> Clone for Dependencies<DB> {
+    fn clone(&self) -> Self {
+        Self { cells: self.cells.clone(), backend: PhantomData }
+    }
+}
+
+impl<DB> fmt::Debug for Dependencies<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The keys may be somebody's.
+        f.debug_struct("Dependencies").field("n", &self.cells.len()).finish_non_exhaustive()
+    }
+}
+
+/// A version of what a response is made of. [`Larder::version`](crate::Larder::version) gives it; written as 22 characters of base64url.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Version([u8; 16]);
+
+impl Version {
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Version({self})")
+    }
+}
 
 /// One key of an access pattern, to be named without asking for its rows. `Order::key_by_user_id(id)`, which the derive makes, gives it.
 pub struct KeyOf<P: Pattern>(P::Key);

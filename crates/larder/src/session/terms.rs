@@ -13,6 +13,7 @@ use crate::{
     near::{Near, NearCache},
     patience::Patience,
     token::{Need, Token},
+    trail::Follower,
 };
 
 /// What a scope or a repository asks of its reads.
@@ -27,6 +28,7 @@ pub(crate) struct Terms {
 #[derive(Default)]
 pub(crate) struct Client {
     floor: Floor,
+    follower: Option<Follower>,
     /// The age in nanoseconds of the oldest value that was given stale, plus one; 0 of none.
     stalest: AtomicU64,
 }
@@ -68,9 +70,25 @@ impl Terms {
     pub(super) fn client(&self) -> Option<&Client> {
         self.client.as_deref()
     }
+
+    /// The same for another client.
+    pub(crate) fn for_client(&self, client: Arc<Client>) -> Self {
+        Self { client: Some(client), ..self.at_least_as_fresh_as(Token::default()) }
+    }
 }
 
 impl Client {
+    /// The same client, whose reads are followed.
+    pub(crate) fn followed(&self) -> Self {
+        let client = Self { follower: Some(Follower::default()), ..Self::default() };
+        client.raise(self.token());
+        client
+    }
+
+    pub(crate) fn follower(&self) -> Option<&Follower> {
+        self.follower.as_ref()
+    }
+
     pub(crate) fn token(&self) -> Token {
         self.floor.token()
     }

@@ -1,0 +1,106 @@
+//! Versions of what something is made of.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use diesel::pg::Pg;
+use larder::{Dependencies, MaterializedView as _, MemoryStore, Writes, store::Ended};
+use shop_core::UserStats;
+use tests::{Namespace, eventually};
+
+use super::*;
+
+fn of(user: &User) -> Dependencies<Pg> {
+    Dependencies::new().row::<User>(user.id).key(Order::key_by_user_id(user.id)).tag("prices")
+}
+
+#[test]
+fn a_version_is_the_same_for_everybody_until_something_of_it_is_written() {
+    let shop = Shop::new();
+    let (other, ada, bob) = (shop.branch(), shop.user("ada"), shop.user("bob"));
+    let (of_ada, repository) = (of(&ada), User::repository(&shop.larder));
+    let first = shop.larder.version(&of_ada).unwrap();
+    shop.meter.expect_counts(Counts { reads: 1, stamps: 1, ..Counts::default() });
+    assert_eq!((shop.larder.version(&of_ada), other.larder.version(&of_ada)), (Some(first), Some(first)));
+    other.meter.expect(WARM);
+    assert_ne!(shop.larder.version(&of(&bob)), Some(first));
+
+    let mut seen = BTreeSet::from([first.to_string()]);
+    let mut is_new = || {
+        let version = other.larder.version(&of_ada).unwrap();
+        assert_eq!(shop.larder.version(&of_ada), Some(version));
+        seen.insert(version.to_string())
+    };
+    repository.update(bob.id, &renamed("bobby@example.com")).unwrap();
+    assert!(!is_new(), "it is of somebody else");
+    repository.update(ada.id, &renamed("countess@example.com")).unwrap();
+    assert!(is_new());
+    let order = NewOrder { id: None, user_id: ada.id, status: Status::Paid, total_amount: money(1), created_at: None };
+    let order = Order::repository(&other.larder).insert(&order).unwrap();
+    assert!(is_new());
+    let moved = OrderChanges { user_id: Some(bob.id), ..Default::default() };
+    Order::repository(&shop.larder).update(order.id, &moved).unwrap();
+    assert!(is_new());
+    shop.larder.invalidate_tag("prices").unwrap();
+    assert!(is_new() && !is_new());
+}
+
+#[test]
+fn nobody_knows_the_version_of_what_is_being_written_or_of_a_store_that_is_away() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    let before = shop.larder.version(&of(&ada)).unwrap();
+    let gate = shop.faults.before(Operation::Finish).nth(1).hold();
+    thread::scope(|scope| {
+        let writer =
+            scope.spawn(|| User::repository(&shop.larder).update(ada.id, &renamed("new@example.com")).unwrap());
+        gate.wait_for(1);
+        assert_eq!(shop.larder.version(&of(&ada)), None);
+        gate.open();
+        writer.join().unwrap();
+    });
+    assert!(shop.larder.version(&of(&ada)).is_some_and(|version| version != before));
+    shop.faults.before(Operation::Read).fail(Failure::Unavailable);
+    assert_eq!(shop.larder.version(&of(&ada)), None);
+    let alone: Larder<Pg> = Larder::builder(shop.database.pool(&shop.meter, 1)).build();
+    assert_eq!(alone.version(&of(&ada)), None);
+}
+
+#[test]
+fn who_is_told_of_the_end_of_writes_hears_of_all_that_was_changed_and_of_nothing_before_it_is() {
+    let told = Arc::new(Mutex::new(BTreeSet::new()));
+    let store = Ended::new(MemoryStore::new(), {
+        let told = Arc::clone(&told);
+        move |keys| told.lock().unwrap().extend(keys.iter().map(|key| key.as_bytes().to_vec()))
+    });
+    let shop = Shop::on(Namespace::new(), store, |builder| builder.writes(Writes::Available));
+    let heard_of = |of: &Dependencies<Pg>| {
+        let told = std::mem::take(&mut *told.lock().unwrap());
+        of.cells().iter().filter(|cell| told.contains(cell.as_bytes())).count()
+    };
+    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
+    let (of_ada, of_bob) = (Dependencies::new().row::<User>(ada.id), Dependencies::new().row::<User>(bob.id));
+    heard_of(&of_ada);
+    let rolled_back: larder::Result<()> = shop.larder.transaction(|tx| {
+        User::repository(tx).update(ada.id, &renamed("new@example.com"))?;
+        Err(Error::other("thought better of it"))
+    });
+    assert!(rolled_back.is_err());
+    assert_eq!(heard_of(&of_ada), 0);
+    shop.larder
+        .transaction(|tx| {
+            User::repository(tx).update(ada.id, &renamed("new@example.com"))?;
+            assert_eq!(heard_of(&of_ada), 0, "it may be rolled back still");
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(heard_of(&of_ada), 1);
+    // One of which the store is told afterwards.
+    shop.faults.before(Operation::Begin).nth(1).fail(Failure::Unavailable);
+    User::repository(&shop.larder).update(bob.id, &renamed("bobby@example.com")).unwrap();
+    eventually(Duration::from_secs(30), || heard_of(&of_bob) == 1);
+    UserStats::refresh(&shop.larder).unwrap();
+    assert!(told.lock().unwrap().contains(&b"user_stats:"[..]), "all of them");
+}
