@@ -1,0 +1,61 @@
+//! What all requests share.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use diesel::{
+    PgConnection,
+    pg::Pg,
+    r2d2::{ConnectionManager, Pool},
+};
+use larder::{
+    Async, Larder, NearOptions, asynchronous,
+    refresh::{Refresher, RefresherHandle},
+};
+use larder_redis::RedisStore;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use shop_core::{Order, User, UserStats};
+
+use crate::options::Options;
+
+/// The caches and the database behind the service. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) larder: Async<Larder<Pg>>,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) time_out: Duration,
+    _refresher: Arc<RefresherHandle>,
+}
+
+impl App {
+    /// Migrates the database, and opens caches in front of it. To be called where it may wait.
+    ///
+    /// # Errors
+    /// A server is not there, a URL is none, or a migration fails.
+    pub fn open(options: &Options) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let pool = Pool::builder()
+            .max_size(options.connections)
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .connection_timeout(Duration::from_secs(2))
+            .build(ConnectionManager::<PgConnection>::new(&options.database_url))?;
+        shop_core::migrate(&mut *pool.get()?)?;
+
+        let store = RedisStore::builder(&options.redis_url).namespace(format!("{}:", options.namespace)).build()?;
+        let mut builder = Larder::<Pg>::builder(pool).shared(store).near(NearOptions::bytes(64 << 20));
+        if let Some(secret) = options.secret {
+            builder = builder.cursor_key(secret);
+        }
+        let larder = builder.build();
+        let refresher = Refresher::of::<UserStats>(&larder)
+            .depends_on::<User>()
+            .depends_on::<Order>()
+            .at_most_every(Duration::from_secs(5))
+            .start()?;
+        Ok(Self {
+            larder: Async::new(larder, asynchronous::Options::default()),
+            metrics: PrometheusBuilder::new().install_recorder()?,
+            time_out: options.time_out,
+            _refresher: Arc::new(refresher),
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! What the program is told.
+
+use std::{ffi::OsString, net::SocketAddr, time::Duration};
+
+use lexopt::{Arg, Parser, ValueExt as _};
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+A web service on larder: users and orders over HTTP.
+
+usage: shop [--listen ADDRESS] [--namespace NAME] [--log-json]
+
+  --listen ADDRESS   where to listen; port 0 takes a free one      [127.0.0.1:8080]
+  --namespace NAME   what its keys in Redis begin with             [shop]
+  --log-json         a line of JSON for each event, for machines
+  --help
+
+DATABASE_URL         the PostgreSQL database, which is migrated first
+REDIS_URL            the Redis server
+SHOP_SECRET          64 hexadecimal digits that all processes share, by which they know each other's cursors; without it each has its own
+RUST_LOG             what is logged                                [info]
+
+It ends at Ctrl-C or SIGTERM, when the requests that it has begun are answered. Prints `listening on http://ADDRESS` when it takes requests.
+";
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Request {
+    /// Say how it is used.
+    Help,
+    /// Serve.
+    Run(Box<Options>),
+}
+
+/// Where, and with which servers.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// The database.
+    pub database_url: String,
+    /// The store.
+    pub redis_url: String,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What its keys in the store begin with.
+    pub namespace: String,
+    /// Whether to log for machines.
+    pub log_json: bool,
+    /// What cursors are made with.
+    pub secret: Option<[u8; 32]>,
+    /// How many connections to the database there are at most.
+    pub connections: u32,
+    /// How long a request may take.
+    pub time_out: Duration,
+}
+
+/// What is wrong with the command line or the environment.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The command line.
+    #[error(transparent)]
+    Arguments(#[from] lexopt::Error),
+    /// A variable that is not there.
+    #[error("{name} is not set; `cargo xtask services -- cargo run -p shop` starts servers and sets it")]
+    Missing {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A secret that is none.
+    #[error("SHOP_SECRET has to be 64 hexadecimal digits")]
+    Secret,
+}
+
+/// Reads the command line, and what the environment says.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    variable: impl Fn(&'static str) -> Option<String>,
+) -> Result<Request, UsageError> {
+    let mut parser = Parser::from_args(arguments);
+    let (mut listen, mut log_json) = (SocketAddr::from(([127, 0, 0, 1], 8080)), false);
+    let mut namespace = "shop".to_owned();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
+            Arg::Long("listen") => listen = parser.value()?.parse()?,
+            Arg::Long("namespace") => namespace = parser.value()?.string()?,
+            Arg::Long("log-json") => log_json = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let needed = |name| variable(name).ok_or(UsageError::Missing { name });
+    Ok(Request::Run(Box::new(Options {
+        database_url: needed("DATABASE_URL")?,
+        redis_url: needed("REDIS_URL")?,
+        listen,
+        namespace,
+        log_json,
+        secret: variable("SHOP_SECRET").map(|text| secret(&text).ok_or(UsageError::Secret)).transpose()?,
+        connections: 16,
+        time_out: Duration::from_secs(10),
+    })))
+}
+
+fn secret(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut secret = [0; 32];
+    for (byte, pair) in secret.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str], secret: Option<&str>) -> Result<Request, UsageError> {
+        let variable = |name| match name {
+            "SHOP_SECRET" => secret.map(str::to_owned),
+            "DATABASE_URL" | "REDIS_URL" => Some("url".to_owned()),
+            _ => None,
+        };
+        parse(arguments.iter().map(OsString::from), variable)
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        assert!(
+            matches!(parsed(&["--listen", "0.0.0.0:1"], None), Ok(Request::Run(options)) if options.listen.port() == 1)
+        );
+        assert!(matches!(parsed(&["-h", "--else"], None), Ok(Request::Help)));
+        for (arguments, secret) in [
+            (&["--else"][..], None),
+            (&["--listen"], None),
+            (&["--listen", "here"], None),
+            (&[], Some("+f")),
+            (&[], Some("f")),
+        ] {
+            assert!(parsed(arguments, secret).is_err(), "{arguments:?} {secret:?}");
+        }
+        let digits = "0f".repeat(32);
+        assert!(matches!(parsed(&[], Some(&digits)), Ok(Request::Run(options)) if options.secret == Some([15; 32])));
+        assert!(matches!(parsed(&[], Some(&"+f".repeat(32))), Err(UsageError::Secret)));
+        assert!(matches!(parse([], |_| None), Err(UsageError::Missing { name: "DATABASE_URL" })));
+    }
+}

@@ -1,0 +1,145 @@
+//! Errors as clients get them: problem details (RFC 9457).
+
+use std::{borrow::Cow, fmt};
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
+use serde::Serialize;
+
+/// What went wrong with a request. Says nothing of what is behind the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What kind it is of; the same for all of its kind.
+    #[serde(rename = "type")]
+    kind: Cow<'static, str>,
+    title: &'static str,
+    #[serde(serialize_with = "number")]
+    status: StatusCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// Which part of the request's body is wrong, as a JSON pointer (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+    /// In seconds.
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    /// One of a status, which says all there is to say.
+    pub(crate) fn new(status: StatusCode) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        Self { kind: "about:blank".into(), title, status, detail: None, pointer: None, retry_after: None }
+    }
+
+    /// One of a kind of its own.
+    pub(crate) fn of(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
+        Self { kind: format!("/problems/{kind}").into(), title, ..Self::new(status) }
+    }
+
+    pub(crate) fn not_found(what: &'static str) -> Self {
+        Self::of(StatusCode::NOT_FOUND, "not-found", "There is no such thing").detail(format!("no {what} has this id"))
+    }
+
+    /// A part of the body that can't be taken.
+    pub(crate) fn invalid(pointer: &str, detail: impl Into<String>) -> Self {
+        let problem = Self::of(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value can't be taken").detail(detail);
+        Self { pointer: Some(pointer.to_owned()), ..problem }
+    }
+
+    pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    fn unavailable(detail: &str) -> Self {
+        let problem = Self::of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service can't answer now");
+        Self { retry_after: Some(1), ..problem.detail(detail) }
+    }
+
+    pub(crate) fn timed_out() -> Self {
+        Self::unavailable("it took too long")
+    }
+
+    /// The status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.detail.as_deref().unwrap_or_default())
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl From<Problem> for larder::Error {
+    fn from(problem: Problem) -> Self {
+        Self::other(problem)
+    }
+}
+
+impl From<larder::Error> for Problem {
+    fn from(error: larder::Error) -> Self {
+        use larder::Error;
+        let error = match error {
+            Error::Other(reason) => match reason.downcast::<Self>() {
+                Ok(problem) => return *problem,
+                Err(reason) => Error::Other(reason),
+            },
+            error => error,
+        };
+        match &error {
+            Error::NotFound { .. } => return Self::not_found("row"),
+            Error::Cursor(_) => {
+                return Self::of(StatusCode::BAD_REQUEST, "cursor", "This is no cursor of the list")
+                    .detail("begin at the list's beginning, without `after`");
+            }
+            Error::Database(Diesel::DatabaseError(Kind::UniqueViolation, _)) => {
+                return Self::of(StatusCode::CONFLICT, "taken", "Somebody else has that already");
+            }
+            Error::Database(Diesel::DatabaseError(Kind::ForeignKeyViolation, _)) => {
+                return Self::of(StatusCode::CONFLICT, "refers", "It refers to what is not there");
+            }
+            _ => {}
+        }
+        // What it is, is for whoever runs the service.
+        tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
+        match error {
+            Error::WouldWait => unreachable!("it is made again where it may wait"),
+            Error::Busy { .. } => Self::unavailable("too many requests wait"),
+            Error::Pool(_) | Error::Store(_) | Error::TooSlow { .. } => Self::unavailable("what it needs is away"),
+            Error::TimedOut => Self::timed_out(),
+            Error::CommitUnknown(_) => {
+                Self::of(StatusCode::INTERNAL_SERVER_ERROR, "unknown", "It is not known whether that was done")
+                    .detail("look before you repeat it")
+            }
+            error if error.is_retryable() => Self::unavailable("somebody else has changed the same; try again"),
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry_after) = (self.status, self.retry_after);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

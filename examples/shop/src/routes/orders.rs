@@ -1,0 +1,160 @@
+//! Orders.
+
+use std::num::NonZeroU16;
+
+use axum::{
+    Json,
+    http::{HeaderName, StatusCode, header},
+};
+use bigdecimal::BigDecimal;
+use diesel::prelude::*;
+use larder::{Cursor, Page};
+use serde::Deserialize;
+use shop_core::{NewOrder, NewOrderItem, Order, OrderChanges, OrderItem, Status, User, schema::orders};
+use uuid::Uuid;
+
+use super::users::WithItems;
+use crate::{
+    body::{self, Asked, Body, Id},
+    problem::Problem,
+    request::Client,
+};
+
+/// The most lines of an order, and the most of one line.
+const MOST_LINES: usize = 100;
+const MOST_PIECES: i32 = 10_000;
+
+/// The most orders of a page.
+const MOST_ORDERS: u16 = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct New {
+    user_id: Uuid,
+    items: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    sku: String,
+    quantity: i32,
+    unit_price: BigDecimal,
+}
+
+impl New {
+    /// What the order comes to.
+    fn total(&self) -> Result<BigDecimal, Problem> {
+        if !(1..=MOST_LINES).contains(&self.items.len()) {
+            return Err(Problem::invalid("/items", format!("an order has 1 to {MOST_LINES} lines")));
+        }
+        let mut total = BigDecimal::from(0);
+        for (at, line) in self.items.iter().enumerate() {
+            body::sku(&line.sku, &format!("/items/{at}/sku"))?;
+            body::money(&line.unit_price, &format!("/items/{at}/unit_price"))?;
+            if !(1..=MOST_PIECES).contains(&line.quantity) {
+                return Err(Problem::invalid(&format!("/items/{at}/quantity"), format!("from 1 to {MOST_PIECES}")));
+            }
+            total += &line.unit_price * BigDecimal::from(line.quantity);
+        }
+        body::money(&total, "/items")?;
+        Ok(total)
+    }
+}
+
+pub(super) async fn create(
+    Client(larder): Client,
+    Body(new): Body<New>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<WithItems>), Problem> {
+    let total_amount = new.total()?;
+    let placed = larder.transaction(move |tx| {
+        if !User::repository(tx).exists(new.user_id)? {
+            return Err(Problem::invalid("/user_id", "no user has this id").into());
+        }
+        let order =
+            NewOrder { id: None, user_id: new.user_id, status: Status::Pending, total_amount, created_at: None };
+        let order = Order::repository(tx).insert(&order)?;
+        let line = |(line_number, Line { sku, quantity, unit_price })| NewOrderItem {
+            order_id: order.id,
+            line_number,
+            sku,
+            quantity,
+            unit_price,
+        };
+        let items: Vec<NewOrderItem> = (1..).zip(new.items).map(line).collect();
+        let items = OrderItem::repository(tx).insert_many(&items)?;
+        Ok(WithItems { order, items })
+    });
+    let placed = placed.await?;
+    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/orders/{}", placed.order.id))], Json(placed)))
+}
+
+pub(super) async fn show(Client(larder): Client, Id(id): Id) -> Result<Json<WithItems>, Problem> {
+    let found =
+        larder.read::<_, larder::Error>(move |larder| Order::repository(larder).with(Order::items()).find(id)).await?;
+    let (order, items): (Order, Vec<OrderItem>) = found.ok_or_else(|| Problem::not_found("order"))?;
+    Ok(Json(WithItems { order, items }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
+    status: Status,
+}
+
+pub(super) async fn change(
+    Client(larder): Client,
+    Id(id): Id,
+    Body(Step { status }): Body<Step>,
+) -> Result<Json<Order>, Problem> {
+    let changed = larder.transaction(move |tx| {
+        let all = Order::repository(tx);
+        let changes = OrderChanges { status: Some(status), ..OrderChanges::default() };
+        // Where it comes from is part of the condition: of two that take the same step one does.
+        let before = Status::ALL.iter().copied().take_while(|before| *before != status).last();
+        let changed = match before {
+            Some(before) => all.update_where(orders::id.eq(id).and(orders::status.eq(before)), &changes)?,
+            None => Vec::new(),
+        };
+        match changed.into_iter().next() {
+            Some(order) => Ok(order),
+            None => match all.find(id)? {
+                None => Err(Problem::not_found("order").into()),
+                Some(Order { status: now, .. }) => {
+                    let problem = Problem::of(StatusCode::CONFLICT, "step", "The order can't take this step");
+                    Err(problem.detail(format!("it is {now}; orders go from pending to paid to shipped")).into())
+                }
+            },
+        }
+    });
+    Ok(Json(changed.await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    status: Option<Status>,
+    limit: Option<NonZeroU16>,
+    after: Option<Cursor>,
+}
+
+pub(super) async fn of_user(
+    Client(larder): Client,
+    Id(id): Id,
+    Asked(Wanted { status, limit, after }): Asked<Wanted>,
+) -> Result<Json<Page<Order>>, Problem> {
+    let n = usize::from(limit.map_or(20, NonZeroU16::get).min(MOST_ORDERS));
+    let page = larder
+        .read::<_, larder::Error>(move |larder| {
+            if !User::repository(larder).exists(id)? {
+                return Err(Problem::not_found("user").into());
+            }
+            let orders = Order::repository(larder);
+            match status {
+                Some(status) => orders.list_by_user_id_and_status(id, status).after(after.as_ref()).page(n),
+                None => orders.list_by_user_id(id).after(after.as_ref()).page(n),
+            }
+        })
+        .await?;
+    Ok(Json(page))
+}

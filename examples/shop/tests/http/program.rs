@@ -1,0 +1,104 @@
+//! The program, and what it answers.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tests::{Database, EMPTY, Namespace, redis_url};
+use ureq::{Agent, http};
+
+/// A service of one test, on a database of its own.
+pub(crate) struct Shop {
+    program: Child,
+    base: String,
+    agent: Agent,
+    _database: Database,
+}
+
+/// What it has answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: HashMap<String, String>,
+    pub(crate) body: Value,
+    pub(crate) raw: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub(crate) fn text(&self, field: &str) -> String {
+        self.body[field].as_str().unwrap_or_else(|| panic!("no {field}: {self:?}")).to_owned()
+    }
+}
+
+impl Shop {
+    pub(crate) fn start() -> Self {
+        let database = EMPTY.database();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_shop"))
+            .args(["--listen", "127.0.0.1:0", "--namespace", Namespace::new().as_str()])
+            .env("DATABASE_URL", database.url())
+            .env("REDIS_URL", redis_url())
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        let line = lines.next().unwrap_or_else(|| panic!("it ended: {:?}", program.wait())).unwrap();
+        let base = line.strip_prefix("listening on ").unwrap().to_owned();
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build()
+            .new_agent();
+        Self { program, base, agent, _database: database }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, None)
+    }
+
+    pub(crate) fn send(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let text = body.as_ref().map(Value::to_string);
+        self.request(method, path, text.as_deref().map(|text| ("application/json", text)))
+    }
+
+    pub(crate) fn send_text(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+        self.request(method, path, Some((kind, body)))
+    }
+
+    fn request(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> Answer {
+        let request = http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let response = match body {
+            Some((kind, text)) => self.agent.run(request.header("content-type", kind).body(text).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
+        };
+        let mut response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+        let raw = response.body_mut().read_to_string().unwrap();
+        let body = serde_json::from_str(&raw).unwrap_or_default();
+        Answer { status: response.status().as_u16(), headers, body, raw }
+    }
+
+    /// Tells it to end, and waits until it has.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let id = self.program.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.program.wait().unwrap()
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        // One that has ended by itself can't be killed.
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
