@@ -5,14 +5,14 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
 };
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, ToPrimitive as _};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::problem::Problem;
 
 /// The largest amount of money that the database takes, in cents.
-const MOST: i64 = 9_999_999_999;
+const MOST_CENTS: u64 = 9_999_999_999;
 
 /// The body, as JSON.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -91,7 +91,7 @@ pub(crate) fn money(amount: &BigDecimal, pointer: &str) -> Result<(), Problem> {
     let (digits, scale) = amount.as_bigint_and_scale();
     let is_small = digits.bits() <= 64 && (-8..=20).contains(&scale);
     let cents = is_small.then(|| amount * BigDecimal::from(100)).filter(BigDecimal::is_integer);
-    if cents.is_some_and(|cents| (0..=MOST).contains(&cents)) {
+    if cents.and_then(|cents| cents.to_u64()).is_some_and(|cents| cents <= MOST_CENTS) {
         Ok(())
     } else {
         Err(Problem::invalid(pointer, "an amount is from 0.00 to 99999999.99, with two decimals"))
