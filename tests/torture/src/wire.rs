@@ -25,6 +25,9 @@ use crate::{
     tools::key_of,
 };
 
+/// Longer than any schedule.
+const LONG: Duration = Duration::from_secs(600);
+
 thread_local! {
     /// Which actor the thread is.
     static ME: Place<Option<usize>> = const { Place::new(None) };
@@ -72,6 +75,10 @@ impl Wire {
         let stage = self.stage().ok_or_else(|| StoreError::unavailable("the stage is gone"))?;
         let way = {
             let mut show = stage.show();
+            if show.act.slots[me].is_killed {
+                // What a thread does while it unwinds, a process that is killed does not.
+                return Err(StoreError::unavailable("the process is dead"));
+            }
             show.act.keys.extend(keys.iter().cloned());
             if call.is_none() {
                 let slot = &mut show.act.slots[me];
@@ -260,6 +267,9 @@ impl Store for Wire {
     }
 
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+        // What gives a lease back lives for a millisecond, which goes by no clock of the lane's: it gives way without that.
+        let fills: Vec<Fill<'_>> = fills.iter().map(|fill| Fill { ttl: fill.ttl.max(LONG), ..fill.clone() }).collect();
+        let fills = &fills[..];
         let Some(me) = ME.get() else { return self.carry(fills) };
         let call = Call::Fill(Filling::all(fills));
         let keys = owned(&call.keys());
