@@ -12,9 +12,11 @@ use larder::{
 
 use crate::{
     late::Call,
+    ledger::Ledger,
     line::Lines,
     locks::Lock,
     mutant::Mutation,
+    pipe,
     plan::{N_ACTORS, Plan, Statement},
     proxy::Held,
     rows::{Cast, History, Key, Value},
@@ -81,6 +83,8 @@ pub struct Slot {
     pub has_lease: bool,
     /// Which of the marks its last begin was.
     pub mark: Option<usize>,
+    /// Whether it writes what others have buffered.
+    pub is_flusher: bool,
     /// The write whose end is now the business of its handle's repairer.
     pub expects_repair: Option<Nonce>,
 }
@@ -105,6 +109,13 @@ pub enum Late {
         process: usize,
         /// What was asked.
         call: Call,
+    },
+    /// A call of a buffer.
+    Buffered {
+        /// Whose.
+        process: usize,
+        /// What was asked.
+        call: pipe::Call,
     },
     /// A COMMIT whose sender is gone.
     Commit {
@@ -161,6 +172,8 @@ pub struct Act {
     pub repairs: HashSet<Nonce>,
     /// On which processes are told of writes.
     pub lines: Lines,
+    /// What is written later, and what its callers were told.
+    pub ledger: Ledger,
     /// The rule that is taken out, if one is.
     pub mutation: Option<Mutation>,
     /// What is under way.
@@ -218,6 +231,7 @@ impl Act {
             couriers: Default::default(),
             repairs: HashSet::new(),
             lines: Lines::default(),
+            ledger: Ledger::default(),
             mutation: None,
             late: Vec::new(),
             marked: Vec::new(),
@@ -329,6 +343,16 @@ impl Act {
         };
         let now = self.history.now().value(key);
         self.is_wrong(format!("actor {who} read of {key}: {value}, {age}; the database has {now}"));
+    }
+
+    /// From now on the process of an actor must not be served what it has just written as it was before.
+    pub fn raise_committed(&mut self, who: usize) {
+        if let Some(state) = self.slots[who].committed_as {
+            let process = self.process_of(who);
+            for key in self.history.changed_in(state, self.cast.keys()) {
+                self.lines.raise(process, key, state);
+            }
+        }
     }
 
     /// A transaction ended for certain.

@@ -187,6 +187,7 @@ pub fn write(stage: &Stage, me: usize, larder: &Larder<Pg>, cast: &Cast, write: 
                     })?;
                     (n_rows > 0).then(|| Claim::Amount(cast.order(n), amount))
                 }
+                Statement::Send(_) | Statement::Flush => unreachable!("that is no statement of a writer's"),
             };
             if let Some(claim) = claim {
                 claims.retain(|earlier| earlier.row() != claim.row());

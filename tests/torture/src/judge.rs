@@ -6,6 +6,7 @@ use crate::{
     act::{LANE, Marked},
     rows::State,
     stage::Show,
+    theme::Theme,
 };
 
 impl Show {
@@ -15,6 +16,9 @@ impl Show {
         let time = self.tools.time.now();
         if self.act.history.push(state, time) {
             self.act.note(LANE, |act| format!("the database is in state {}", act.history.at()));
+        }
+        if self.act.plan.theme == Theme::Behind {
+            self.look_at_amounts(false);
         }
         if !self.act.plan.is_judged_at_the_end {
             self.compare_cells();
@@ -47,12 +51,22 @@ impl Show {
         if self.act.quarantine.is_some() {
             self.end_quarantine();
         }
+        if self.act.plan.theme == Theme::Behind {
+            self.flush_the_rest();
+        }
         self.show_cells();
         self.look();
         self.compare_cells();
         self.compare_amounts();
         self.settle_lines();
         self.tools.cells.delete(self.act.keys.iter()).expect("redis takes orders");
+    }
+
+    /// What waits is written; then nothing that was acknowledged may be missing.
+    fn flush_the_rest(&mut self) {
+        self.tools.flush();
+        self.look();
+        self.look_at_amounts(true);
     }
 
     /// What was rolled back, or was said to be, must not have been there at any time.

@@ -44,16 +44,19 @@
 //! fails if a place or a fault is not reached. A new rule of the protocol gets a [`mutant::Mutation`] that takes it out.
 
 pub mod act;
+pub mod behind;
 pub mod cells;
 pub mod deed;
 pub mod judge;
 pub mod lane;
 pub mod late;
+pub mod ledger;
 pub mod line;
 pub mod locks;
 pub mod mutant;
 pub mod naive;
 pub mod nature;
+pub mod pipe;
 pub mod plan;
 pub mod proxy;
 pub mod rows;
@@ -61,6 +64,7 @@ pub mod run;
 pub mod schedule;
 pub mod stage;
 pub mod tally;
+pub mod theme;
 pub mod tools;
 pub mod turn;
 pub mod wire;

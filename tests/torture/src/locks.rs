@@ -11,6 +11,10 @@ enum Place {
     User(usize),
     Order(usize),
     Email(String),
+    /// The turn to send what the callers of a process have buffered.
+    Sender(usize),
+    /// The turn of the flushers.
+    Flusher,
 }
 
 /// A lock until the end of a transaction.
@@ -51,6 +55,11 @@ pub fn needed(statement: Statement, has: &[Lock], cast: &Cast, now: &State) -> V
             let mut locks = vec![alone(Place::User(user)), alone(Place::Email(cast.email(email)))];
             locks.extend(email_of(user));
             locks
+        }
+        Statement::Send(process) => vec![alone(Place::Sender(process))],
+        Statement::Flush => {
+            let orders = (0..N_ORDERS).map(|order| alone(Place::Order(order)));
+            orders.chain([alone(Place::Flusher)]).collect()
         }
         Statement::InsertUser(email) => {
             vec![alone(Place::User(N_USERS - 1)), alone(Place::Email(cast.email(email)))]

@@ -11,7 +11,7 @@ use larder::store::{
 };
 use larder_redis::RedisStore;
 
-use crate::{cells::Cells, plan::Bias, tally::Fault};
+use crate::{cells::Cells, plan::Bias, tally::Fault, theme::Theme};
 
 /// A rule that is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,11 +54,19 @@ pub enum Mutation {
     KeepsLostStamps,
     /// A write does not mark the cell of its table.
     ForgetsTables,
+    /// A flusher takes out what it has read, and writes it then.
+    RemovesBeforeCommit,
+    /// What is written of each producer is not taken down with it.
+    MarksNothing,
+    /// A buffer leaves out what is the oldest.
+    SkipsEntries,
+    /// What a buffer has not answered is said not to have happened.
+    DeniesUnanswered,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::BeginsNot,
         Self::BeginsHalf,
         Self::BeginReplaces,
@@ -78,7 +86,23 @@ impl Mutation {
         Self::KeepsWhatIsUndone,
         Self::KeepsLostStamps,
         Self::ForgetsTables,
+        Self::RemovesBeforeCommit,
+        Self::MarksNothing,
+        Self::SkipsEntries,
+        Self::DeniesUnanswered,
     ];
+
+    /// What schedules have to be about to show that a rule is missing.
+    #[must_use]
+    pub fn themes(self) -> &'static [Theme] {
+        match self {
+            Self::RemovesBeforeCommit | Self::MarksNothing | Self::SkipsEntries | Self::DeniesUnanswered => {
+                &[Theme::Behind]
+            }
+            _ if self.bias().is_some() => &[Theme::Row],
+            _ => &Theme::ROWS,
+        }
+    }
 
     /// The faults that a rule is for, where they meet too seldom by themselves to show within some thousand schedules that it is missing.
     #[must_use]
@@ -103,6 +127,11 @@ impl Mutation {
 /// old then; after that they may not.
 pub const MARKERS_EVICTED: Bias =
     Bias { faults: &[(Fault::MarkerEvicted, 60)], only: Operation::Read, is_near: false, is_judged_at_the_end: true };
+
+/// [`Mutation::MarksNothing`]: the database does as if it had.
+pub const MARKS_NOTHING: &str = "
+CREATE FUNCTION marks_nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER marks_nothing BEFORE UPDATE ON larder_behind FOR EACH ROW EXECUTE FUNCTION marks_nothing()";
 
 /// A store on which a rule does not hold.
 pub struct Mutant {

@@ -108,7 +108,7 @@ impl Show {
         self.tools.restart_redis();
         self.lose_lines();
         // What was on its way was on connections that are no more.
-        self.act.late.retain(|late| !matches!(late, Late::Call { .. }));
+        self.act.late.retain(|late| !matches!(late, Late::Call { .. } | Late::Buffered { .. }));
         let undecided = self.act.undecided();
         self.act.quarantine.get_or_insert_default().extend(undecided);
     }
@@ -142,6 +142,15 @@ impl Show {
                 if !is_lost {
                     self.act.tally.late(name(call.operation()));
                     self.make(process, &call);
+                }
+            }
+            Late::Buffered { process, call } => {
+                let verb = if is_lost { "is lost" } else { "arrives" };
+                self.act.note(LANE, |_| format!("late {} of process {process} {verb}", call.name()));
+                if !is_lost {
+                    self.act.tally.late(call.name());
+                    let outcome = call.make(self.tools.buffers[process].as_ref());
+                    self.act.note(LANE, |_| outcome);
                 }
             }
             Late::Commit { tx, held, .. } => {

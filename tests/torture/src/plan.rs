@@ -5,10 +5,7 @@ use std::time::Duration;
 use larder::{Consistency, store::Operation};
 use shop_core::Status;
 
-use crate::{
-    rows::{N_EMAILS, N_ORDERS, N_USERS},
-    tally::Fault,
-};
+use crate::{behind::Later, tally::Fault, theme::Theme};
 
 /// The actors: each is a thread that does one thing after the other.
 pub const N_ACTORS: usize = 4;
@@ -20,6 +17,8 @@ pub enum Deed {
     Read(Read, Consistency),
     /// Writes in one transaction.
     Write(Write),
+    /// Has to do with changes that are written later.
+    Later(Later),
 }
 
 /// What a reader asks for.
@@ -88,6 +87,10 @@ pub enum Statement {
     DeleteUser(usize),
     /// Gives an order an amount by SQL of the application's own, and tells of it.
     Touching(usize),
+    /// Sends changes to the buffer: those who do in one process go one after the other.
+    Send(usize),
+    /// Writes what was read from the buffer.
+    Flush,
 }
 
 /// How the next to take a step is found.
@@ -106,6 +109,8 @@ pub struct Manner {
 /// A schedule before it begins.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// What it is about.
+    pub theme: Theme,
     /// What each actor does.
     pub deeds: [Vec<Deed>; N_ACTORS],
     /// In which process each actor is. One that is killed takes all actors of its process along.
@@ -146,35 +151,15 @@ pub struct Bias {
 impl Plan {
     /// Draws a plan.
     #[must_use]
-    pub fn draw(random: &mut fastrand::Rng, bias: Option<Bias>) -> Self {
-        let faults = bias.map_or_else(|| draw_faults(random), |bias| bias.faults.to_vec());
-        let roles: [bool; N_ACTORS] = *pick(
-            random,
-            &[
-                [true, true, false, false],
-                [true, true, false, false],
-                [true, true, true, false],
-                [true, false, false, false],
-            ],
-        );
-        let theme = if bias.is_some() { Theme::Row } else { *pick(random, &Theme::ALL) };
-        let reads: Vec<Read> = (0..random.usize(1..=4)).map(|_| theme.read(random)).collect();
+    pub fn draw(random: &mut fastrand::Rng, themes: &[Theme], bias: Option<Bias>) -> Self {
+        let theme = *pick(random, themes);
+        let mut faults = bias.map_or_else(|| draw_faults(random), |bias| bias.faults.to_vec());
+        faults.retain(|(fault, _)| theme.has(*fault));
         let is_near = bias.map_or_else(|| random.bool(), |bias| bias.is_near);
-        let deeds = roles.map(|writes| {
-            let n = if writes { random.usize(1..=2) } else { random.usize(2..=if is_near { 8 } else { 4 }) };
-            let read = |random: &mut fastrand::Rng| {
-                let from = if random.u8(..5) == 0 { Consistency::Shared } else { Consistency::Near };
-                let read = *pick(random, &reads);
-                // Results of queries are never near.
-                Deed::Read(read, if matches!(read, Read::Query(_)) { Consistency::Shared } else { from })
-            };
-            let deed = |random: &mut fastrand::Rng| {
-                if writes { Deed::Write(theme.write(random)) } else { read(random) }
-            };
-            (0..n).map(|_| deed(random)).collect()
-        });
+        let deeds = theme.deeds(random, is_near);
         let has = |fault: Fault| faults.iter().any(|(one, _)| *one == fault);
         Self {
+            theme,
             deeds,
             processes: *pick(random, &[[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]]),
             in_background: random.u8(..4) == 0,
@@ -241,95 +226,6 @@ fn draw_faults(random: &mut fastrand::Rng) -> Vec<(Fault, u16)> {
     kinds.into_iter().map(|fault| (fault, share(fault)[random.usize(..3)])).collect()
 }
 
-/// What a schedule is mostly about: the more its actors meet, the more can go wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Theme {
-    /// One order.
-    Row,
-    /// The orders of the first user.
-    List,
-    /// Users and their addresses.
-    Unique,
-    /// Everything.
-    All,
-}
-
-impl Theme {
-    const ALL: [Self; 4] = [Self::Row, Self::List, Self::Unique, Self::All];
-
-    fn order(self, random: &mut fastrand::Rng) -> usize {
-        match self {
-            Self::Row => 0,
-            // Now and then one that is somebody else's, or not there.
-            Self::List if random.u8(..6) > 0 => random.usize(..2),
-            _ => random.usize(..N_ORDERS),
-        }
-    }
-
-    fn user(self, random: &mut fastrand::Rng) -> usize {
-        match self {
-            Self::Row | Self::List if random.u8(..6) > 0 => 0,
-            _ => random.usize(..N_USERS),
-        }
-    }
-
-    fn read(self, random: &mut fastrand::Rng) -> Read {
-        let kind = match self {
-            Self::Row => [0, 0, 0, 1, 2, 8, 10][random.usize(..7)],
-            Self::List => [2, 2, 2, 3, 4, 1, 9, 9, 10][random.usize(..9)],
-            Self::Unique => [5, 6, 6, 6, 7, 4][random.usize(..6)],
-            Self::All => random.u8(..11),
-        };
-        match kind {
-            8 => Read::Query(Grain::Row(self.order(random))),
-            9 => Read::Query(Grain::Key(self.user(random))),
-            10 => Read::Query(Grain::Table),
-            0 => Read::Order(self.order(random)),
-            1 => Read::Orders,
-            2 => Read::OrdersOf(self.user(random)),
-            3 => Read::OrdersIn(self.user(random), *pick(random, &Status::ALL)),
-            4 => Read::WithOrders(self.user(random)),
-            5 => Read::User(self.user(random)),
-            6 => Read::ByEmail(random.usize(..N_EMAILS)),
-            _ => Read::Users,
-        }
-    }
-
-    fn write(self, random: &mut fastrand::Rng) -> Write {
-        let mut gives_up = random.u8(..12) == 0;
-        let one = self.order(random);
-        // Several statements take their rows in one order, so that no two transactions wait for each other.
-        let other = (one + 1 + random.usize(..N_ORDERS - 1)) % N_ORDERS;
-        let (low, high) = (one.min(other), one.max(other));
-        let kind = match self {
-            Self::Row => [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 10, 11][random.usize(..12)],
-            Self::List => [0, 0, 0, 1, 3, 5, 6, 6, 7, 7, 10, 11][random.usize(..12)],
-            Self::Unique => [8, 8, 8, 8, 9, 9, 12, 0][random.usize(..8)],
-            Self::All => random.u8(..14),
-        };
-        let statements = match kind {
-            0 => vec![Statement::Amount(one)],
-            1 => vec![Statement::Amount(low), Statement::Amount(high)],
-            2 => vec![Statement::Amount(one), Statement::Amount(one)],
-            3 => vec![Statement::Undone(low), Statement::Amount(high)],
-            4 => vec![Statement::Amount(one), Statement::Undone(one)],
-            5 => vec![Statement::Advance(one, *pick(random, &Status::ALL))],
-            6 => vec![Statement::Move(one, random.usize(..2))],
-            7 => vec![Statement::InsertOrder(self.user(random))],
-            8 => vec![Statement::Email(random.usize(..2), random.usize(..N_EMAILS))],
-            9 => vec![Statement::InsertUser(random.usize(..N_EMAILS))],
-            10 => vec![Statement::Touching(one)],
-            11 => vec![Statement::DeleteOrder(one)],
-            12 => vec![Statement::DeleteUser(self.user(random))],
-            _ => {
-                gives_up = true;
-                vec![Statement::Amount(low), Statement::Advance(high, Status::Shipped)]
-            }
-        };
-        Write { statements, gives_up }
-    }
-}
-
-fn pick<'a, T>(random: &mut fastrand::Rng, of: &'a [T]) -> &'a T {
+pub(crate) fn pick<'a, T>(random: &mut fastrand::Rng, of: &'a [T]) -> &'a T {
     &of[random.usize(..of.len())]
 }

@@ -132,6 +132,13 @@ impl fmt::Display for Value {
     }
 }
 
+/// The amount of an order.
+#[must_use]
+pub fn cents(order: &Order) -> i64 {
+    let (cents, _) = order.total_amount.with_scale(2).into_bigint_and_exponent();
+    i64::try_from(cents).expect("an amount has ten digits")
+}
+
 /// A row's number among those of its kind.
 fn number(id: Uuid) -> u64 {
     id.as_u64_pair().1 & 0xff

@@ -12,7 +12,7 @@ use larder::{Consistency, Error, failpoints};
 
 use crate::{
     act::Place,
-    deed,
+    behind, deed,
     lane::Lane,
     mutant::Mutation,
     plan::{Deed, N_ACTORS},
@@ -100,6 +100,7 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
         let done = panic::catch_unwind(AssertUnwindSafe(|| match deed {
             Deed::Read(read, from) => Done::Read(deed::read(&larder, &cast, *read, *from), *from),
             Deed::Write(write) => Done::Written(deed::write(stage, me, &writer, &cast, write)),
+            Deed::Later(later) => Done::Later(behind::act(stage, me, &larder, &cast, later)),
         }));
         match done {
             Ok(done) => judge(stage, me, begin, done),
@@ -115,6 +116,17 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
 enum Done {
     Read(larder::Result<Vec<(crate::rows::Key, crate::rows::Value)>>, Consistency),
     Written(larder::Result<Vec<deed::Claim>>),
+    Later(behind::Done),
+}
+
+impl Done {
+    fn is_ok(&self) -> bool {
+        match self {
+            Self::Read(result, _) => result.is_ok(),
+            Self::Written(result) => result.is_ok(),
+            Self::Later(done) => done.is_ok(),
+        }
+    }
 }
 
 /// What a write says of itself. How a client hears that its session has ended depends on which message is there first.
@@ -128,8 +140,7 @@ fn in_words(result: &larder::Result<Vec<deed::Claim>>) -> String {
 
 /// Compares what a deed gave with what the database was while it lasted.
 fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
-    let is_ok = matches!(done, Done::Read(Ok(_), _) | Done::Written(Ok(_)));
-    let mut show = stage.end(me, is_ok);
+    let mut show = stage.end(me, done.is_ok());
     let act = &mut show.act;
     match done {
         Done::Read(Ok(found), from) => {
@@ -146,6 +157,7 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
             act.note(me, |_| format!("could not read: {error:?}"));
             act.is_wrong(format!("actor {me} could not read: {error:?}"));
         }
+        Done::Later(done) => act.judge_later(me, begin, done),
         Done::Written(mut result) => {
             if act.mutation == Some(Mutation::DeniesCommits) && result.is_ok() {
                 result = Err(Error::other("it has happened all the same"));
@@ -155,12 +167,7 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
             match result {
                 Ok(claims) => {
                     act.tally.commits += 1;
-                    if let Some(state) = act.slots[me].committed_as {
-                        let process = act.process_of(me);
-                        for key in act.history.changed_in(state, act.cast.keys()) {
-                            act.lines.raise(process, key, state);
-                        }
-                    }
+                    act.raise_committed(me);
                     if !act.history.any_since(begin, |state| claims.iter().all(|claim| claim.holds(state))) {
                         act.is_wrong(format!("actor {me} was told of a write that never was: {claims:?}"));
                     }

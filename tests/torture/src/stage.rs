@@ -14,7 +14,8 @@ use larder::{Larder, failpoints::Point, store::Clock as _};
 
 use crate::{
     act::{Act, LANE, Late, N_PROCESSES, N_SLOTS, Place},
-    plan::{Deed, N_ACTORS},
+    behind::Later,
+    plan::{Deed, N_ACTORS, Statement},
     proxy::Order,
     tally::Fault,
     tools::Tools,
@@ -163,7 +164,8 @@ impl Stage {
         slot.amounts.clear();
         (slot.floors, slot.began, slot.committed_as) = (floors, began, None);
         (slot.is_busy, slot.has_selected, slot.has_lease) = (true, false, false);
-        if matches!(deed, Deed::Write(_)) {
+        slot.is_flusher = matches!(deed, Deed::Later(Later::Flush));
+        if matches!(deed, Deed::Write(_) | Deed::Later(Later::Find(_))) {
             slot.tx = Some(n_txs);
             show.act.n_txs += 1;
         }
@@ -249,7 +251,14 @@ impl Show {
                     _ => {}
                 }
             }
-            Place::Statement(statement) => slot.wants = Some(statement),
+            Place::Statement(statement) => {
+                slot.wants = Some(statement);
+                // A flush may have several transactions, and has none before it has read something.
+                if statement == Statement::Flush && slot.tx.is_none() {
+                    slot.tx = Some(self.act.n_txs);
+                    self.act.n_txs += 1;
+                }
+            }
             Place::Deed => {}
         }
         self.act.note(me, |_| format!("at {place:?}"));

@@ -126,6 +126,12 @@ pub struct Tally {
     pub commits: u64,
     /// Transactions that gave amounts and were said not to have happened.
     pub denied: u64,
+    /// Changes that were asked for and are written later.
+    pub changes: u64,
+    /// Of those, such as were acknowledged.
+    pub acknowledged: u64,
+    /// Rows that were read with what waited.
+    pub found: u64,
     /// Values that the cells held when somebody looked, each compared with the database.
     pub cells: u64,
     /// How often each place was reached.
@@ -152,6 +158,9 @@ impl Tally {
         self.writes += other.writes;
         self.commits += other.commits;
         self.denied += other.denied;
+        self.changes += other.changes;
+        self.acknowledged += other.acknowledged;
+        self.found += other.found;
         self.cells += other.cells;
         add(&mut self.points, &other.points);
         add(&mut self.operations, &other.operations);
@@ -206,6 +215,8 @@ impl fmt::Display for Tally {
             f,
             "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed, {denied} denied), {cells} cells compared"
         )?;
+        let Self { changes, acknowledged, found, .. } = self;
+        writeln!(f, "{changes} changes behind ({acknowledged} acknowledged), {found} rows found with what waited")?;
         let list = |f: &mut fmt::Formatter<'_>, title, items: Vec<String>| writeln!(f, "{title}: {}", items.join(", "));
         list(f, "faults", self.faults.iter().map(|(fault, n)| format!("{fault} {n}")).collect())?;
         list(f, "late", self.late.iter().map(|(what, n)| format!("{what} {n}")).collect())?;

@@ -5,6 +5,8 @@ use std::{cell::Cell as Place, sync::Arc, time::Duration};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, pg::Pg, sql_query, sql_types};
 use larder::{
     Larder,
+    behind::Flusher,
+    buffer::Buffer,
     store::{
         self, Cell, CellKey, Ending, Fill, Layout, Lease, ManualClock, Nonce, Position, Recall, Store, StoreError,
         Vacancy,
@@ -48,6 +50,10 @@ pub struct Tools {
     pub redis: OwnRedis,
     /// The store of each process, without the wire.
     pub stores: Vec<Arc<dyn Store>>,
+    /// The buffer of each process, without the pipe.
+    pub buffers: Vec<Arc<dyn Buffer>>,
+    /// Writes what waits when all is over.
+    pub flusher: Larder<Pg>,
     /// Before the database, one a process.
     pub proxies: Vec<Proxy>,
     /// What the near caches go by.
@@ -94,11 +100,33 @@ impl Tools {
         for store in self.stores.iter().chain([&self.probe.store]) {
             eventually(PATIENCE, || store.read(&key).is_ok());
         }
+        for buffer in &self.buffers {
+            eventually(PATIENCE, || buffer.backlog().is_ok());
+        }
+        eventually(PATIENCE, || self.flusher.backlog().is_ok());
     }
 
     /// Lets more time pass than markers are held.
     pub fn pass_quarantine(&mut self) {
         self.clock.advance(QUARANTINE);
+    }
+
+    /// Empties the buffer, unwritten: what is there is of another schedule.
+    pub fn empty_buffer(&self) {
+        let buffer = &self.buffers[0];
+        loop {
+            let entries = buffer.read(256, None).expect("redis can be read");
+            if entries.is_empty() {
+                return;
+            }
+            let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+            buffer.remove(&ids).expect("redis takes orders");
+        }
+    }
+
+    /// Writes what waits, past all faults.
+    pub fn flush(&self) {
+        Flusher::run_once(&self.flusher).expect("nothing is wrong any more");
     }
 
     /// What cells serve: only those that serve something.

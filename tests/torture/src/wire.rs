@@ -38,6 +38,12 @@ pub fn enter(actor: usize) {
     ME.set(Some(actor));
 }
 
+/// Which actor this thread is, if it is one.
+#[must_use]
+pub fn me() -> Option<usize> {
+    ME.get()
+}
+
 /// The store of a process, seen from the process.
 pub struct Wire {
     process: usize,
@@ -176,7 +182,8 @@ impl Wire {
 
 /// What becomes of an operation.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+pub(crate) enum Way {
+    /// It is done, and answered.
     Good,
     /// It is done, and the caller gets a time-out.
     Answerless,
