@@ -11,13 +11,14 @@ use larder::{
 };
 
 use crate::{
+    aside::Shelf,
     late::Call,
     ledger::Ledger,
     line::Lines,
     locks::Lock,
     mutant::Mutation,
     pipe,
-    plan::{N_ACTORS, Plan, Statement},
+    plan::{Deed, N_ACTORS, Plan, Statement},
     proxy::Held,
     rows::{Cast, History, Key, Value},
     tally::{Fault, Tally},
@@ -40,6 +41,8 @@ pub enum Place {
     Deed,
     /// It is about to send a statement of a transaction.
     Statement(Statement),
+    /// It is at the home of a value that is kept aside.
+    Home,
     /// A place of larder's own.
     Point(Point),
 }
@@ -83,8 +86,8 @@ pub struct Slot {
     pub has_lease: bool,
     /// Which of the marks its last begin was.
     pub mark: Option<usize>,
-    /// Whether it writes what others have buffered.
-    pub is_flusher: bool,
+    /// What it does.
+    pub deed: Option<Deed>,
     /// The write whose end is now the business of its handle's repairer.
     pub expects_repair: Option<Nonce>,
 }
@@ -116,6 +119,13 @@ pub enum Late {
         process: usize,
         /// What was asked.
         call: pipe::Call,
+    },
+    /// A write of the home of a value that is kept aside.
+    Home {
+        /// Of which transaction, as marks have it.
+        tx: Tx,
+        /// Of which key.
+        key: usize,
     },
     /// A COMMIT whose sender is gone.
     Commit {
@@ -172,6 +182,8 @@ pub struct Act {
     pub repairs: HashSet<Nonce>,
     /// On which processes are told of writes.
     pub lines: Lines,
+    /// The values that are kept aside.
+    pub shelf: Shelf,
     /// What is written later, and what its callers were told.
     pub ledger: Ledger,
     /// The rule that is taken out, if one is.
@@ -231,6 +243,7 @@ impl Act {
             couriers: Default::default(),
             repairs: HashSet::new(),
             lines: Lines::default(),
+            shelf: Shelf::default(),
             ledger: Ledger::default(),
             mutation: None,
             late: Vec::new(),

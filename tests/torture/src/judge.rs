@@ -54,6 +54,9 @@ impl Show {
         if self.act.plan.theme == Theme::Behind {
             self.flush_the_rest();
         }
+        if self.act.plan.theme == Theme::Aside {
+            self.look_aside();
+        }
         self.show_cells();
         self.look();
         self.compare_cells();

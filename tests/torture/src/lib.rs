@@ -44,6 +44,7 @@
 //! fails if a place or a fault is not reached. A new rule of the protocol gets a [`mutant::Mutation`] that takes it out.
 
 pub mod act;
+pub mod aside;
 pub mod behind;
 pub mod cells;
 pub mod deed;

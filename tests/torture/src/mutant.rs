@@ -62,11 +62,13 @@ pub enum Mutation {
     SkipsEntries,
     /// What a buffer has not answered is said not to have happened.
     DeniesUnanswered,
+    /// What is settled loses its value, and who has a lease may store what he has computed.
+    SettleKeepsLeases,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::BeginsNot,
         Self::BeginsHalf,
         Self::BeginReplaces,
@@ -90,6 +92,7 @@ impl Mutation {
         Self::MarksNothing,
         Self::SkipsEntries,
         Self::DeniesUnanswered,
+        Self::SettleKeepsLeases,
     ];
 
     /// What schedules have to be about to show that a rule is missing.
@@ -99,6 +102,7 @@ impl Mutation {
             Self::RemovesBeforeCommit | Self::MarksNothing | Self::SkipsEntries | Self::DeniesUnanswered => {
                 &[Theme::Behind]
             }
+            Self::SettleKeepsLeases => &[Theme::Aside],
             _ if self.bias().is_some() => &[Theme::Row],
             _ => &Theme::ROWS,
         }
@@ -180,7 +184,7 @@ fn failed(error: redis::RedisError) -> StoreError {
 }
 
 impl Store for Mutant {
-    store::forward!(self.store, except read_stamped, lease, fill, begin, finish);
+    store::forward!(self.store, except read_stamped, lease, fill, begin, finish, settle);
 
     fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
         let (cells, mut stamps) = self.store.read_stamped(keys, stamped)?;
@@ -235,6 +239,19 @@ impl Store for Mutant {
             }
             _ => self.store.begin(nonce, keys, hold, recall),
         }
+    }
+
+    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
+        if self.mutation != Mutation::SettleKeepsLeases {
+            return self.store.settle(nonce, keys);
+        }
+        for &key in keys {
+            let is_leased = self.cells().bytes(key).map_err(failed)?.is_some_and(|cell| cell.first() == Some(&b'L'));
+            if !is_leased {
+                self.store.settle(nonce, &[key])?;
+            }
+        }
+        Ok(())
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {

@@ -153,6 +153,7 @@ impl Show {
                     self.act.note(LANE, |_| outcome);
                 }
             }
+            Late::Home { tx, key } => self.write_home(tx, key, is_lost),
             Late::Commit { tx, held, .. } => {
                 let has_arrived = if is_lost {
                     held.lose();

@@ -9,8 +9,9 @@ use larder::{
 
 use crate::{
     act::{Late, Place},
+    behind::Later,
     mutant::Mutation,
-    plan::Statement,
+    plan::{Deed, Statement},
     stage::{Show, Stage},
     tally::Fault,
     wire::{self, Way},
@@ -134,7 +135,7 @@ impl Buffer for Pipe {
             return Err(StoreError::timed_out("the answer was lost"));
         }
         let mut entries = self.buffer.read(n, after)?;
-        let is_flusher = stage.show().act.slots[me].is_flusher;
+        let is_flusher = stage.show().act.slots[me].deed == Some(Deed::Later(Later::Flush));
         match self.mutation {
             Some(Mutation::RemovesBeforeCommit) if is_flusher => {
                 self.buffer.remove(&entries.iter().map(|entry| entry.id).collect::<Vec<_>>())?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use larder::{Consistency, store::Operation};
 use shop_core::Status;
 
-use crate::{behind::Later, tally::Fault, theme::Theme};
+use crate::{aside::Aside, behind::Later, tally::Fault, theme::Theme};
 
 /// The actors: each is a thread that does one thing after the other.
 pub const N_ACTORS: usize = 4;
@@ -19,6 +19,19 @@ pub enum Deed {
     Write(Write),
     /// Has to do with changes that are written later.
     Later(Later),
+    /// Has to do with values whose home larder does not know.
+    Aside(Aside),
+}
+
+impl Deed {
+    /// Whether it is one transaction, or marks cells as one does. A flush may be several.
+    #[must_use]
+    pub fn has_transaction(&self) -> bool {
+        match self {
+            Self::Write(_) | Self::Later(Later::Find(_)) | Self::Aside(Aside::Put(_) | Aside::Update(..)) => true,
+            Self::Read(..) | Self::Later(_) | Self::Aside(_) => false,
+        }
+    }
 }
 
 /// What a reader asks for.

@@ -12,7 +12,7 @@ use larder::{Consistency, Error, failpoints};
 
 use crate::{
     act::Place,
-    behind, deed,
+    aside, behind, deed,
     lane::Lane,
     mutant::Mutation,
     plan::{Deed, N_ACTORS},
@@ -100,6 +100,7 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
         let done = panic::catch_unwind(AssertUnwindSafe(|| match deed {
             Deed::Read(read, from) => Done::Read(deed::read(&larder, &cast, *read, *from), *from),
             Deed::Write(write) => Done::Written(deed::write(stage, me, &writer, &cast, write)),
+            Deed::Aside(one) => Done::Aside(aside::act(stage, me, &larder, &cast, *one)),
             Deed::Later(later) => Done::Later(behind::act(stage, me, &larder, &cast, later)),
         }));
         match done {
@@ -117,6 +118,7 @@ enum Done {
     Read(larder::Result<Vec<(crate::rows::Key, crate::rows::Value)>>, Consistency),
     Written(larder::Result<Vec<deed::Claim>>),
     Later(behind::Done),
+    Aside(aside::Done),
 }
 
 impl Done {
@@ -125,6 +127,7 @@ impl Done {
             Self::Read(result, _) => result.is_ok(),
             Self::Written(result) => result.is_ok(),
             Self::Later(done) => done.is_ok(),
+            Self::Aside(done) => done.is_ok(),
         }
     }
 }
@@ -157,6 +160,7 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
             act.note(me, |_| format!("could not read: {error:?}"));
             act.is_wrong(format!("actor {me} could not read: {error:?}"));
         }
+        Done::Aside(done) => act.judge_aside(me, done),
         Done::Later(done) => act.judge_later(me, begin, done),
         Done::Written(mut result) => {
             if act.mutation == Some(Mutation::DeniesCommits) && result.is_ok() {

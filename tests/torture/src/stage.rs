@@ -14,7 +14,6 @@ use larder::{Larder, failpoints::Point, store::Clock as _};
 
 use crate::{
     act::{Act, LANE, Late, N_PROCESSES, N_SLOTS, Place},
-    behind::Later,
     plan::{Deed, N_ACTORS, Statement},
     proxy::Order,
     tally::Fault,
@@ -164,8 +163,8 @@ impl Stage {
         slot.amounts.clear();
         (slot.floors, slot.began, slot.committed_as) = (floors, began, None);
         (slot.is_busy, slot.has_selected, slot.has_lease) = (true, false, false);
-        slot.is_flusher = matches!(deed, Deed::Later(Later::Flush));
-        if matches!(deed, Deed::Write(_) | Deed::Later(Later::Find(_))) {
+        slot.deed = Some(deed.clone());
+        if deed.has_transaction() {
             slot.tx = Some(n_txs);
             show.act.n_txs += 1;
         }
@@ -259,7 +258,7 @@ impl Show {
                     self.act.n_txs += 1;
                 }
             }
-            Place::Deed => {}
+            Place::Deed | Place::Home => {}
         }
         self.act.note(me, |_| format!("at {place:?}"));
     }

@@ -132,6 +132,8 @@ pub struct Tally {
     pub acknowledged: u64,
     /// Rows that were read with what waited.
     pub found: u64,
+    /// Values that were read aside.
+    pub asides: u64,
     /// Values that the cells held when somebody looked, each compared with the database.
     pub cells: u64,
     /// How often each place was reached.
@@ -161,6 +163,7 @@ impl Tally {
         self.changes += other.changes;
         self.acknowledged += other.acknowledged;
         self.found += other.found;
+        self.asides += other.asides;
         self.cells += other.cells;
         add(&mut self.points, &other.points);
         add(&mut self.operations, &other.operations);
@@ -215,8 +218,11 @@ impl fmt::Display for Tally {
             f,
             "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed, {denied} denied), {cells} cells compared"
         )?;
-        let Self { changes, acknowledged, found, .. } = self;
-        writeln!(f, "{changes} changes behind ({acknowledged} acknowledged), {found} rows found with what waited")?;
+        let Self { changes, acknowledged, found, asides, .. } = self;
+        writeln!(
+            f,
+            "{changes} changes behind ({acknowledged} acknowledged), {found} rows found with what waited, {asides} values read aside"
+        )?;
         let list = |f: &mut fmt::Formatter<'_>, title, items: Vec<String>| writeln!(f, "{title}: {}", items.join(", "));
         list(f, "faults", self.faults.iter().map(|(fault, n)| format!("{fault} {n}")).collect())?;
         list(f, "late", self.late.iter().map(|(what, n)| format!("{what} {n}")).collect())?;

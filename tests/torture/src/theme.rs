@@ -4,6 +4,7 @@ use larder::Consistency;
 use shop_core::Status;
 
 use crate::{
+    aside::{self, Aside, Computing, Written},
     behind::{Change, Later},
     plan::{Deed, Grain, N_ACTORS, Read, Statement, Write, pick},
     rows::{N_EMAILS, N_ORDERS, N_USERS},
@@ -23,6 +24,8 @@ pub enum Theme {
     All,
     /// Amounts that are written later.
     Behind,
+    /// Values whose home larder does not know.
+    Aside,
 }
 
 impl Theme {
@@ -30,14 +33,32 @@ impl Theme {
     pub const ROWS: [Self; 4] = [Self::Row, Self::List, Self::Unique, Self::All];
 
     /// What a run is about, each as often as it is named.
-    pub const PLAYED: [Self; 6] = [Self::Row, Self::List, Self::Unique, Self::All, Self::Behind, Self::Behind];
+    pub const PLAYED: [Self; 13] = [
+        Self::Row,
+        Self::Row,
+        Self::List,
+        Self::List,
+        Self::Unique,
+        Self::Unique,
+        Self::All,
+        Self::All,
+        Self::Behind,
+        Self::Behind,
+        Self::Behind,
+        Self::Aside,
+        Self::Aside,
+    ];
 
     /// Whether a fault is one that the theme promises to outlive.
     #[must_use]
     pub fn has(self, fault: Fault) -> bool {
-        // A buffer is on a server that keeps what it has acknowledged.
-        let forgets = matches!(fault, Fault::Snapshot | Fault::RestartEmpty | Fault::RestartOlder);
-        !(self == Self::Behind && forgets)
+        match self {
+            // A buffer is on a server that keeps what it has acknowledged.
+            Self::Behind => !matches!(fault, Fault::Snapshot | Fault::RestartEmpty | Fault::RestartOlder),
+            // Homes that let two write at once may be seen as they were: that is told where `update` is.
+            Self::Aside => !matches!(fault, Fault::Snapshot | Fault::RestartOlder),
+            _ => true,
+        }
     }
 
     /// Draws what each actor does.
@@ -49,8 +70,10 @@ impl Theme {
             // Results of queries are never near.
             Deed::Read(read, if matches!(read, Read::Query(_)) { Consistency::Shared } else { from })
         };
-        if self == Self::Behind {
-            return self.deeds_behind(random, read);
+        match self {
+            Self::Behind => return self.deeds_behind(random, read),
+            Self::Aside => return deeds_aside(random),
+            _ => {}
         }
         let roles: [bool; N_ACTORS] = *pick(
             random,
@@ -123,7 +146,7 @@ impl Theme {
             Self::List => [2, 2, 2, 3, 4, 1, 9, 9, 10][random.usize(..9)],
             Self::Unique => [5, 6, 6, 6, 7, 4][random.usize(..6)],
             Self::Behind => [0, 0, 0, 1, 2, 3, 8, 9][random.usize(..8)],
-            Self::All => random.u8(..11),
+            Self::All | Self::Aside => random.u8(..11),
         };
         match kind {
             8 => Read::Query(Grain::Row(self.order(random))),
@@ -152,7 +175,7 @@ impl Theme {
             Self::Unique => [8, 8, 8, 8, 9, 9, 12, 0][random.usize(..8)],
             // What leaves the amounts alone.
             Self::Behind => [5, 6][random.usize(..2)],
-            Self::All => random.u8(..14),
+            Self::All | Self::Aside => random.u8(..14),
         };
         let statements = match kind {
             0 => vec![Statement::Amount(one)],
@@ -175,4 +198,26 @@ impl Theme {
         };
         Write { statements, gives_up }
     }
+}
+
+/// Two who write and two who read, mostly the same value.
+fn deeds_aside(random: &mut fastrand::Rng) -> [Vec<Deed>; N_ACTORS] {
+    let n_keys = random.usize(1..=aside::N_KEYS);
+    [true, true, false, false].map(|writes| {
+        let mut deed = || {
+            let key = random.usize(..n_keys);
+            Deed::Aside(match random.u8(..8) {
+                0..3 if writes => Aside::Update(
+                    key,
+                    *pick(random, &[Written::Well, Written::Well, Written::Unanswered, Written::Late]),
+                ),
+                3..5 if writes => Aside::Put(key),
+                5..7 if writes => Aside::Forget(key),
+                0 | 1 => Aside::Get(key),
+                2 => Aside::Load(key, Computing::Fails),
+                _ => Aside::Load(key, Computing::Succeeds),
+            })
+        };
+        (0..4).map(|_| deed()).collect()
+    })
 }

@@ -19,7 +19,7 @@ use crate::{
     late::{Call, Filling},
     line::Switchboard,
     mutant::{Mutation, Repeater},
-    plan::N_ACTORS,
+    plan::{Deed, N_ACTORS},
     stage::{Show, Stage},
     tally::Fault,
     tools::key_of,
@@ -337,6 +337,8 @@ impl Store for Wire {
             let is_committed = endings.iter().any(|(_, ending)| !matches!(ending, Ending::RolledBack));
             // Counted before larder hears of it: the repairer may come at once.
             self.with_slot(|show| {
+                // Nobody makes up for what is kept aside: the marker blocks it until it expires.
+                let is_committed = is_committed && !matches!(show.act.slots[me].deed, Some(Deed::Aside(_)));
                 show.act.slots[me].expects_repair = is_committed.then_some(nonce);
                 show.act.repairs.extend(is_committed.then_some(nonce));
             });
