@@ -78,6 +78,10 @@ pub struct Slot {
     pub began: Duration,
     /// The amounts that its transaction has given, each of which no other gives.
     pub amounts: Vec<i64>,
+    /// The state that the database was in when its COMMIT had been answered.
+    pub committed_in: usize,
+    /// The state that was in the view when the last refresh was committed that had returned when its deed began.
+    pub refreshed: usize,
     /// The state that its COMMIT has brought about.
     pub committed_as: Option<usize>,
     /// At which step it waited for somebody else, if it does.
@@ -182,6 +186,8 @@ pub struct Act {
     pub repairs: HashSet<Nonce>,
     /// On which processes are told of writes.
     pub lines: Lines,
+    /// In which state of the database the view was refreshed, at the latest, by whoever has returned.
+    pub refreshed: usize,
     /// The values that are kept aside.
     pub shelf: Shelf,
     /// What is written later, and what its callers were told.
@@ -212,6 +218,8 @@ pub struct Act {
     pub has_ended_sessions: bool,
     /// What was to happen to the COMMIT of each actor.
     pub ordered: [Option<crate::proxy::Order>; N_ACTORS],
+    /// Whether all is over, and nothing old may be left anywhere.
+    pub is_over: bool,
     /// Whether it can't be played to its end.
     pub is_broken: bool,
     /// What is wrong, if anything is.
@@ -243,6 +251,7 @@ impl Act {
             couriers: Default::default(),
             repairs: HashSet::new(),
             lines: Lines::default(),
+            refreshed: 0,
             shelf: Shelf::default(),
             ledger: Ledger::default(),
             mutation: None,
@@ -257,6 +266,7 @@ impl Act {
             quarantine: None,
             has_ended_sessions: false,
             ordered: Default::default(),
+            is_over: false,
             is_broken: false,
             violation: None,
             tally: Tally::default(),
@@ -327,6 +337,8 @@ impl Act {
     pub fn compare(&mut self, who: usize, since: usize, key: &Key, value: &Value, may_be_near: bool) {
         self.tally.reads += 1;
         let slot = &self.slots[who];
+        // A view may lag behind its tables, but not behind a refresh that has returned.
+        let since = if matches!(key, Key::Stats(_)) { slot.refreshed } else { since };
         // Whoever asks the store is not served near.
         let is_near = may_be_near && !slot.asked.contains(key);
         let floor = slot.floors.get(key).copied().unwrap_or(0);

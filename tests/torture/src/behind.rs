@@ -136,12 +136,13 @@ impl Act {
         match result {
             Ok(_) => Ok(()),
             Err(Error::Unread(_)) if self.has_buffer_failed() => Ok(()),
-            Err(Error::Database(error)) => self.failure_of_write(error),
+            Err(Error::Database(error)) => self.failure_of_transaction(error),
             Err(error) => Err(format!("the buffer failed, and nothing was wrong with it: {error:?}")),
         }
     }
 
-    fn failure_of_write(&self, error: &Refused) -> std::result::Result<(), String> {
+    /// What is wrong with the failure of a transaction that nobody gave up, if anything is.
+    pub fn failure_of_transaction(&self, error: &Refused) -> std::result::Result<(), String> {
         let is_store = matches!(error, Refused::Store { .. }) && self.tally.n_faults() > 0;
         let is_unknown = matches!(error, Refused::CommitUnknown(_)) && (self.plan.proxied || self.has_ended_sessions);
         let is_ended = matches!(error, Refused::Database(_)) && (self.has_ended_sessions || self.plan.proxied);

@@ -22,6 +22,7 @@ use tests::{Database, OwnRedis, SHOP};
 
 use crate::{
     act::{Act, N_PROCESSES},
+    books,
     cells::Cells,
     line::{Ear as Listening, Lines, Switchboard, Time},
     mutant::{MARKERS_EVICTED, MARKS_NOTHING, Mutant, Mutation},
@@ -162,21 +163,26 @@ impl Lane {
                 Process { direct, proxied, builder, pipe }
             })
             .collect();
+        // One for both: whoever meets a server that was started again does so for the other.
+        let beyond = store();
         let probe = Probe::new(
             |store| Larder::builder(pool(database.url(), 1)).shared_arc(store).fill_in_background(false).build(),
-            store(),
+            Arc::clone(&beyond),
         );
         let flusher = Larder::builder(pool(database.url(), 1))
-            .shared_arc(store())
+            .shared_arc(beyond)
             .fill_in_background(false)
             .behind(Options::on_arc(buffer()).with::<Order>())
             .build();
         let mut eyes = database.connect();
+        eyes.batch_execute(books::UP).expect("the tables of the books can be made");
         eyes.batch_execute(behind::UP).expect("the tables of write-behind can be made");
-        if mutation == Some(Mutation::MarksNothing) {
-            eyes.batch_execute(MARKS_NOTHING).expect("a trigger can be made");
+        match mutation {
+            Some(Mutation::MarksNothing) => eyes.batch_execute(MARKS_NOTHING).expect("a trigger can be made"),
+            Some(Mutation::LosesPrices) => eyes.batch_execute(books::LOSES_PRICES).expect("a trigger can be made"),
+            _ => {}
         }
-        let history = History::from(State::of(&mut eyes).expect("the database can be read"));
+        let history = History::from(State::of(&mut eyes, Theme::Row).expect("the database can be read"));
         let mut random = fastrand::Rng::with_seed(0);
         let act = Act::new(0, Plan::draw(&mut random, &Theme::PLAYED, None), random, history, false);
         let cells = connect();
@@ -198,14 +204,16 @@ impl Lane {
         let plan = Plan::draw(&mut random, self.themes, self.bias);
         let mut show = self.stage.show();
         Cast::of(seed).enter(&mut show.tools.eyes).expect("rows can be put in place");
-        let history = History::from(State::of(&mut show.tools.eyes).expect("the database can be read"));
+        match plan.theme {
+            Theme::Behind => show.tools.empty_buffer(),
+            Theme::Upkeep => books::enter(&Cast::of(seed), &mut show.tools.eyes).expect("rows can be put in place"),
+            _ => {}
+        }
+        let history = History::from(State::of(&mut show.tools.eyes, plan.theme).expect("the database can be read"));
         let far: Vec<Larder<Pg>> = self.processes.iter().map(|process| process.handle(&plan)).collect();
         show.handles = far.clone();
         let mut lines = Lines::default();
-        if plan.theme == Theme::Behind {
-            show.tools.empty_buffer();
-        }
-        if plan.is_near || plan.theme == Theme::Behind {
+        if plan.is_near || matches!(plan.theme, Theme::Behind | Theme::View) {
             // New ones for each schedule: what is in their memory must not depend on what was played before.
             let anew = |process: &Process| process.anew(&plan, &show.tools.time);
             show.handles = self.processes.iter().map(anew).collect();

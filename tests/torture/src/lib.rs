@@ -46,6 +46,7 @@
 pub mod act;
 pub mod aside;
 pub mod behind;
+pub mod books;
 pub mod cells;
 pub mod deed;
 pub mod judge;

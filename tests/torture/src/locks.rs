@@ -1,6 +1,7 @@
 //! Which rows a transaction holds, so that nobody is sent into a statement that would wait for somebody who stands still.
 
 use crate::{
+    books::{Entry, N_LINES, N_SHEETS},
     plan::Statement,
     rows::{Cast, N_ORDERS, N_USERS, State},
 };
@@ -15,6 +16,13 @@ enum Place {
     Sender(usize),
     /// The turn of the flushers.
     Flusher,
+    /// A line, and a sheet, as far as lines refer to it.
+    Line(usize),
+    Sheet(usize),
+    /// Whatever is maintained of the books.
+    Sums,
+    /// The materialized view.
+    View,
 }
 
 /// A lock until the end of a transaction.
@@ -61,6 +69,24 @@ pub fn needed(statement: Statement, has: &[Lock], cast: &Cast, now: &State) -> V
             let orders = (0..N_ORDERS).map(|order| alone(Place::Order(order)));
             orders.chain([alone(Place::Flusher)]).collect()
         }
+        Statement::Book(entry) => {
+            let sheet = |sheet| Lock { place: Place::Sheet(sheet), is_shared: true };
+            let line = match entry {
+                Entry::DeleteSheet(sheet) => {
+                    let lines = (0..N_LINES).map(|line| alone(Place::Line(line)));
+                    return lines.chain([alone(Place::Sheet(sheet))]).collect();
+                }
+                Entry::Insert(_) => N_LINES - 1,
+                Entry::Price(line, _)
+                | Entry::Undone(line, _)
+                | Entry::Move(line, _)
+                | Entry::Delete(line)
+                | Entry::Touching(line, _) => line,
+            };
+            (0..N_SHEETS).map(sheet).chain([alone(Place::Line(line))]).collect()
+        }
+        Statement::Upkeep => vec![alone(Place::Sums)],
+        Statement::Refresh => vec![alone(Place::View)],
         Statement::InsertUser(email) => {
             vec![alone(Place::User(N_USERS - 1)), alone(Place::Email(cast.email(email)))]
         }

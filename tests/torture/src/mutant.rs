@@ -7,7 +7,8 @@ use std::{
 };
 
 use larder::store::{
-    self, Bytes, CellKey, Ending, Fill, Lease, Nonce, Operation, Position, Recall, Stamped, Store, StoreError, Vacancy,
+    self, Bytes, CellKey, Cursor, Ending, Fill, Lease, Nonce, Operation, Position, Recall, Scanned, Stamped, Store,
+    StoreError, Vacancy,
 };
 use larder_redis::RedisStore;
 
@@ -64,11 +65,15 @@ pub enum Mutation {
     DeniesUnanswered,
     /// What is settled loses its value, and who has a lease may store what he has computed.
     SettleKeepsLeases,
+    /// A change of what lines come to is not added to their sum.
+    LosesPrices,
+    /// A refresh finds no cells that it could empty.
+    WalksPastCells,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::BeginsNot,
         Self::BeginsHalf,
         Self::BeginReplaces,
@@ -93,6 +98,8 @@ impl Mutation {
         Self::SkipsEntries,
         Self::DeniesUnanswered,
         Self::SettleKeepsLeases,
+        Self::LosesPrices,
+        Self::WalksPastCells,
     ];
 
     /// What schedules have to be about to show that a rule is missing.
@@ -103,6 +110,8 @@ impl Mutation {
                 &[Theme::Behind]
             }
             Self::SettleKeepsLeases => &[Theme::Aside],
+            Self::LosesPrices => &[Theme::Upkeep],
+            Self::WalksPastCells => &[Theme::View],
             _ if self.bias().is_some() => &[Theme::Row],
             _ => &Theme::ROWS,
         }
@@ -184,7 +193,7 @@ fn failed(error: redis::RedisError) -> StoreError {
 }
 
 impl Store for Mutant {
-    store::forward!(self.store, except read_stamped, lease, fill, begin, finish, settle);
+    store::forward!(self.store, except read_stamped, lease, fill, begin, finish, settle, scan);
 
     fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
         let (cells, mut stamps) = self.store.read_stamped(keys, stamped)?;
@@ -239,6 +248,14 @@ impl Store for Mutant {
             }
             _ => self.store.begin(nonce, keys, hold, recall),
         }
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        let scanned = self.store.scan(prefix, from)?;
+        if self.mutation == Mutation::WalksPastCells {
+            return Ok(Scanned { keys: Vec::new(), ..scanned });
+        }
+        Ok(scanned)
     }
 
     fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use larder::{Consistency, store::Operation};
 use shop_core::Status;
 
-use crate::{aside::Aside, behind::Later, tally::Fault, theme::Theme};
+use crate::{aside::Aside, behind::Later, books::Entry, tally::Fault, theme::Theme};
 
 /// The actors: each is a thread that does one thing after the other.
 pub const N_ACTORS: usize = 4;
@@ -21,6 +21,8 @@ pub enum Deed {
     Later(Later),
     /// Has to do with values whose home larder does not know.
     Aside(Aside),
+    /// Refreshes the materialized view.
+    Refresh,
 }
 
 impl Deed {
@@ -28,7 +30,10 @@ impl Deed {
     #[must_use]
     pub fn has_transaction(&self) -> bool {
         match self {
-            Self::Write(_) | Self::Later(Later::Find(_)) | Self::Aside(Aside::Put(_) | Aside::Update(..)) => true,
+            Self::Write(_)
+            | Self::Refresh
+            | Self::Later(Later::Find(_))
+            | Self::Aside(Aside::Put(_) | Aside::Update(..)) => true,
             Self::Read(..) | Self::Later(_) | Self::Aside(_) => false,
         }
     }
@@ -55,6 +60,14 @@ pub enum Read {
     WithOrders(usize),
     /// The result of a query that is kept.
     Query(Grain),
+    /// A sheet by its id.
+    Sheet(usize),
+    /// What the lines of a sheet come to.
+    Totals(usize),
+    /// The lines of a sheet.
+    LinesOf(usize),
+    /// What a user has bought, as of the last refresh.
+    Stats(usize),
 }
 
 /// What the result of a query depends on.
@@ -104,6 +117,12 @@ pub enum Statement {
     Send(usize),
     /// Writes what was read from the buffer.
     Flush,
+    /// Writes the books.
+    Book(Entry),
+    /// Writes what has come together of maintained columns.
+    Upkeep,
+    /// Refreshes the materialized view.
+    Refresh,
 }
 
 /// How the next to take a step is found.
@@ -176,7 +195,7 @@ impl Plan {
             deeds,
             processes: *pick(random, &[[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]]),
             in_background: random.u8(..4) == 0,
-            is_near,
+            is_near: is_near && theme != Theme::View,
             horizon: Duration::from_millis(*pick(random, &[15, 30, 60])),
             proxied: has(Fault::CommitHeld) || has(Fault::AnswerLost),
             manner: Manner {

@@ -5,10 +5,16 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use ::tests::{day, money};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, connection::SimpleConnection as _};
 use shop_core::{
-    Order, Status, User,
+    Order, Status, User, UserStats,
     schema::{orders, users},
+    views::user_stats,
 };
 use uuid::Uuid;
+
+use crate::{
+    books::{self, Books, Line, Sheet, SheetTotals},
+    theme::Theme,
+};
 
 /// How many users, orders and addresses a schedule knows; the last user, the last order and the last two addresses are not
 /// there at first.
@@ -34,13 +40,19 @@ impl Cast {
     /// The id of a user.
     #[must_use]
     pub fn user(&self, n: usize) -> Uuid {
-        Uuid::from_u64_pair(self.seed, 0x8000_0000_0000_0100 + n as u64)
+        self.row(1, n)
     }
 
     /// The id of an order.
     #[must_use]
     pub fn order(&self, n: usize) -> Uuid {
-        Uuid::from_u64_pair(self.seed, 0x8000_0000_0000_0200 + n as u64)
+        self.row(2, n)
+    }
+
+    /// The id of a row of a kind.
+    #[must_use]
+    pub fn row(&self, kind: u64, n: usize) -> Uuid {
+        Uuid::from_u64_pair(self.seed, 0x8000_0000_0000_0000 + (kind << 8) + n as u64)
     }
 
     /// An address.
@@ -56,7 +68,9 @@ impl Cast {
             [Key::User(id), Key::OrdersOf(id)].into_iter().chain(Status::ALL.map(|status| Key::OrdersIn(id, status)))
         });
         let orders = (0..N_ORDERS).map(|n| Key::Order(self.order(n)));
-        users.chain(orders).chain((0..N_EMAILS).map(|n| Key::Email(self.email(n))))
+        let books = (0..books::N_SHEETS)
+            .flat_map(|n| [books::sheet_key(self, n), books::totals_key(self, n), books::lines_key(self, n)]);
+        users.chain(orders).chain((0..N_EMAILS).map(|n| Key::Email(self.email(n)))).chain(books)
     }
 
     /// Takes the place of whatever rows the database has.
@@ -91,6 +105,14 @@ pub enum Key {
     OrdersIn(Uuid, Status),
     /// All orders.
     Orders,
+    /// A sheet by its id.
+    Sheet(Uuid),
+    /// What the lines of a sheet come to.
+    Totals(Uuid),
+    /// The lines of a sheet.
+    LinesOf(Uuid),
+    /// What a user has bought, as of the last refresh.
+    Stats(Uuid),
 }
 
 impl fmt::Display for Key {
@@ -101,6 +123,10 @@ impl fmt::Display for Key {
             Self::Order(id) => write!(f, "order {}", number(*id)),
             Self::OrdersOf(id) => write!(f, "orders of user {}", number(*id)),
             Self::Orders => f.write_str("orders"),
+            Self::Sheet(id) => write!(f, "sheet {}", number(*id)),
+            Self::Totals(id) => write!(f, "totals of sheet {}", number(*id)),
+            Self::LinesOf(id) => write!(f, "lines of sheet {}", number(*id)),
+            Self::Stats(id) => write!(f, "view of user {}", number(*id)),
             Self::OrdersIn(id, status) => write!(f, "{status} orders of user {}", number(*id)),
         }
     }
@@ -115,6 +141,14 @@ pub enum Value {
     Order(Option<Order>),
     /// Any number of orders, in the order of the key's pattern.
     Orders(Vec<Order>),
+    /// One sheet or none.
+    Sheet(Option<Sheet>),
+    /// What the lines of a sheet come to, or nothing.
+    Totals(Option<SheetTotals>),
+    /// Any number of lines, in the order of their keys.
+    Lines(Vec<Line>),
+    /// A row of the view, or none.
+    Stats(Option<UserStats>),
 }
 
 impl fmt::Display for Value {
@@ -124,9 +158,18 @@ impl fmt::Display for Value {
             format!("#{} of user {} {status} {total_amount}", number(*id), number(*user_id))
         };
         match self {
-            Self::User(None) | Self::Order(None) => f.write_str("none"),
+            Self::User(None) | Self::Order(None) | Self::Sheet(None) | Self::Totals(None) | Self::Stats(None) => {
+                f.write_str("none")
+            }
             Self::User(Some(user)) => write!(f, "user {} {}", number(user.id), local(&user.email)),
             Self::Order(Some(one)) => f.write_str(&order(one)),
+            Self::Sheet(Some(sheet)) => write!(f, "{} lines for {}", sheet.n_lines, sheet.total),
+            Self::Totals(Some(totals)) => write!(f, "{} lines for {}", totals.n_lines, totals.total),
+            Self::Lines(all) => {
+                let line = |line: &Line| format!("#{} {} x {}", number(line.id), line.quantity, line.price);
+                write!(f, "[{}]", all.iter().map(line).collect::<Vec<_>>().join(", "))
+            }
+            Self::Stats(Some(stats)) => write!(f, "{} orders for {}", stats.order_count, stats.total_spent),
             Self::Orders(all) => write!(f, "[{}]", all.iter().map(order).collect::<Vec<_>>().join(", ")),
         }
     }
@@ -154,19 +197,25 @@ fn local(email: &str) -> &str {
 pub struct State {
     users: BTreeMap<Uuid, User>,
     orders: BTreeMap<Uuid, Order>,
+    books: Books,
+    stats: BTreeMap<Uuid, UserStats>,
 }
 
 impl State {
-    /// What the database holds now, committed by whomever. Two statements, of which nobody gets in between.
+    /// What the database holds now, committed by whomever: of what a theme is about. Some statements, of which nobody gets in between.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn of(connection: &mut PgConnection) -> QueryResult<Self> {
+    pub fn of(connection: &mut PgConnection, theme: Theme) -> QueryResult<Self> {
+        let books = if theme == Theme::Upkeep { Books::of(connection)? } else { Books::default() };
+        let stats: Vec<UserStats> = if theme == Theme::View { user_stats::table.load(connection)? } else { Vec::new() };
         let users: Vec<User> = users::table.load(connection)?;
         let orders: Vec<Order> = orders::table.load(connection)?;
         Ok(Self {
             users: users.into_iter().map(|user| (user.id, user)).collect(),
             orders: orders.into_iter().map(|order| (order.id, order)).collect(),
+            books,
+            stats: stats.into_iter().map(|stats| (stats.user_id, stats)).collect(),
         })
     }
 
@@ -178,6 +227,10 @@ impl State {
             Key::Email(email) => Value::User(self.users.values().find(|user| user.email == *email).cloned()),
             Key::Order(id) => Value::Order(self.orders.get(id).cloned()),
             Key::OrdersOf(id) => Value::Orders(self.orders_of(*id, |_| true)),
+            Key::Sheet(id) => self.books.sheet(*id),
+            Key::Totals(id) => self.books.totals(*id),
+            Key::LinesOf(id) => self.books.lines_of(*id),
+            Key::Stats(id) => Value::Stats(self.stats.get(id).cloned()),
             Key::Orders => Value::Orders(self.orders.values().cloned().collect()),
             Key::OrdersIn(id, status) => {
                 let mut orders = self.orders_of(*id, |order| order.status == *status);
@@ -186,6 +239,12 @@ impl State {
                 Value::Orders(orders)
             }
         }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     /// The address that a user has.
@@ -300,6 +359,8 @@ mod tests {
         State {
             users: BTreeMap::from([(user.id, user)]),
             orders: amounts.iter().map(order).map(|order| (order.id, order)).collect(),
+            books: Books::default(),
+            stats: BTreeMap::new(),
         }
     }
 

@@ -100,6 +100,7 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
         let done = panic::catch_unwind(AssertUnwindSafe(|| match deed {
             Deed::Read(read, from) => Done::Read(deed::read(&larder, &cast, *read, *from), *from),
             Deed::Write(write) => Done::Written(deed::write(stage, me, &writer, &cast, write)),
+            Deed::Refresh => Done::Refreshed(deed::refresh(stage, me, &larder)),
             Deed::Aside(one) => Done::Aside(aside::act(stage, me, &larder, &cast, *one)),
             Deed::Later(later) => Done::Later(behind::act(stage, me, &larder, &cast, later)),
         }));
@@ -119,6 +120,7 @@ enum Done {
     Written(larder::Result<Vec<deed::Claim>>),
     Later(behind::Done),
     Aside(aside::Done),
+    Refreshed(larder::Result<larder::refresh::Refreshed>),
 }
 
 impl Done {
@@ -128,6 +130,7 @@ impl Done {
             Self::Written(result) => result.is_ok(),
             Self::Later(done) => done.is_ok(),
             Self::Aside(done) => done.is_ok(),
+            Self::Refreshed(result) => result.is_ok(),
         }
     }
 }
@@ -160,6 +163,7 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
             act.note(me, |_| format!("could not read: {error:?}"));
             act.is_wrong(format!("actor {me} could not read: {error:?}"));
         }
+        Done::Refreshed(result) => act.judge_refresh(me, result),
         Done::Aside(done) => act.judge_aside(me, done),
         Done::Later(done) => act.judge_later(me, begin, done),
         Done::Written(mut result) => {

@@ -158,10 +158,11 @@ impl Stage {
         show.act.note(me, |_| format!("begins {deed:?}"));
         let n_txs = show.act.n_txs;
         let (floors, began) = (show.act.lines.floors(show.act.process_of(me)), show.tools.time.now());
+        let refreshed = show.act.refreshed;
         let slot = &mut show.act.slots[me];
         slot.asked.clear();
         slot.amounts.clear();
-        (slot.floors, slot.began, slot.committed_as) = (floors, began, None);
+        (slot.floors, slot.began, slot.committed_as, slot.refreshed) = (floors, began, None, refreshed);
         (slot.is_busy, slot.has_selected, slot.has_lease) = (true, false, false);
         slot.deed = Some(deed.clone());
         if deed.has_transaction() {
@@ -295,7 +296,8 @@ impl Show {
         let before = self.act.history.at();
         self.look();
         let now = self.act.history.at();
-        self.act.slots[me].committed_as = (now > before).then_some(now);
+        let slot = &mut self.act.slots[me];
+        (slot.committed_in, slot.committed_as) = (now, (now > before).then_some(now));
     }
 
     /// The transaction of an actor has ended, unless its COMMIT is under way.

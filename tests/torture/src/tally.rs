@@ -134,6 +134,10 @@ pub struct Tally {
     pub found: u64,
     /// Values that were read aside.
     pub asides: u64,
+    /// States of the books, each compared with what the lines come to.
+    pub books: u64,
+    /// Refreshes of the view that have returned.
+    pub refreshes: u64,
     /// Values that the cells held when somebody looked, each compared with the database.
     pub cells: u64,
     /// How often each place was reached.
@@ -164,6 +168,8 @@ impl Tally {
         self.acknowledged += other.acknowledged;
         self.found += other.found;
         self.asides += other.asides;
+        self.books += other.books;
+        self.refreshes += other.refreshes;
         self.cells += other.cells;
         add(&mut self.points, &other.points);
         add(&mut self.operations, &other.operations);
@@ -218,10 +224,10 @@ impl fmt::Display for Tally {
             f,
             "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed, {denied} denied), {cells} cells compared"
         )?;
-        let Self { changes, acknowledged, found, asides, .. } = self;
+        let Self { changes, acknowledged, found, asides, books, refreshes, .. } = self;
         writeln!(
             f,
-            "{changes} changes behind ({acknowledged} acknowledged), {found} rows found with what waited, {asides} values read aside"
+            "{changes} changes behind ({acknowledged} acknowledged), {found} rows found with what waited, {asides} values read aside, {books} states of books, {refreshes} refreshes"
         )?;
         let list = |f: &mut fmt::Formatter<'_>, title, items: Vec<String>| writeln!(f, "{title}: {}", items.join(", "));
         list(f, "faults", self.faults.iter().map(|(fault, n)| format!("{fault} {n}")).collect())?;

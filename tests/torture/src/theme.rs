@@ -6,6 +6,7 @@ use shop_core::Status;
 use crate::{
     aside::{self, Aside, Computing, Written},
     behind::{Change, Later},
+    books::{Entry, N_LINES, N_SHEETS},
     plan::{Deed, Grain, N_ACTORS, Read, Statement, Write, pick},
     rows::{N_EMAILS, N_ORDERS, N_USERS},
     tally::Fault,
@@ -26,6 +27,10 @@ pub enum Theme {
     Behind,
     /// Values whose home larder does not know.
     Aside,
+    /// Columns that are maintained with each write of what they count.
+    Upkeep,
+    /// A materialized view, and its refreshes.
+    View,
 }
 
 impl Theme {
@@ -33,7 +38,7 @@ impl Theme {
     pub const ROWS: [Self; 4] = [Self::Row, Self::List, Self::Unique, Self::All];
 
     /// What a run is about, each as often as it is named.
-    pub const PLAYED: [Self; 13] = [
+    pub const PLAYED: [Self; 17] = [
         Self::Row,
         Self::Row,
         Self::List,
@@ -47,6 +52,10 @@ impl Theme {
         Self::Behind,
         Self::Aside,
         Self::Aside,
+        Self::Upkeep,
+        Self::Upkeep,
+        Self::Upkeep,
+        Self::View,
     ];
 
     /// Whether a fault is one that the theme promises to outlive.
@@ -73,6 +82,7 @@ impl Theme {
         match self {
             Self::Behind => return self.deeds_behind(random, read),
             Self::Aside => return deeds_aside(random),
+            Self::View => return self.deeds_view(random, read),
             _ => {}
         }
         let roles: [bool; N_ACTORS] = *pick(
@@ -122,6 +132,25 @@ impl Theme {
         [some(3, &change), some(2, &change), some(3, &flush), some(4, &any)]
     }
 
+    /// One who refreshes, perhaps another one, and others who read the view and write what it shows.
+    fn deeds_view(
+        self,
+        random: &mut fastrand::Rng,
+        read: impl Fn(&mut fastrand::Rng) -> Deed,
+    ) -> [Vec<Deed>; N_ACTORS] {
+        let any = |random: &mut fastrand::Rng| match random.u8(..3) {
+            0 => Deed::Refresh,
+            1 => Deed::Write(self.write(random)),
+            _ => read(random),
+        };
+        [
+            vec![Deed::Refresh],
+            (0..2).map(|_| Deed::Write(self.write(random))).collect(),
+            (0..4).map(|_| read(random)).collect(),
+            (0..3).map(|_| any(random)).collect(),
+        ]
+    }
+
     fn order(self, random: &mut fastrand::Rng) -> usize {
         match self {
             Self::Row => 0,
@@ -135,7 +164,7 @@ impl Theme {
 
     fn user(self, random: &mut fastrand::Rng) -> usize {
         match self {
-            Self::Row | Self::List | Self::Behind if random.u8(..6) > 0 => 0,
+            Self::Row | Self::List | Self::Behind | Self::View if random.u8(..6) > 0 => 0,
             _ => random.usize(..N_USERS),
         }
     }
@@ -146,9 +175,15 @@ impl Theme {
             Self::List => [2, 2, 2, 3, 4, 1, 9, 9, 10][random.usize(..9)],
             Self::Unique => [5, 6, 6, 6, 7, 4][random.usize(..6)],
             Self::Behind => [0, 0, 0, 1, 2, 3, 8, 9][random.usize(..8)],
+            Self::Upkeep => [11, 11, 12, 12, 13][random.usize(..5)],
+            Self::View => [14, 14, 14, 14, 0][random.usize(..5)],
             Self::All | Self::Aside => random.u8(..11),
         };
         match kind {
+            11 => Read::Sheet(random.usize(..N_SHEETS)),
+            12 => Read::Totals(random.usize(..N_SHEETS)),
+            13 => Read::LinesOf(random.usize(..N_SHEETS)),
+            14 => Read::Stats(self.user(random)),
             8 => Read::Query(Grain::Row(self.order(random))),
             9 => Read::Query(Grain::Key(self.user(random))),
             10 => Read::Query(Grain::Table),
@@ -164,6 +199,9 @@ impl Theme {
     }
 
     fn write(self, random: &mut fastrand::Rng) -> Write {
+        if self == Self::Upkeep {
+            return write_books(random);
+        }
         let mut gives_up = random.u8(..12) == 0;
         let one = self.order(random);
         // Several statements take their rows in one order, so that no two transactions wait for each other.
@@ -175,7 +213,8 @@ impl Theme {
             Self::Unique => [8, 8, 8, 8, 9, 9, 12, 0][random.usize(..8)],
             // What leaves the amounts alone.
             Self::Behind => [5, 6][random.usize(..2)],
-            Self::All | Self::Aside => random.u8(..14),
+            Self::View => [0, 0, 7, 6, 11][random.usize(..5)],
+            Self::All | Self::Aside | Self::Upkeep => random.u8(..14),
         };
         let statements = match kind {
             0 => vec![Statement::Amount(one)],
@@ -198,6 +237,34 @@ impl Theme {
         };
         Write { statements, gives_up }
     }
+}
+
+/// One or two entries, and what they do to the sums.
+fn write_books(random: &mut fastrand::Rng) -> Write {
+    let gives_up = random.u8(..8) == 0;
+    let first = random.usize(..N_LINES);
+    let second = random.usize(first..N_LINES);
+    let entry = |random: &mut fastrand::Rng, line: usize| {
+        let n = random.i64(1..50);
+        match random.u8(..9) {
+            // The last line comes and goes.
+            _ if line == N_LINES - 1 && random.bool() => Entry::Insert(random.usize(..N_SHEETS)),
+            0..3 => Entry::Price(line, n),
+            3 | 4 => Entry::Move(line, random.usize(..N_SHEETS)),
+            5 => Entry::Undone(line, n),
+            6 => Entry::Touching(line, n),
+            _ => Entry::Delete(line),
+        }
+    };
+    let mut entries = match random.u8(..12) {
+        0 => vec![Entry::DeleteSheet(random.usize(..N_SHEETS))],
+        1..5 => vec![entry(random, first), entry(random, second)],
+        _ => vec![entry(random, first)],
+    };
+    let mut statements: Vec<Statement> = entries.drain(..).map(Statement::Book).collect();
+    // Sums are written with the last of it.
+    statements.push(Statement::Upkeep);
+    Write { statements, gives_up }
 }
 
 /// Two who write and two who read, mostly the same value.

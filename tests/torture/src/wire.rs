@@ -22,6 +22,7 @@ use crate::{
     plan::{Deed, N_ACTORS},
     stage::{Show, Stage},
     tally::Fault,
+    theme::Theme,
     tools::key_of,
 };
 
@@ -113,7 +114,9 @@ impl Wire {
         let act = &mut show.act;
         let operation = call.map_or(Operation::Read, Call::operation);
         act.tally.operation(operation);
-        if act.plan.only.is_some_and(|only| only != operation) {
+        // What a refresh could not settle is made up for by a thread that is on no stage.
+        let is_refresh = operation == Operation::Settle && act.plan.theme == Theme::View;
+        if is_refresh || act.plan.only.is_some_and(|only| only != operation) {
             return Way::Good;
         }
         if act.draws(Fault::Lost) {

@@ -113,6 +113,8 @@ fn every_read_gives_what_the_database_was_while_it_lasted() {
     assert!(tally.acknowledged > tally.schedules, "nor do changes that wait where hardly any is acknowledged");
     assert!(tally.acknowledged + 200 < tally.changes, "nor such of which all are");
     assert!(tally.found > 1_000, "nor rows with what waits that nobody asks for");
+    assert!(tally.books > tally.schedules / 4, "nor sums that hardly ever change");
+    assert!(tally.refreshes > tally.schedules / 20, "nor a view that is hardly ever refreshed");
     assert!(tally.asides > tally.schedules / 2, "nor values aside");
 }
 
@@ -190,4 +192,6 @@ caught! {
     a_buffer_that_leaves_out_an_entry_is_caught: SkipsEntries,
     a_change_that_is_denied_and_counts_all_the_same_is_caught: DeniesUnanswered,
     a_value_that_is_forgotten_and_may_yet_be_stored_is_caught: SettleKeepsLeases,
+    a_sum_that_misses_a_change_is_caught: LosesPrices,
+    a_refresh_that_leaves_old_rows_in_cells_is_caught: WalksPastCells,
 }
