@@ -106,7 +106,10 @@ impl Act {
                         Ok(())
                     }
                     Err(Error::Unknown(_)) if self.has_buffer_failed() => Ok(()),
-                    Err(Error::Away(_) | Error::Full { .. }) => self.ledger.denied(&asked),
+                    Err(Error::Away(_) | Error::Full { .. }) => {
+                        self.tally.refused += asked.len() as u64;
+                        self.ledger.denied(&asked)
+                    }
                     Err(error) => Err(format!("changes {asked:?} were not taken: {error:?}")),
                 }
             }

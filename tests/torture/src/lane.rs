@@ -13,7 +13,7 @@ use diesel::{
 };
 use larder::{
     BreakerOptions, Builder, Larder, NearOptions, Writes,
-    behind::{self, Options},
+    behind::{self, Options, WhenFull},
     buffer::Buffer,
     store::{Clock as _, ManualClock, Store},
 };
@@ -38,6 +38,9 @@ use crate::{
 };
 
 const NAMESPACE: &str = "torture:";
+
+/// Nothing is left of earlier refreshes.
+const VIEW_OF_NOW: &str = "REFRESH MATERIALIZED VIEW user_stats; DELETE FROM larder_outbox";
 
 /// What is played against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,6 +210,7 @@ impl Lane {
         match plan.theme {
             Theme::Behind => show.tools.empty_buffer(),
             Theme::Upkeep => books::enter(&Cast::of(seed), &mut show.tools.eyes).expect("rows can be put in place"),
+            Theme::View => show.tools.eyes.batch_execute(VIEW_OF_NOW).expect("the view can be refreshed"),
             _ => {}
         }
         let history = History::from(State::of(&mut show.tools.eyes, plan.theme).expect("the database can be read"));
@@ -218,6 +222,12 @@ impl Lane {
             let anew = |process: &Process| process.anew(&plan, &show.tools.time);
             show.handles = self.processes.iter().map(anew).collect();
         }
+        show.spares = if plan.theme == Theme::Behind && !plan.is_near && !plan.in_background {
+            // Who takes the place of a process that is killed has a number of its own, and knows nothing of what the other has sent.
+            self.processes.iter().map(|process| process.anew(&plan, &show.tools.time)).map(Some).collect()
+        } else {
+            Vec::new()
+        };
         if plan.is_near {
             let listeners = self.switchboard.take().expect("a near cache listens as soon as it is made");
             lines = Lines::of(listeners, self.mutation, show.tools.time.now());
@@ -237,6 +247,7 @@ impl Drop for Lane {
         // The handles keep the wires, whose threads would wait for a stage that is gone.
         let mut show = self.stage.show();
         show.handles.clear();
+        show.spares.clear();
         show.writers.clear();
         show.act.lines = Lines::default();
     }
@@ -251,9 +262,13 @@ impl Process {
             builder = builder.near(NearOptions::bytes(1 << 20).horizon(plan.horizon).clock(time.clone()));
         }
         if plan.theme == Theme::Behind {
-            builder = builder.behind(Options::on_arc(Arc::clone(&self.pipe)).with::<Order>());
+            builder = builder.behind(self.options(plan));
         }
         builder.build()
+    }
+
+    fn options(&self, plan: &Plan) -> Options {
+        Options::on_arc(Arc::clone(&self.pipe)).with::<Order>().max_entries(plan.room).when_full(WhenFull::Reject)
     }
 
     fn handle(&self, plan: &Plan) -> Larder<Pg> {

@@ -200,6 +200,10 @@ impl Show {
             }
         }
         self.act.lines.killed(process);
+        if let Some(spare) = self.spares.get_mut(process).and_then(Option::take) {
+            self.writers[process] = spare.clone();
+            self.handles[process] = spare;
+        }
         let courier = &mut self.act.couriers[process];
         if courier.n_pending > 0 {
             (courier.is_dismissed, courier.is_unsettled) = (true, true);

@@ -14,7 +14,7 @@ use crate::{
     plan::{Deed, Statement},
     stage::{Show, Stage},
     tally::Fault,
-    wire::{self, Way},
+    wire,
 };
 
 /// A call of a buffer that changes something, without its caller.
@@ -50,6 +50,18 @@ impl Call {
     }
 }
 
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Good,
+    /// It is made, and the caller gets a time-out.
+    Answerless,
+    /// It is not made, at least not now, and the caller gets a time-out.
+    Gone,
+    /// It is not made, and the caller knows.
+    Unsent,
+}
+
 /// The buffer of a process, seen from the process.
 pub struct Pipe {
     process: usize,
@@ -83,7 +95,7 @@ impl Pipe {
             return Way::Good;
         }
         let way = if act.draws(Fault::Lost) {
-            Way::Gone
+            if act.random.bool() { Way::Gone } else { Way::Unsent }
         } else if act.draws(Fault::NoAnswer) {
             Way::Answerless
         } else if let Some(call) = call
@@ -126,12 +138,13 @@ impl Buffer for Pipe {
                 }
             }
             Way::Gone => Err(unknown()),
+            Way::Unsent => Err(AppendError::NotAppended(StoreError::unavailable("there is no connection"))),
         }
     }
 
     fn read(&self, n: usize, after: Option<EntryId>) -> Result<Vec<Entry>, StoreError> {
         let Some((me, stage)) = self.actor() else { return self.buffer.read(n, after) };
-        if !matches!(self.way(&mut stage.show(), me, "read of the buffer", None), Way::Good) {
+        if self.way(&mut stage.show(), me, "read of the buffer", None) != Way::Good {
             return Err(StoreError::timed_out("the answer was lost"));
         }
         let mut entries = self.buffer.read(n, after)?;
@@ -155,10 +168,10 @@ impl Buffer for Pipe {
         let Some((me, stage)) = self.actor() else { return self.buffer.remove(entries) };
         let call = Call::Remove(entries.to_vec());
         let way = self.way(&mut stage.show(), me, call.name(), Some(&call));
-        if !matches!(way, Way::Gone) {
+        if matches!(way, Way::Good | Way::Answerless) {
             self.buffer.remove(entries)?;
         }
-        if matches!(way, Way::Good) { Ok(()) } else { Err(StoreError::timed_out("the answer was lost, or is late")) }
+        if way == Way::Good { Ok(()) } else { Err(StoreError::timed_out("the answer was lost, or is late")) }
     }
 
     fn backlog(&self) -> Result<Backlog, StoreError> {

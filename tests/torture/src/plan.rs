@@ -151,6 +151,8 @@ pub struct Plan {
     pub in_background: bool,
     /// Whether rows are kept near.
     pub is_near: bool,
+    /// How many entries a buffer has room for.
+    pub room: u64,
     /// How old what is served near may be: a millisecond is a step.
     pub horizon: Duration,
     /// Whether COMMITs can be held up on their way.
@@ -196,6 +198,7 @@ impl Plan {
             processes: *pick(random, &[[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]]),
             in_background: random.u8(..4) == 0,
             is_near: is_near && theme != Theme::View,
+            room: *pick(random, &[100_000, 100_000, 3]),
             horizon: Duration::from_millis(*pick(random, &[15, 30, 60])),
             proxied: has(Fault::CommitHeld) || has(Fault::AnswerLost),
             manner: Manner {

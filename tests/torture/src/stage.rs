@@ -41,6 +41,8 @@ pub struct Show {
     pub tools: Tools,
     /// The handle of each process that is in use, for its courier.
     pub handles: Vec<Larder<Pg>>,
+    /// What takes the place of the first handle of a process that is killed, where that matters.
+    pub spares: Vec<Option<Larder<Pg>>>,
     /// Through which each process writes: the same, unless it is to be wrong.
     pub writers: Vec<Larder<Pg>>,
 }
@@ -50,7 +52,7 @@ impl Stage {
     #[must_use]
     pub fn new(act: Act, tools: Tools) -> Self {
         Self {
-            show: Mutex::new(Show { act, tools, handles: Vec::new(), writers: Vec::new() }),
+            show: Mutex::new(Show { act, tools, handles: Vec::new(), spares: Vec::new(), writers: Vec::new() }),
             wakes: Default::default(),
         }
     }

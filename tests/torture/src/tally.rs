@@ -130,6 +130,8 @@ pub struct Tally {
     pub changes: u64,
     /// Of those, such as were acknowledged.
     pub acknowledged: u64,
+    /// Of those, such as were said not to have happened.
+    pub refused: u64,
     /// Rows that were read with what waited.
     pub found: u64,
     /// Values that were read aside.
@@ -166,6 +168,7 @@ impl Tally {
         self.denied += other.denied;
         self.changes += other.changes;
         self.acknowledged += other.acknowledged;
+        self.refused += other.refused;
         self.found += other.found;
         self.asides += other.asides;
         self.books += other.books;
@@ -224,10 +227,10 @@ impl fmt::Display for Tally {
             f,
             "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed, {denied} denied), {cells} cells compared"
         )?;
-        let Self { changes, acknowledged, found, asides, books, refreshes, .. } = self;
+        let Self { changes, acknowledged, refused, found, asides, books, refreshes, .. } = self;
         writeln!(
             f,
-            "{changes} changes behind ({acknowledged} acknowledged), {found} rows found with what waited, {asides} values read aside, {books} states of books, {refreshes} refreshes"
+            "{changes} changes behind ({acknowledged} acknowledged, {refused} refused), {found} rows found with what waited, {asides} values read aside, {books} states of books, {refreshes} refreshes"
         )?;
         let list = |f: &mut fmt::Formatter<'_>, title, items: Vec<String>| writeln!(f, "{title}: {}", items.join(", "));
         list(f, "faults", self.faults.iter().map(|(fault, n)| format!("{fault} {n}")).collect())?;

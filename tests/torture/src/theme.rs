@@ -118,18 +118,18 @@ impl Theme {
         };
         let flush = |_: &mut fastrand::Rng| Deed::Later(Later::Flush);
         let find = |random: &mut fastrand::Rng| Deed::Later(Later::Find(self.order(random)));
-        let any = |random: &mut fastrand::Rng| match random.u8(..6) {
+        let any = |random: &mut fastrand::Rng| match random.u8(..8) {
             0 => change(random),
-            1 | 2 => flush(random),
-            3 => find(random),
-            4 => Deed::Write(self.write(random)),
+            1 => flush(random),
+            2 => find(random),
+            3 => Deed::Write(self.write(random)),
             _ => read(random),
         };
         let mut some = |n: usize, deed: &dyn Fn(&mut fastrand::Rng) -> Deed| -> Vec<Deed> {
             let n = random.usize(1..=n);
             (0..n).map(|_| deed(random)).collect()
         };
-        [some(3, &change), some(2, &change), some(3, &flush), some(4, &any)]
+        [some(3, &change), some(2, &change), some(3, &flush), some(6, &any)]
     }
 
     /// One who refreshes, perhaps another one, and others who read the view and write what it shows.

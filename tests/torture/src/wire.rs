@@ -185,8 +185,7 @@ impl Wire {
 
 /// What becomes of an operation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Way {
-    /// It is done, and answered.
+enum Way {
     Good,
     /// It is done, and the caller gets a time-out.
     Answerless,

@@ -21,15 +21,8 @@ const N_SCHEDULES: u64 = 20_000;
 const N_FOR_MUTANTS: u64 = 8_000;
 
 /// Where strict writes never come: the run has no other ones, and no relay.
-const OF_OTHER_WRITES: [Point; 7] = [
-    Point::BeforeOutbox,
-    Point::AfterOutbox,
-    Point::BeforeSettle,
-    Point::AfterSettle,
-    Point::RelayTaken,
-    Point::RelaySettled,
-    Point::RelayDeleted,
-];
+const OF_OTHER_WRITES: [Point; 5] =
+    [Point::BeforeOutbox, Point::AfterOutbox, Point::RelayTaken, Point::RelaySettled, Point::RelayDeleted];
 
 /// What is asked of a buffer.
 const OF_BUFFERS: [&str; 3] = ["append", "read of the buffer", "removal"];
@@ -110,9 +103,10 @@ fn every_read_gives_what_the_database_was_while_it_lasted() {
     assert!(tally.denied > 100, "nor do failures that could not have been lies");
     assert!(tally.commits * 2 > tally.writes, "writes that hardly ever happen prove little");
     assert!(tally.cells > tally.schedules, "cells that serve nothing prove little");
-    assert!(tally.acknowledged > tally.schedules, "nor do changes that wait where hardly any is acknowledged");
-    assert!(tally.acknowledged + 200 < tally.changes, "nor such of which all are");
-    assert!(tally.found > 1_000, "nor rows with what waits that nobody asks for");
+    assert!(tally.acknowledged * 2 > tally.schedules, "nor do changes that wait where hardly any is acknowledged");
+    assert!(tally.refused > 200, "nor where hardly any is refused");
+    assert!(tally.acknowledged + tally.refused + 100 < tally.changes, "nor such of which all are");
+    assert!(tally.found > 500, "nor rows with what waits that nobody asks for");
     assert!(tally.books > tally.schedules / 4, "nor sums that hardly ever change");
     assert!(tally.refreshes > tally.schedules / 20, "nor a view that is hardly ever refreshed");
     assert!(tally.asides > tally.schedules / 2, "nor values aside");
