@@ -12,6 +12,7 @@ use larder::{
 
 use crate::{
     aside::Shelf,
+    history::History,
     late::Call,
     ledger::Ledger,
     line::Lines,
@@ -20,7 +21,7 @@ use crate::{
     pipe,
     plan::{Deed, N_ACTORS, Plan, Statement},
     proxy::Held,
-    rows::{Cast, History, Key, Value},
+    rows::{Cast, Key, Value},
     tally::{Fault, Tally},
 };
 

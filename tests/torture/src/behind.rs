@@ -10,9 +10,10 @@ use tests::money;
 
 use crate::{
     act::{Act, Place},
+    history::State,
     ledger::{Asked, Ledger, Moment},
     plan::Statement,
-    rows::{Cast, Key, N_ORDERS, State, Value, cents},
+    rows::{Cast, Key, N_ORDERS, Value, cents},
     stage::{Show, Stage},
     tally::Fault,
 };

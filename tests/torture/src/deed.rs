@@ -9,9 +9,10 @@ use uuid::Uuid;
 use crate::{
     act::Place,
     books::{self, Line, Sheet, SheetTotals},
+    history::State,
     mutant::Mutation,
     plan::{Grain, Read, Statement, Write},
-    rows::{Cast, Key, N_ORDERS, N_USERS, State, Value},
+    rows::{Cast, Key, N_ORDERS, N_USERS, Value},
     stage::Stage,
 };
 

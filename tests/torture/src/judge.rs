@@ -7,7 +7,8 @@ use larder::{
 
 use crate::{
     act::{Act, LANE, Marked},
-    rows::{Key, State},
+    history::State,
+    rows::Key,
     stage::Show,
     theme::Theme,
 };

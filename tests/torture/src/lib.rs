@@ -71,6 +71,7 @@ pub mod behind;
 pub mod books;
 pub mod cells;
 pub mod deed;
+pub mod history;
 pub mod judge;
 pub mod lane;
 pub mod late;

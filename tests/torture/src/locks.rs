@@ -2,8 +2,9 @@
 
 use crate::{
     books::{Entry, N_LINES, N_SHEETS},
+    history::State,
     plan::Statement,
-    rows::{Cast, N_ORDERS, N_USERS, State},
+    rows::{Cast, N_ORDERS, N_USERS},
 };
 
 /// What is locked: a row, or an entry of a unique index.
