@@ -79,6 +79,8 @@ pub struct Slot {
     pub began: Duration,
     /// The amounts that its transaction has given, each of which no other gives.
     pub amounts: Vec<i64>,
+    /// Whether a buffer has refused what it was sent, so that it goes to the database.
+    pub is_direct: bool,
     /// The state that the database was in when its COMMIT had been answered.
     pub committed_in: usize,
     /// The state that was in the view when the last refresh was committed that had returned when its deed began.
@@ -243,7 +245,6 @@ impl Act {
             seed,
             random,
             faults_left: plan.n_faults,
-            plan,
             cast: Cast::of(seed),
             history,
             slots: Default::default(),
@@ -254,7 +255,8 @@ impl Act {
             lines: Lines::default(),
             refreshed: 0,
             shelf: Shelf::default(),
-            ledger: Ledger::default(),
+            ledger: if plan.writes_through { Ledger::unordered() } else { Ledger::default() },
+            plan,
             mutation: None,
             late: Vec::new(),
             marked: Vec::new(),

@@ -102,6 +102,7 @@ impl Act {
                 self.tally.changes += asked.len() as u64;
                 match result {
                     Ok(()) => {
+                        self.tally.written_through += u64::from(self.slots[me].is_direct);
                         self.tally.acknowledged += asked.len() as u64;
                         self.ledger.acknowledged(&asked);
                         Ok(())
@@ -110,6 +111,13 @@ impl Act {
                     Err(Error::Away(_) | Error::Full { .. }) => {
                         self.tally.refused += asked.len() as u64;
                         self.ledger.denied(&asked)
+                    }
+                    // Written through: it has happened, or will, or not.
+                    Err(Error::Database(error)) if matches!(*error, Refused::CommitUnknown(_)) => {
+                        self.failure_of_transaction(&error)
+                    }
+                    Err(Error::Database(error)) => {
+                        self.ledger.denied(&asked).and_then(|()| self.failure_of_transaction(&error))
                     }
                     Err(error) => Err(format!("changes {asked:?} were not taken: {error:?}")),
                 }

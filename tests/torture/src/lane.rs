@@ -13,7 +13,7 @@ use diesel::{
 };
 use larder::{
     BreakerOptions, Builder, Larder, NearOptions, Writes,
-    behind::{self, Options, WhenFull},
+    behind::{self, Options, WhenAway, WhenFull},
     buffer::Buffer,
     store::{Clock as _, ManualClock, Store},
 };
@@ -269,7 +269,9 @@ impl Process {
     }
 
     fn options(&self, plan: &Plan) -> Options {
-        Options::on_arc(Arc::clone(&self.pipe)).with::<Order>().max_entries(plan.room).when_full(WhenFull::Reject)
+        let when_away = if plan.writes_through { WhenAway::WriteThrough } else { WhenAway::Reject };
+        let options = Options::on_arc(Arc::clone(&self.pipe)).with::<Order>();
+        options.max_entries(plan.room).when_full(WhenFull::Reject).when_away(when_away)
     }
 
     fn handle(&self, plan: &Plan) -> Larder<Pg> {

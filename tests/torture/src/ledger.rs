@@ -94,6 +94,8 @@ impl fmt::Display for Made {
 #[derive(Debug, Default)]
 pub struct Ledger {
     changes: Vec<Change>,
+    /// Whether changes may overtake each other, as additions do that go to the database at once.
+    is_unordered: bool,
     now: Moment,
     /// What each row was in the database, one after the other.
     seen: BTreeMap<usize, Vec<Made>>,
@@ -102,6 +104,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// One whose changes may overtake each other.
+    #[must_use]
+    pub fn unordered() -> Self {
+        Self { is_unordered: true, ..Self::default() }
+    }
+
     /// The moment, which is over with this.
     pub fn moment(&mut self) -> Moment {
         self.now += 1;
@@ -227,7 +235,8 @@ impl Ledger {
             if is_in && set.is_some_and(|set| change.is_before(set)) {
                 return wrong(format!("change {n} was acknowledged before the value was set: {change:?}"));
             }
-            let is_due = change.is_acknowledged_by(by) || has.iter().any(|other| change.is_before(other));
+            let is_overtaken = !self.is_unordered && has.iter().any(|other| change.is_before(other));
+            let is_due = change.is_acknowledged_by(by) || is_overtaken;
             // A set that does not come before it may have overwritten it.
             let may_be_gone = set.is_some_and(|set| !set.is_before(change));
             if is_due && !is_in && !may_be_gone {

@@ -34,6 +34,14 @@ pub struct Lock {
     is_shared: bool,
 }
 
+impl Lock {
+    /// Whether it is held until the end of a call, and not of its transaction.
+    #[must_use]
+    pub fn is_of_call(&self) -> bool {
+        matches!(self.place, Place::Sender(_))
+    }
+}
+
 fn alone(place: Place) -> Lock {
     Lock { place, is_shared: false }
 }

@@ -119,9 +119,15 @@ impl Buffer for Pipe {
     fn append(&self, entries: &[Bytes], at_most: u64) -> Result<Appended, AppendError> {
         let Some((me, stage)) = self.actor() else { return self.buffer.append(entries, at_most) };
         let call = Call::Append { entries: entries.to_vec(), at_most };
-        let way = self.way(&mut stage.show(), me, call.name(), Some(&call));
+        let (way, writes_through) = {
+            let mut show = stage.show();
+            let way = self.way(&mut show, me, call.name(), Some(&call));
+            let writes_through = show.act.plan.writes_through && way != Way::Good;
+            show.act.slots[me].is_direct |= writes_through;
+            (way, writes_through)
+        };
         let unknown = || AppendError::Unknown(StoreError::timed_out("the answer was lost, or is late"));
-        match way {
+        let appended = match way {
             Way::Good => {
                 let appended = self.buffer.append(entries, at_most);
                 stage.show().act.note(me, |_| format!("  appends {}: {appended:?}", entries.len()));
@@ -139,7 +145,12 @@ impl Buffer for Pipe {
             }
             Way::Gone => Err(unknown()),
             Way::Unsent => Err(AppendError::NotAppended(StoreError::unavailable("there is no connection"))),
+        };
+        if writes_through {
+            // The caller may do a flusher's work next.
+            stage.step(me, Place::Statement(Statement::Flush));
         }
+        appended
     }
 
     fn read(&self, n: usize, after: Option<EntryId>) -> Result<Vec<Entry>, StoreError> {

@@ -151,6 +151,8 @@ pub struct Plan {
     pub in_background: bool,
     /// Whether rows are kept near.
     pub is_near: bool,
+    /// Whether additions go to the database at once where the buffer can't take them. Then nothing is set.
+    pub writes_through: bool,
     /// How many entries a buffer has room for.
     pub room: u64,
     /// How old what is served near may be: a millisecond is a step.
@@ -190,7 +192,8 @@ impl Plan {
         let mut faults = bias.map_or_else(|| draw_faults(random), |bias| bias.faults.to_vec());
         faults.retain(|(fault, _)| theme.has(*fault));
         let is_near = bias.map_or_else(|| random.bool(), |bias| bias.is_near);
-        let deeds = theme.deeds(random, is_near);
+        let writes_through = theme == Theme::Behind && random.u8(..4) == 0;
+        let deeds = theme.deeds(random, is_near, writes_through);
         let has = |fault: Fault| faults.iter().any(|(one, _)| *one == fault);
         Self {
             theme,
@@ -198,6 +201,7 @@ impl Plan {
             processes: *pick(random, &[[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]]),
             in_background: random.u8(..4) == 0,
             is_near: is_near && theme != Theme::View,
+            writes_through,
             room: *pick(random, &[100_000, 100_000, 3]),
             horizon: Duration::from_millis(*pick(random, &[15, 30, 60])),
             proxied: has(Fault::CommitHeld) || has(Fault::AnswerLost),

@@ -14,6 +14,7 @@ use larder::{Larder, failpoints::Point, store::Clock as _};
 
 use crate::{
     act::{Act, LANE, Late, N_PROCESSES, N_SLOTS, Place},
+    locks::Lock,
     plan::{Deed, N_ACTORS, Statement},
     proxy::Order,
     tally::Fault,
@@ -166,7 +167,7 @@ impl Stage {
         slot.amounts.clear();
         (slot.floors, slot.began, slot.committed_as, slot.refreshed) = (floors, began, None, refreshed);
         (slot.is_busy, slot.has_selected, slot.has_lease) = (true, false, false);
-        slot.deed = Some(deed.clone());
+        (slot.deed, slot.is_direct) = (Some(deed.clone()), false);
         if deed.has_transaction() {
             slot.tx = Some(n_txs);
             show.act.n_txs += 1;
@@ -180,6 +181,7 @@ impl Stage {
         show.end_transaction(me);
         let slot = &mut show.act.slots[me];
         slot.is_busy = false;
+        slot.holds.clear();
         let fills = std::mem::take(&mut slot.has_lease) && is_ok;
         if let Some(nonce) = show.act.slots[me].expects_repair.take() {
             show = self.wait(me, show, |show| !show.act.repairs.contains(&nonce));
@@ -207,6 +209,7 @@ impl Stage {
         }
         let slot = &mut show.act.slots[me];
         (slot.is_busy, slot.is_killed, slot.has_lease) = (false, false, false);
+        slot.holds.clear();
     }
 
     /// An actor has nothing more to do.
@@ -290,7 +293,8 @@ impl Show {
             self.tools.proxies[process].order(None);
             if let Some(held) = self.tools.proxies[process].take() {
                 let slot = &mut self.act.slots[me];
-                let (tx, locks) = (slot.tx.take(), std::mem::take(&mut slot.holds));
+                let locks = slot.holds.extract_if(.., |lock| !lock.is_of_call()).collect();
+                let tx = slot.tx.take();
                 self.act.late.push(Late::Commit { tx: tx.expect("who commits has a transaction"), held, locks });
             }
         }
@@ -305,7 +309,7 @@ impl Show {
     /// The transaction of an actor has ended, unless its COMMIT is under way.
     fn end_transaction(&mut self, me: usize) {
         let slot = &mut self.act.slots[me];
-        slot.holds.clear();
+        slot.holds.retain(Lock::is_of_call);
         slot.wants = None;
         if let Some(tx) = slot.tx.take() {
             self.act.decide(tx);

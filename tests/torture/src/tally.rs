@@ -130,7 +130,9 @@ pub struct Tally {
     pub changes: u64,
     /// Of those, such as were acknowledged.
     pub acknowledged: u64,
-    /// Of those, such as were said not to have happened.
+    /// Calls that were acknowledged after their buffer had not taken them, or not said so.
+    pub written_through: u64,
+    /// Changes that were said not to have happened.
     pub refused: u64,
     /// Rows that were read with what waited.
     pub found: u64,
@@ -168,6 +170,7 @@ impl Tally {
         self.denied += other.denied;
         self.changes += other.changes;
         self.acknowledged += other.acknowledged;
+        self.written_through += other.written_through;
         self.refused += other.refused;
         self.found += other.found;
         self.asides += other.asides;
@@ -227,10 +230,10 @@ impl fmt::Display for Tally {
             f,
             "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed, {denied} denied), {cells} cells compared"
         )?;
-        let Self { changes, acknowledged, refused, found, asides, books, refreshes, .. } = self;
+        let Self { changes, acknowledged, written_through, refused, found, asides, books, refreshes, .. } = self;
         writeln!(
             f,
-            "{changes} changes behind ({acknowledged} acknowledged, {refused} refused), {found} rows found with what waited, {asides} values read aside, {books} states of books, {refreshes} refreshes"
+            "{changes} changes behind ({acknowledged} acknowledged, {refused} refused, {written_through} calls written through), {found} rows found with what waited, {asides} values read aside, {books} states of books, {refreshes} refreshes"
         )?;
         let list = |f: &mut fmt::Formatter<'_>, title, items: Vec<String>| writeln!(f, "{title}: {}", items.join(", "));
         list(f, "faults", self.faults.iter().map(|(fault, n)| format!("{fault} {n}")).collect())?;

@@ -71,7 +71,7 @@ impl Theme {
     }
 
     /// Draws what each actor does.
-    pub fn deeds(self, random: &mut fastrand::Rng, is_near: bool) -> [Vec<Deed>; N_ACTORS] {
+    pub fn deeds(self, random: &mut fastrand::Rng, is_near: bool, only_adds: bool) -> [Vec<Deed>; N_ACTORS] {
         let reads: Vec<Read> = (0..random.usize(1..=4)).map(|_| self.read(random)).collect();
         let read = |random: &mut fastrand::Rng| {
             let from = if random.u8(..5) == 0 { Consistency::Shared } else { Consistency::Near };
@@ -80,7 +80,7 @@ impl Theme {
             Deed::Read(read, if matches!(read, Read::Query(_)) { Consistency::Shared } else { from })
         };
         match self {
-            Self::Behind => return self.deeds_behind(random, read),
+            Self::Behind => return self.deeds_behind(random, only_adds, read),
             Self::Aside => return deeds_aside(random),
             Self::View => return self.deeds_view(random, read),
             _ => {}
@@ -107,12 +107,13 @@ impl Theme {
     fn deeds_behind(
         self,
         random: &mut fastrand::Rng,
+        only_adds: bool,
         read: impl Fn(&mut fastrand::Rng) -> Deed,
     ) -> [Vec<Deed>; N_ACTORS] {
         let change = |random: &mut fastrand::Rng| {
             let changes = (0..random.usize(1..=2)).map(|_| {
                 let order = self.order(random);
-                if random.u8(..4) == 0 { Change::Set(order) } else { Change::Add(order) }
+                if random.u8(..4) == 0 && !only_adds { Change::Set(order) } else { Change::Add(order) }
             });
             Deed::Later(Later::Change(changes.collect()))
         };

@@ -104,6 +104,7 @@ fn every_read_gives_what_the_database_was_while_it_lasted() {
     assert!(tally.commits * 2 > tally.writes, "writes that hardly ever happen prove little");
     assert!(tally.cells > tally.schedules, "cells that serve nothing prove little");
     assert!(tally.acknowledged * 2 > tally.schedules, "nor do changes that wait where hardly any is acknowledged");
+    assert!(tally.written_through > 20, "nor where none goes to the database at once");
     assert!(tally.refused > 200, "nor where hardly any is refused");
     assert!(tally.acknowledged + tally.refused + 100 < tally.changes, "nor such of which all are");
     assert!(tally.found > 500, "nor rows with what waits that nobody asks for");
