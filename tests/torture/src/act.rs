@@ -336,8 +336,8 @@ impl Act {
     }
 
     /// Compares what was read since a moment with everything that the database was since; and what was served near, with what it was
-    /// since as long before that as the horizon, and with what the process has written and read.
-    pub fn compare(&mut self, who: usize, since: usize, key: &Key, value: &Value, may_be_near: bool) {
+    /// since as long before that as the horizon, and with what the process has written and read. The state in which it was so, if in one.
+    pub fn compare(&mut self, who: usize, since: usize, key: &Key, value: &Value, may_be_near: bool) -> Option<usize> {
         self.tally.reads += 1;
         let slot = &self.slots[who];
         // A view may lag behind its tables, but not behind a refresh that has returned.
@@ -348,18 +348,17 @@ impl Act {
         let oldest = if is_near { self.history.at_time(slot.began.saturating_sub(self.plan.horizon)) } else { since };
         self.tally.near += u64::from(is_near);
         if self.plan.is_judged_at_the_end {
-            return;
+            return None;
         }
         if let Some(state) = self.history.first_since(oldest.max(floor), |state| state.value(key) == *value) {
             self.tally.old += u64::from(!self.history.any_since(since, |state| state.value(key) == *value));
-            self.lines.raise(self.process_of(who), key.clone(), state);
-            return;
+            return Some(state);
         }
         if is_near && self.history.any_since(oldest, |state| state.value(key) == *value) {
             self.is_wrong(format!(
                 "actor {who} read of {key}: {value}, older than what its process had written or read: state {floor}"
             ));
-            return;
+            return None;
         }
         let age = match self.history.when(key, value) {
             Some(at) => {
@@ -371,6 +370,12 @@ impl Act {
         };
         let now = self.history.now().value(key);
         self.is_wrong(format!("actor {who} read of {key}: {value}, {age}; the database has {now}"));
+        None
+    }
+
+    /// From now on the process of an actor must not be served a key as it was before a state.
+    pub fn raise(&mut self, who: usize, key: Key, state: usize) {
+        self.lines.raise(self.process_of(who), key, state);
     }
 
     /// From now on the process of an actor must not be served what it has just written as it was before.

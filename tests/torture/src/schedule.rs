@@ -15,7 +15,7 @@ use crate::{
     aside, behind, deed,
     lane::Lane,
     mutant::Mutation,
-    plan::{Deed, N_ACTORS},
+    plan::{Deed, N_ACTORS, Read},
     stage::{Killed, Stage},
     tally::Tally,
     tools, wire,
@@ -98,7 +98,7 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
             (show.handles[process].clone(), show.writers[process].clone(), show.act.cast.clone())
         };
         let done = panic::catch_unwind(AssertUnwindSafe(|| match deed {
-            Deed::Read(read, from) => Done::Read(deed::read(&larder, &cast, *read, *from), *from),
+            Deed::Read(read, from) => Done::Read(*read, deed::read(&larder, &cast, *read, *from), *from),
             Deed::Write(write) => Done::Written(deed::write(stage, me, &writer, &cast, write)),
             Deed::Refresh => Done::Refreshed(deed::refresh(stage, me, &larder)),
             Deed::Aside(one) => Done::Aside(aside::act(stage, me, &larder, &cast, *one)),
@@ -116,7 +116,7 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
 }
 
 enum Done {
-    Read(larder::Result<Vec<(crate::rows::Key, crate::rows::Value)>>, Consistency),
+    Read(Read, larder::Result<Vec<(crate::rows::Key, crate::rows::Value)>>, Consistency),
     Written(larder::Result<Vec<deed::Claim>>),
     Later(behind::Done),
     Aside(aside::Done),
@@ -126,7 +126,7 @@ enum Done {
 impl Done {
     fn is_ok(&self) -> bool {
         match self {
-            Self::Read(result, _) => result.is_ok(),
+            Self::Read(_, result, _) => result.is_ok(),
             Self::Written(result) => result.is_ok(),
             Self::Later(done) => done.is_ok(),
             Self::Aside(done) => done.is_ok(),
@@ -149,17 +149,23 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
     let mut show = stage.end(me, done.is_ok());
     let act = &mut show.act;
     match done {
-        Done::Read(Ok(found), from) => {
+        Done::Read(read, Ok(found), from) => {
             let may_be_near = act.lines.are_there() && from == Consistency::Near;
+            // The result of a query is under a key of its own, of which nothing is near.
+            let is_result = matches!(read, Read::Query(_));
             for (key, value) in found {
                 act.note(me, |_| format!("has read {key}: {value}"));
                 if !act.slots[me].has_selected {
                     act.tally.hits += 1;
                 }
-                act.compare(me, begin, &key, &value, may_be_near);
+                if let Some(state) = act.compare(me, begin, &key, &value, may_be_near)
+                    && !is_result
+                {
+                    act.raise(me, key, state);
+                }
             }
         }
-        Done::Read(Err(error), _) => {
+        Done::Read(_, Err(error), _) => {
             act.note(me, |_| format!("could not read: {error:?}"));
             act.is_wrong(format!("actor {me} could not read: {error:?}"));
         }
