@@ -28,6 +28,9 @@ pub struct Killed;
 /// Only a schedule that is broken waits so long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Where a call goes on after its transaction, whose end it may have left to the repairer.
+const AFTER_TRANSACTIONS: [Place; 2] = [Place::Point(Point::BeforeSettle), Place::Point(Point::BeforeRemove)];
+
 /// The stage of one lane: all schedules that it plays, one after the other.
 pub struct Stage {
     show: Mutex<Show>,
@@ -135,6 +138,11 @@ impl Stage {
         if has_sent.contains(&place) && std::mem::take(&mut show.act.slots[me].has_lease) {
             // The call reads a second time, or waits for others, so what it has loaded first is on its way.
             show = self.expect_fill(me, show);
+        }
+        if AFTER_TRANSACTIONS.contains(&place)
+            && let Some(nonce) = show.act.slots[me].expects_repair.take()
+        {
+            show = self.wait(me, show, |show| !show.act.repairs.contains(&nonce));
         }
         show.come_to(me, place);
         show = self.pass(me, show);
