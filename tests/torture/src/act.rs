@@ -133,6 +133,8 @@ pub enum Late {
         tx: Tx,
         /// Of which key.
         key: usize,
+        /// The life of Redis in which the update was begun.
+        life: usize,
     },
     /// A COMMIT whose sender is gone.
     Commit {

@@ -65,7 +65,7 @@ pub enum Done {
     /// A value was stored, or an error says that it was not.
     Put(usize, Moment, Result<()>),
     /// The home was written, as far as the writer knows.
-    Updated(Result<Option<Moment>>),
+    Updated(usize, Result<Option<Moment>>),
     /// What was there at that moment is gone, or a store that failed says so.
     Forgotten(usize, Moment, bool),
 }
@@ -74,7 +74,10 @@ impl Done {
     /// Whether it went well.
     #[must_use]
     pub fn is_ok(&self) -> bool {
-        !matches!(self, Self::Failed | Self::Put(_, _, Err(_)) | Self::Updated(Err(_)) | Self::Forgotten(_, _, false))
+        !matches!(
+            self,
+            Self::Failed | Self::Put(_, _, Err(_)) | Self::Updated(_, Err(_)) | Self::Forgotten(_, _, false)
+        )
     }
 }
 
@@ -84,6 +87,8 @@ pub struct Shelf {
     now: Moment,
     /// What is older must not be given to anybody who begins now.
     floors: [Moment; N_KEYS],
+    /// How often Redis has forgotten its marks.
+    life: usize,
     /// Until when a value may count as computed that somebody puts: as long as he does.
     puts: HashMap<Moment, Moment>,
 }
@@ -98,11 +103,20 @@ impl Shelf {
         self.floors[key] = floor.max(self.floors[key]);
     }
 
-    /// The home of a value is written.
-    fn write(&mut self, key: usize) -> Moment {
+    /// The home of a value is written by an update that was begun in some life of Redis.
+    ///
+    /// If its mark was forgotten since, another update may have stored what is older now: that is right again when this one returns.
+    fn write(&mut self, key: usize, life: usize) -> Moment {
         let moment = self.moment();
-        self.raise(key, moment);
+        if life == self.life {
+            self.raise(key, moment);
+        }
         moment
+    }
+
+    /// Redis has forgotten its marks.
+    pub fn forgets(&mut self) {
+        self.life += 1;
     }
 
     fn is_too_old(&self, value: Moment, floor: Moment) -> bool {
@@ -148,22 +162,27 @@ pub fn act(stage: &Stage, me: usize, larder: &Larder<Pg>, cast: &Cast, aside: As
         }
         Aside::Update(key, written) => {
             let begun = stage.show().act.shelf.moment();
-            Done::Updated(values.update(&name(cast, key), || {
-                // What was stored before is out of use from here on.
-                stage.show().act.shelf.raise(key, begun);
+            let result = values.update(&name(cast, key), || {
+                let life = {
+                    let shelf = &mut stage.show().act.shelf;
+                    // What was stored before is out of use from here on.
+                    shelf.raise(key, begun);
+                    shelf.life
+                };
                 home();
                 match written {
                     Written::Late => {
-                        stage.show().write_home_later(me, key);
+                        stage.show().write_home_later(me, key, life);
                         Err(Error::other("it is not known whether it was written"))
                     }
                     _ => {
-                        let value = stage.show().act.shelf.write(key);
+                        let value = stage.show().act.shelf.write(key, life);
                         home();
                         if written == Written::Well { Ok(Some(value)) } else { Err(Error::other("not answered")) }
                     }
                 }
-            }))
+            });
+            Done::Updated(key, result)
         }
         Aside::Forget(key) => {
             let moment = stage.show().act.shelf.moment();
@@ -193,8 +212,11 @@ impl Act {
                 }
                 self.judge_refusal(me, result.err());
             }
-            Done::Updated(result) => {
-                self.note(me, |_| format!("has updated: {result:?}"));
+            Done::Updated(key, result) => {
+                self.note(me, |_| format!("has updated {key}: {result:?}"));
+                if let Ok(Some(value)) = result {
+                    self.shelf.raise(key, value);
+                }
                 self.judge_refusal(me, result.err().filter(|error| !matches!(error, Error::Other(_))));
             }
             Done::Forgotten(key, moment, is_done) => {
@@ -227,15 +249,15 @@ impl Act {
 
 impl Show {
     /// The home of a value is written when that arrives, if it does.
-    fn write_home_later(&mut self, me: usize, key: usize) {
+    fn write_home_later(&mut self, me: usize, key: usize, life: usize) {
         let tx = self.act.slots[me].tx.take().expect("who updates has a transaction");
-        self.act.late.push(Late::Home { tx, key });
+        self.act.late.push(Late::Home { tx, key, life });
     }
 
     /// It arrives, or is lost: then it is certain what became of it.
-    pub fn write_home(&mut self, tx: Tx, key: usize, is_lost: bool) {
+    pub fn write_home(&mut self, tx: Tx, (key, life): (usize, usize), is_lost: bool) {
         if !is_lost {
-            let moment = self.act.shelf.write(key);
+            let moment = self.act.shelf.write(key, life);
             self.act.tally.late("write of a home");
             self.act.note(crate::act::LANE, |_| format!("the home of {key} is written late: {moment}"));
         }
@@ -261,7 +283,7 @@ mod tests {
         let mut shelf = Shelf::default();
         let (loaded, put) = (shelf.moment(), shelf.moment());
         shelf.puts.insert(put, Moment::MAX);
-        let written = shelf.write(0);
+        let written = shelf.write(0, 0);
         assert_eq!(shelf.floors, [written, 0]);
         assert!(shelf.is_too_old(loaded, written));
         assert!(!shelf.is_too_old(written, written));
@@ -271,6 +293,8 @@ mod tests {
         let forgotten = shelf.moment();
         shelf.raise(0, forgotten);
         assert!(shelf.is_too_old(put, shelf.floors[0]));
+        shelf.forgets();
+        shelf.write(0, 0);
         shelf.raise(0, loaded);
         assert_eq!(shelf.floors[0], forgotten, "a floor does not sink");
     }

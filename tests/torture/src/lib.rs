@@ -52,9 +52,10 @@
 //!   are; one that it forgets is a violation, after ten seconds. So a statement never finds a row changed while it waited.
 //! - Writes are strict. What goes on by way of the outbox may be read late by others, which is no promise that this oracle could judge.
 //! - Callers who buffer at the same time in one process go one after the other: who shares an entry with others waits for them off the stage. A buffer's
-//!   server forgets nothing; one that does breaks what is promised. Handles reject what their buffer can't take, and no change is one that
-//!   the database rejects.
-//! - The homes of values aside are never seen as they were, as on a Redis that is restored from a snapshot: that is told where
+//!   server forgets nothing; one that does breaks what is promised. No change is one that the database rejects, and no call waits for room. Where additions
+//!   are written through, nothing is set, and they may overtake each other.
+//! - Homes of values aside let two write at once. Where Redis forgets in between, what one stores may be older than what the other, which fails, has
+//!   written: nothing is said of an update that was under way then until it has returned well. They are never seen as they were, as on a Redis that is restored from a snapshot: that is told where
 //!   [`Aside::update`](larder::Aside::update) is.
 //! - What a refresh could not empty is made up for by a thread that is on no stage, so its settlements go well. Refreshes are by hand.
 //! - Faults against the rules ([`tally::Fault::MarkerEvicted`]) are in schedules of their own, of which only the end is judged.

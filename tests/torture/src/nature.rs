@@ -78,6 +78,7 @@ impl Show {
             }
             Fault::RestartEmpty => {
                 self.tools.cells.order(&["FLUSHALL"]).expect("redis takes orders");
+                self.act.shelf.forgets();
                 self.tools.cells.order(&["SAVE"]).expect("redis takes orders");
                 self.restart();
                 true
@@ -153,7 +154,7 @@ impl Show {
                     self.act.note(LANE, |_| outcome);
                 }
             }
-            Late::Home { tx, key } => self.write_home(tx, key, is_lost),
+            Late::Home { tx, key, life } => self.write_home(tx, (key, life), is_lost),
             Late::Commit { tx, held, .. } => {
                 let has_arrived = if is_lost {
                     held.lose();
