@@ -124,7 +124,7 @@ impl Mutation {
         let near = |faults| Some(Bias { faults, only: Operation::Read, is_near: true, is_judged_at_the_end: false });
         match self {
             Self::FillsAfterLeaseTimedOut => bias(&[(Fault::Delayed, 400)], Operation::Lease),
-            Self::RepeatsNonce => bias(&[(Fault::Delayed, 400), (Fault::MarkerExpired, 200)], Operation::Begin),
+            Self::RepeatsNonce => bias(&[(Fault::Delayed, 400), (Fault::MarkerExpired, 400)], Operation::Begin),
             Self::LeavesWhatIsNotItsOwn => Some(MARKERS_EVICTED),
             Self::KeepsNearUnclaimed => near(&[(Fault::TimePasses, 60)]),
             Self::ServesNearUnproven | Self::KeepsNearWhenLost => {
