@@ -11,13 +11,17 @@ use larder::{
 };
 
 use crate::{
+    aside::Shelf,
+    history::History,
     late::Call,
+    ledger::Ledger,
     line::Lines,
     locks::Lock,
     mutant::Mutation,
-    plan::{N_ACTORS, Plan, Statement},
+    pipe,
+    plan::{Deed, N_ACTORS, Plan, Statement},
     proxy::Held,
-    rows::{Cast, History, Key, Value},
+    rows::{Cast, Key, Value},
     tally::{Fault, Tally},
 };
 
@@ -38,6 +42,8 @@ pub enum Place {
     Deed,
     /// It is about to send a statement of a transaction.
     Statement(Statement),
+    /// It is at the home of a value that is kept aside.
+    Home,
     /// A place of larder's own.
     Point(Point),
 }
@@ -73,6 +79,12 @@ pub struct Slot {
     pub began: Duration,
     /// The amounts that its transaction has given, each of which no other gives.
     pub amounts: Vec<i64>,
+    /// Whether a buffer has refused what it was sent, so that it goes to the database.
+    pub is_direct: bool,
+    /// The state that the database was in when its COMMIT had been answered.
+    pub committed_in: usize,
+    /// The state that was in the view when the last refresh was committed that had returned when its deed began.
+    pub refreshed: usize,
     /// The state that its COMMIT has brought about.
     pub committed_as: Option<usize>,
     /// At which step it waited for somebody else, if it does.
@@ -81,6 +93,8 @@ pub struct Slot {
     pub has_lease: bool,
     /// Which of the marks its last begin was.
     pub mark: Option<usize>,
+    /// What it does.
+    pub deed: Option<Deed>,
     /// The write whose end is now the business of its handle's repairer.
     pub expects_repair: Option<Nonce>,
 }
@@ -105,6 +119,22 @@ pub enum Late {
         process: usize,
         /// What was asked.
         call: Call,
+    },
+    /// A call of a buffer.
+    Buffered {
+        /// Whose.
+        process: usize,
+        /// What was asked.
+        call: pipe::Call,
+    },
+    /// A write of the home of a value that is kept aside.
+    Home {
+        /// Of which transaction, as marks have it.
+        tx: Tx,
+        /// Of which key.
+        key: usize,
+        /// The life of Redis in which the update was begun.
+        life: usize,
     },
     /// A COMMIT whose sender is gone.
     Commit {
@@ -161,6 +191,12 @@ pub struct Act {
     pub repairs: HashSet<Nonce>,
     /// On which processes are told of writes.
     pub lines: Lines,
+    /// In which state of the database the view was refreshed, at the latest, by whoever has returned.
+    pub refreshed: usize,
+    /// The values that are kept aside.
+    pub shelf: Shelf,
+    /// What is written later, and what its callers were told.
+    pub ledger: Ledger,
     /// The rule that is taken out, if one is.
     pub mutation: Option<Mutation>,
     /// What is under way.
@@ -187,6 +223,8 @@ pub struct Act {
     pub has_ended_sessions: bool,
     /// What was to happen to the COMMIT of each actor.
     pub ordered: [Option<crate::proxy::Order>; N_ACTORS],
+    /// Whether all is over, and nothing old may be left anywhere.
+    pub is_over: bool,
     /// Whether it can't be played to its end.
     pub is_broken: bool,
     /// What is wrong, if anything is.
@@ -209,7 +247,6 @@ impl Act {
             seed,
             random,
             faults_left: plan.n_faults,
-            plan,
             cast: Cast::of(seed),
             history,
             slots: Default::default(),
@@ -218,6 +255,10 @@ impl Act {
             couriers: Default::default(),
             repairs: HashSet::new(),
             lines: Lines::default(),
+            refreshed: 0,
+            shelf: Shelf::default(),
+            ledger: if plan.writes_through { Ledger::unordered() } else { Ledger::default() },
+            plan,
             mutation: None,
             late: Vec::new(),
             marked: Vec::new(),
@@ -230,6 +271,7 @@ impl Act {
             quarantine: None,
             has_ended_sessions: false,
             ordered: Default::default(),
+            is_over: false,
             is_broken: false,
             violation: None,
             tally: Tally::default(),
@@ -296,28 +338,29 @@ impl Act {
     }
 
     /// Compares what was read since a moment with everything that the database was since; and what was served near, with what it was
-    /// since as long before that as the horizon, and with what the process has written and read.
-    pub fn compare(&mut self, who: usize, since: usize, key: &Key, value: &Value, may_be_near: bool) {
+    /// since as long before that as the horizon, and with what the process has written and read. The state in which it was so, if in one.
+    pub fn compare(&mut self, who: usize, since: usize, key: &Key, value: &Value, may_be_near: bool) -> Option<usize> {
         self.tally.reads += 1;
         let slot = &self.slots[who];
+        // A view may lag behind its tables, but not behind a refresh that has returned.
+        let since = if matches!(key, Key::Stats(_)) { slot.refreshed } else { since };
         // Whoever asks the store is not served near.
         let is_near = may_be_near && !slot.asked.contains(key);
         let floor = slot.floors.get(key).copied().unwrap_or(0);
         let oldest = if is_near { self.history.at_time(slot.began.saturating_sub(self.plan.horizon)) } else { since };
         self.tally.near += u64::from(is_near);
         if self.plan.is_judged_at_the_end {
-            return;
+            return None;
         }
         if let Some(state) = self.history.first_since(oldest.max(floor), |state| state.value(key) == *value) {
             self.tally.old += u64::from(!self.history.any_since(since, |state| state.value(key) == *value));
-            self.lines.raise(self.process_of(who), key.clone(), state);
-            return;
+            return Some(state);
         }
         if is_near && self.history.any_since(oldest, |state| state.value(key) == *value) {
             self.is_wrong(format!(
                 "actor {who} read of {key}: {value}, older than what its process had written or read: state {floor}"
             ));
-            return;
+            return None;
         }
         let age = match self.history.when(key, value) {
             Some(at) => {
@@ -329,6 +372,22 @@ impl Act {
         };
         let now = self.history.now().value(key);
         self.is_wrong(format!("actor {who} read of {key}: {value}, {age}; the database has {now}"));
+        None
+    }
+
+    /// From now on the process of an actor must not be served a key as it was before a state.
+    pub fn raise(&mut self, who: usize, key: Key, state: usize) {
+        self.lines.raise(self.process_of(who), key, state);
+    }
+
+    /// From now on the process of an actor must not be served what it has just written as it was before.
+    pub fn raise_committed(&mut self, who: usize) {
+        if let Some(state) = self.slots[who].committed_as {
+            let process = self.process_of(who);
+            for key in self.history.changed_in(state, self.cast.keys()) {
+                self.lines.raise(process, key, state);
+            }
+        }
     }
 
     /// A transaction ended for certain.

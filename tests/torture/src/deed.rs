@@ -1,16 +1,18 @@
 //! Does what the plan says, through larder's repositories.
 
 use diesel::{ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _, pg::Pg};
-use larder::{Consistency, Error, Larder, Result};
-use shop_core::{NewOrder, NewUser, Order, OrderChanges, Status, User, UserChanges, schema::orders};
+use larder::{Consistency, Error, Larder, MaterializedView as _, Result, refresh::Refreshed};
+use shop_core::{NewOrder, NewUser, Order, OrderChanges, Status, User, UserChanges, UserStats, schema::orders};
 use tests::{day, money};
 use uuid::Uuid;
 
 use crate::{
     act::Place,
+    books::{self, Line, Sheet, SheetTotals},
+    history::State,
     mutant::Mutation,
     plan::{Grain, Read, Statement, Write},
-    rows::{Cast, Key, N_ORDERS, N_USERS, State, Value},
+    rows::{Cast, Key, N_ORDERS, N_USERS, Value},
     stage::Stage,
 };
 
@@ -42,6 +44,13 @@ pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read, from: Consistency) -> 
             let found = orders.list_by_user_id_and_status(cast.user(n), status).load()?;
             vec![(Key::OrdersIn(cast.user(n), status), Value::Orders(found))]
         }
+        Read::Sheet(n) => sheet(larder, books::sheet_key(cast, n), from)?,
+        Read::Totals(n) => sheet(larder, books::totals_key(cast, n), from)?,
+        Read::LinesOf(n) => sheet(larder, books::lines_key(cast, n), from)?,
+        Read::Stats(n) => {
+            let id = cast.user(n);
+            vec![(Key::Stats(id), Value::Stats(UserStats::repository(larder).reading(from).find(id)?))]
+        }
         Read::Query(grain) => vec![query(larder, cast, grain)?],
         Read::WithOrders(n) => match users.with(User::orders()).find(cast.user(n))? {
             None => vec![(Key::User(cast.user(n)), Value::User(None))],
@@ -50,6 +59,17 @@ pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read, from: Consistency) -> 
             }
         },
     })
+}
+
+/// Reads something of the books.
+fn sheet(larder: &Larder<Pg>, key: Key, from: Consistency) -> Result<Vec<(Key, Value)>> {
+    let value = match &key {
+        Key::Sheet(id) => Value::Sheet(Sheet::repository(larder).reading(from).find(*id)?),
+        Key::Totals(id) => Value::Totals(SheetTotals::repository(larder).reading(from).find(*id)?),
+        Key::LinesOf(id) => Value::Lines(Line::repository(larder).reading(from).list_by_sheet_id(*id).load()?),
+        key => unreachable!("{key} is not in the books"),
+    };
+    Ok(vec![(key, value)])
 }
 
 /// Asks for the result of a query that is kept until what it depends on is written.
@@ -187,6 +207,11 @@ pub fn write(stage: &Stage, me: usize, larder: &Larder<Pg>, cast: &Cast, write: 
                     })?;
                     (n_rows > 0).then(|| Claim::Amount(cast.order(n), amount))
                 }
+                Statement::Book(entry) => books::write(tx, cast, entry).map(|()| None)?,
+                Statement::Upkeep => None,
+                Statement::Send(_) | Statement::Flush | Statement::Refresh => {
+                    unreachable!("that is no statement of a writer's")
+                }
             };
             if let Some(claim) = claim {
                 claims.retain(|earlier| earlier.row() != claim.row());
@@ -195,4 +220,13 @@ pub fn write(stage: &Stage, me: usize, larder: &Larder<Pg>, cast: &Cast, write: 
         }
         if write.gives_up { Err(Error::other("gives up")) } else { Ok(claims) }
     })
+}
+
+/// Refreshes the materialized view.
+///
+/// # Errors
+/// Whatever larder says of it.
+pub fn refresh(stage: &Stage, me: usize, larder: &Larder<Pg>) -> Result<Refreshed> {
+    stage.step(me, Place::Statement(Statement::Refresh));
+    UserStats::refresh(larder)
 }

@@ -7,30 +7,41 @@ use std::{
 
 use diesel::{
     PgConnection,
+    connection::SimpleConnection as _,
     pg::Pg,
     r2d2::{ConnectionManager, Pool},
 };
 use larder::{
     BreakerOptions, Builder, Larder, NearOptions, Writes,
+    behind::{self, Options, WhenAway, WhenFull},
+    buffer::Buffer,
     store::{Clock as _, ManualClock, Store},
 };
+use shop_core::Order;
 use tests::{Database, OwnRedis, SHOP};
 
 use crate::{
     act::{Act, N_PROCESSES},
+    books,
     cells::Cells,
+    history::{History, State},
     line::{Ear as Listening, Lines, Switchboard, Time},
-    mutant::{MARKERS_EVICTED, Mutant, Mutation},
+    mutant::{MARKERS_EVICTED, MARKS_NOTHING, Mutant, Mutation},
     naive::CacheAside,
+    pipe::Pipe,
     plan::{Bias, Plan},
     proxy::Proxy,
-    rows::{Cast, History, State},
+    rows::Cast,
     stage::Stage,
+    theme::Theme,
     tools::{Probe, QUARANTINE, Tools, redis_store, session_name},
     wire::{Ear, Wire},
 };
 
 const NAMESPACE: &str = "torture:";
+
+/// Nothing is left of earlier refreshes.
+const VIEW_OF_NOW: &str = "REFRESH MATERIALIZED VIEW user_stats; DELETE FROM larder_outbox";
 
 /// What is played against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +61,7 @@ pub struct Lane {
     /// The stage.
     pub stage: Arc<Stage>,
     processes: Vec<Process>,
+    themes: &'static [Theme],
     bias: Option<Bias>,
     mutation: Option<Mutation>,
     switchboard: Arc<Switchboard>,
@@ -62,6 +74,7 @@ struct Process {
     direct: Ways,
     proxied: Ways,
     builder: Building,
+    pipe: Arc<dyn Buffer>,
 }
 
 struct Ways {
@@ -93,6 +106,11 @@ impl Lane {
             Subject::Mutant(mutation) => mutation.bias(),
             Subject::Larder | Subject::CacheAside => None,
         };
+        let themes: &[Theme] = match subject {
+            Subject::Larder => &Theme::PLAYED,
+            Subject::Mutant(mutation) => mutation.themes(),
+            Subject::Evicting | Subject::CacheAside => &Theme::ROWS,
+        };
         let quarantine = if mutation == Some(Mutation::NoQuarantine) { Duration::ZERO } else { QUARANTINE };
         let store = || -> Arc<dyn Store> {
             match subject {
@@ -110,6 +128,10 @@ impl Lane {
         let proxies: Vec<Proxy> = (0..N_PROCESSES)
             .map(|_| Proxy::before(address_of(database.url())).expect("loopback has a free port"))
             .collect();
+        let buffer = || -> Arc<dyn Buffer> {
+            Arc::new(redis_store(&redis.url(), NAMESPACE, &clock, quarantine).buffer("torture"))
+        };
+        let buffers: Vec<Arc<dyn Buffer>> = (0..N_PROCESSES).map(|_| buffer()).collect();
         let place = Arc::new(OnceLock::new());
         let switchboard = Arc::new(Switchboard::default());
         let time = Time::default();
@@ -117,6 +139,8 @@ impl Lane {
             .map(|n| {
                 let wire = Wire::new(n, Arc::clone(&place), Arc::clone(&stores[n]), Arc::clone(&switchboard), mutation);
                 let wire: Arc<dyn Store> = Arc::new(wire);
+                let pipe: Arc<dyn Buffer> =
+                    Arc::new(Pipe::new(n, Arc::clone(&place), Arc::clone(&buffers[n]), mutation));
                 let events = Arc::clone(&place);
                 let builder = move |pool: &Pool<_>, in_background| {
                     let ear = Ear { process: n, stage: Arc::clone(&events), mutation };
@@ -140,25 +164,39 @@ impl Lane {
                     Ways { at_once, in_background, pool }
                 };
                 let (direct, proxied) = (ways(database.url()), ways(&through(database.url(), proxies[n].port())));
-                Process { direct, proxied, builder }
+                Process { direct, proxied, builder, pipe }
             })
             .collect();
+        // One for both: whoever meets a server that was started again does so for the other.
+        let beyond = store();
         let probe = Probe::new(
             |store| Larder::builder(pool(database.url(), 1)).shared_arc(store).fill_in_background(false).build(),
-            store(),
+            Arc::clone(&beyond),
         );
+        let flusher = Larder::builder(pool(database.url(), 1))
+            .shared_arc(beyond)
+            .fill_in_background(false)
+            .behind(Options::on_arc(buffer()).with::<Order>())
+            .build();
         let mut eyes = database.connect();
-        let history = History::from(State::of(&mut eyes).expect("the database can be read"));
+        eyes.batch_execute(books::UP).expect("the tables of the books can be made");
+        eyes.batch_execute(behind::UP).expect("the tables of write-behind can be made");
+        match mutation {
+            Some(Mutation::MarksNothing) => eyes.batch_execute(MARKS_NOTHING).expect("a trigger can be made"),
+            Some(Mutation::LosesPrices) => eyes.batch_execute(books::LOSES_PRICES).expect("a trigger can be made"),
+            _ => {}
+        }
+        let history = History::from(State::of(&mut eyes, Theme::Row).expect("the database can be read"));
         let mut random = fastrand::Rng::with_seed(0);
-        let act = Act::new(0, Plan::draw(&mut random, None), random, history, false);
+        let act = Act::new(0, Plan::draw(&mut random, &Theme::PLAYED, None), random, history, false);
         let cells = connect();
         let ear = Listening::new(&redis.url(), NAMESPACE);
-        let mut tools = Tools { eyes, cells, redis, stores, proxies, time, ear, clock, probe };
+        let mut tools = Tools { eyes, cells, redis, stores, buffers, flusher, proxies, time, ear, clock, probe };
         tools.meet();
         tools.pass_quarantine();
         let stage = Arc::new(Stage::new(act, tools));
         let _ = place.set(Arc::downgrade(&stage));
-        Self { stage, processes, bias, mutation, switchboard, _database: database }
+        Self { stage, processes, themes, bias, mutation, switchboard, _database: database }
     }
 
     /// Puts the rows of a schedule in place.
@@ -167,17 +205,31 @@ impl Lane {
     /// If the database does not do as told.
     pub fn prepare(&self, seed: u64, is_traced: bool) {
         let mut random = fastrand::Rng::with_seed(seed);
-        let plan = Plan::draw(&mut random, self.bias);
+        let plan = Plan::draw(&mut random, self.themes, self.bias);
         let mut show = self.stage.show();
         Cast::of(seed).enter(&mut show.tools.eyes).expect("rows can be put in place");
-        let history = History::from(State::of(&mut show.tools.eyes).expect("the database can be read"));
+        match plan.theme {
+            Theme::Behind => show.tools.empty_buffer(),
+            Theme::Upkeep => books::enter(&Cast::of(seed), &mut show.tools.eyes).expect("rows can be put in place"),
+            Theme::View => show.tools.eyes.batch_execute(VIEW_OF_NOW).expect("the view can be refreshed"),
+            _ => {}
+        }
+        let history = History::from(State::of(&mut show.tools.eyes, plan.theme).expect("the database can be read"));
         let far: Vec<Larder<Pg>> = self.processes.iter().map(|process| process.handle(&plan)).collect();
         show.handles = far.clone();
         let mut lines = Lines::default();
+        if plan.is_near || matches!(plan.theme, Theme::Behind | Theme::View) {
+            // New ones for each schedule: what is in their memory must not depend on what was played before.
+            let anew = |process: &Process| process.anew(&plan, &show.tools.time);
+            show.handles = self.processes.iter().map(anew).collect();
+        }
+        show.spares = if plan.theme == Theme::Behind && !plan.is_near && !plan.in_background {
+            // Who takes the place of a process that is killed has a number of its own, and knows nothing of what the other has sent.
+            self.processes.iter().map(|process| process.anew(&plan, &show.tools.time)).map(Some).collect()
+        } else {
+            Vec::new()
+        };
         if plan.is_near {
-            // New ones for each schedule: what is near is in their memory, and must not depend on what was played before.
-            let near = |process: &Process| process.near(&plan, &show.tools.time);
-            show.handles = self.processes.iter().map(near).collect();
             let listeners = self.switchboard.take().expect("a near cache listens as soon as it is made");
             lines = Lines::of(listeners, self.mutation, show.tools.time.now());
         }
@@ -196,17 +248,30 @@ impl Drop for Lane {
         // The handles keep the wires, whose threads would wait for a stage that is gone.
         let mut show = self.stage.show();
         show.handles.clear();
+        show.spares.clear();
         show.writers.clear();
         show.act.lines = Lines::default();
     }
 }
 
 impl Process {
-    /// A handle that keeps rows near.
-    fn near(&self, plan: &Plan, time: &Time) -> Larder<Pg> {
+    /// A handle that has seen nothing yet.
+    fn anew(&self, plan: &Plan, time: &Time) -> Larder<Pg> {
         let ways = if plan.proxied { &self.proxied } else { &self.direct };
-        let near = NearOptions::bytes(1 << 20).horizon(plan.horizon).clock(time.clone());
-        (self.builder)(&ways.pool, plan.in_background).near(near).build()
+        let mut builder = (self.builder)(&ways.pool, plan.in_background);
+        if plan.is_near {
+            builder = builder.near(NearOptions::bytes(1 << 20).horizon(plan.horizon).clock(time.clone()));
+        }
+        if plan.theme == Theme::Behind {
+            builder = builder.behind(self.options(plan));
+        }
+        builder.build()
+    }
+
+    fn options(&self, plan: &Plan) -> Options {
+        let when_away = if plan.writes_through { WhenAway::WriteThrough } else { WhenAway::Reject };
+        let options = Options::on_arc(Arc::clone(&self.pipe)).with::<Order>();
+        options.max_entries(plan.room).when_full(WhenFull::Reject).when_away(when_away)
     }
 
     fn handle(&self, plan: &Plan) -> Larder<Pg> {

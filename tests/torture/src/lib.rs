@@ -21,6 +21,22 @@
 //! the store for the key is judged as ever. Results of cached queries, which depend on a row, a key or a table, are never near and are
 //! judged as rows are.
 //!
+//! # Themes
+//!
+//! Each schedule has one ([`theme`]), and all have the faults that it promises to outlive. The rows of most are written at once, and judged as above.
+//!
+//! - **Write-behind**: amounts are changed through a buffer, by several processes; others flush, read with and without what waits, and write
+//!   other columns of the same rows. An amount tells which changes it is made of and how often each counts ([`ledger`]), so each
+//!   state of the database is compared with what callers were told: what was acknowledged counts once and in its order, what was denied never, and what nobody
+//!   knows once or never. What a reader finds with what waits has all that was acknowledged before he asked. What is flushed is judged as any
+//!   write. Calls lost, unanswered and late befall the buffer, too; flushers are killed at each place, meet, and read the same entries.
+//! - **Cache-aside**: values whose homes are elsewhere are loaded, put, updated and forgotten; homes are written well, unanswered, late or never. A
+//!   value is the moment at which it was computed, so one number a key says what is too old to be given to whoever asks now ([`aside`]).
+//! - **Maintained columns**: in every state of the database the sums are what the rows come to ([`books`]), and those who read them are judged
+//!   as readers of any row are.
+//! - **A materialized view**: whoever begins to read is given nothing older than the last refresh that had returned, and when all is over and a
+//!   relay has run, no cell serves anything but the view.
+//!
 //! # What is played, and what is not
 //!
 //! - What Redis publishes waits in a queue for each process, until it is told of it: at once, late, or never, if its line is lost. On a line nothing
@@ -35,25 +51,38 @@
 //! - No actor is sent into a statement that would wait for a row lock, since whoever holds it stands still. [`locks`] knows which those
 //!   are; one that it forgets is a violation, after ten seconds. So a statement never finds a row changed while it waited.
 //! - Writes are strict. What goes on by way of the outbox may be read late by others, which is no promise that this oracle could judge.
+//! - Callers who buffer at the same time in one process go one after the other: who shares an entry with others waits for them off the stage. A buffer's
+//!   server forgets nothing; one that does breaks what is promised. No change is one that the database rejects, and no call waits for room. Where additions
+//!   are written through, nothing is set, and they may overtake each other.
+//! - Homes of values aside let two write at once. Where Redis forgets in between, what one stores may be older than what the other, which fails, has
+//!   written: nothing is said of an update that was under way then until it has returned well. They are never seen as they were, as on a Redis that is restored from a snapshot: that is told where
+//!   [`Aside::update`](larder::Aside::update) is.
+//! - What a refresh could not empty is made up for by a thread that is on no stage, so its settlements go well. Refreshes are by hand.
 //! - Faults against the rules ([`tally::Fault::MarkerEvicted`]) are in schedules of their own, of which only the end is judged.
 //!
 //! # Where to add
 //!
 //! Another kind of fault is a variant of [`tally::Fault`] and what it does in [`nature`]; another thing to do is a variant of
-//! [`plan::Statement`] or [`plan::Read`], what it does in [`deed`], and its locks; another kind of actor is a [`plan::Deed`]. The run of CI
-//! fails if a place or a fault is not reached. A new rule of the protocol gets a [`mutant::Mutation`] that takes it out.
+//! [`plan::Statement`] or [`plan::Read`], what it does in [`deed`], and its locks; another kind of actor is a [`plan::Deed`], in a
+//! [`theme::Theme`] of its own if it has another oracle. The run of CI fails if a place or a fault is not reached. A new rule of the protocol gets a [`mutant::Mutation`] that takes it out.
 
 pub mod act;
+pub mod aside;
+pub mod behind;
+pub mod books;
 pub mod cells;
 pub mod deed;
+pub mod history;
 pub mod judge;
 pub mod lane;
 pub mod late;
+pub mod ledger;
 pub mod line;
 pub mod locks;
 pub mod mutant;
 pub mod naive;
 pub mod nature;
+pub mod pipe;
 pub mod plan;
 pub mod proxy;
 pub mod rows;
@@ -61,6 +90,7 @@ pub mod run;
 pub mod schedule;
 pub mod stage;
 pub mod tally;
+pub mod theme;
 pub mod tools;
 pub mod turn;
 pub mod wire;

@@ -1,8 +1,10 @@
 //! Which rows a transaction holds, so that nobody is sent into a statement that would wait for somebody who stands still.
 
 use crate::{
+    books::{Entry, N_LINES, N_SHEETS},
+    history::State,
     plan::Statement,
-    rows::{Cast, N_ORDERS, N_USERS, State},
+    rows::{Cast, N_ORDERS, N_USERS},
 };
 
 /// What is locked: a row, or an entry of a unique index.
@@ -11,6 +13,17 @@ enum Place {
     User(usize),
     Order(usize),
     Email(String),
+    /// The turn to send what the callers of a process have buffered.
+    Sender(usize),
+    /// The turn of the flushers.
+    Flusher,
+    /// A line, and a sheet, as far as lines refer to it.
+    Line(usize),
+    Sheet(usize),
+    /// Whatever is maintained of the books.
+    Sums,
+    /// The materialized view.
+    View,
 }
 
 /// A lock until the end of a transaction.
@@ -19,6 +32,14 @@ pub struct Lock {
     place: Place,
     /// As a foreign key takes it on the row that it refers to.
     is_shared: bool,
+}
+
+impl Lock {
+    /// Whether it is held until the end of a call, and not of its transaction.
+    #[must_use]
+    pub fn is_of_call(&self) -> bool {
+        matches!(self.place, Place::Sender(_))
+    }
 }
 
 fn alone(place: Place) -> Lock {
@@ -52,6 +73,29 @@ pub fn needed(statement: Statement, has: &[Lock], cast: &Cast, now: &State) -> V
             locks.extend(email_of(user));
             locks
         }
+        Statement::Send(process) => vec![alone(Place::Sender(process))],
+        Statement::Flush => {
+            let orders = (0..N_ORDERS).map(|order| alone(Place::Order(order)));
+            orders.chain([alone(Place::Flusher)]).collect()
+        }
+        Statement::Book(entry) => {
+            let sheet = |sheet| Lock { place: Place::Sheet(sheet), is_shared: true };
+            let line = match entry {
+                Entry::DeleteSheet(sheet) => {
+                    let lines = (0..N_LINES).map(|line| alone(Place::Line(line)));
+                    return lines.chain([alone(Place::Sheet(sheet))]).collect();
+                }
+                Entry::Insert(_) => N_LINES - 1,
+                Entry::Price(line, _)
+                | Entry::Undone(line, _)
+                | Entry::Move(line, _)
+                | Entry::Delete(line)
+                | Entry::Touching(line, _) => line,
+            };
+            (0..N_SHEETS).map(sheet).chain([alone(Place::Line(line))]).collect()
+        }
+        Statement::Upkeep => vec![alone(Place::Sums)],
+        Statement::Refresh => vec![alone(Place::View)],
         Statement::InsertUser(email) => {
             vec![alone(Place::User(N_USERS - 1)), alone(Place::Email(cast.email(email)))]
         }

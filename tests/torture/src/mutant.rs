@@ -7,11 +7,12 @@ use std::{
 };
 
 use larder::store::{
-    self, Bytes, CellKey, Ending, Fill, Lease, Nonce, Operation, Position, Recall, Stamped, Store, StoreError, Vacancy,
+    self, Bytes, CellKey, Cursor, Ending, Fill, Lease, Nonce, Operation, Position, Recall, Scanned, Stamped, Store,
+    StoreError, Vacancy,
 };
 use larder_redis::RedisStore;
 
-use crate::{cells::Cells, plan::Bias, tally::Fault};
+use crate::{cells::Cells, plan::Bias, tally::Fault, theme::Theme};
 
 /// A rule that is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,11 +55,25 @@ pub enum Mutation {
     KeepsLostStamps,
     /// A write does not mark the cell of its table.
     ForgetsTables,
+    /// A flusher takes out what it has read, and writes it then.
+    RemovesBeforeCommit,
+    /// What is written of each producer is not taken down with it.
+    MarksNothing,
+    /// A buffer leaves out what is the oldest.
+    SkipsEntries,
+    /// What a buffer has not answered is said not to have happened.
+    DeniesUnanswered,
+    /// What is settled loses its value, and who has a lease may store what he has computed.
+    SettleKeepsLeases,
+    /// A change of what lines come to is not added to their sum.
+    LosesPrices,
+    /// A refresh finds no cells that it could empty.
+    WalksPastCells,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 26] = [
         Self::BeginsNot,
         Self::BeginsHalf,
         Self::BeginReplaces,
@@ -78,7 +93,29 @@ impl Mutation {
         Self::KeepsWhatIsUndone,
         Self::KeepsLostStamps,
         Self::ForgetsTables,
+        Self::RemovesBeforeCommit,
+        Self::MarksNothing,
+        Self::SkipsEntries,
+        Self::DeniesUnanswered,
+        Self::SettleKeepsLeases,
+        Self::LosesPrices,
+        Self::WalksPastCells,
     ];
+
+    /// What schedules have to be about to show that a rule is missing.
+    #[must_use]
+    pub fn themes(self) -> &'static [Theme] {
+        match self {
+            Self::RemovesBeforeCommit | Self::MarksNothing | Self::SkipsEntries | Self::DeniesUnanswered => {
+                &[Theme::Behind]
+            }
+            Self::SettleKeepsLeases => &[Theme::Aside],
+            Self::LosesPrices => &[Theme::Upkeep],
+            Self::WalksPastCells => &[Theme::View],
+            _ if self.bias().is_some() => &[Theme::Row],
+            _ => &Theme::ROWS,
+        }
+    }
 
     /// The faults that a rule is for, where they meet too seldom by themselves to show within some thousand schedules that it is missing.
     #[must_use]
@@ -87,7 +124,7 @@ impl Mutation {
         let near = |faults| Some(Bias { faults, only: Operation::Read, is_near: true, is_judged_at_the_end: false });
         match self {
             Self::FillsAfterLeaseTimedOut => bias(&[(Fault::Delayed, 400)], Operation::Lease),
-            Self::RepeatsNonce => bias(&[(Fault::Delayed, 400), (Fault::MarkerExpired, 200)], Operation::Begin),
+            Self::RepeatsNonce => bias(&[(Fault::Delayed, 400), (Fault::MarkerExpired, 400)], Operation::Begin),
             Self::LeavesWhatIsNotItsOwn => Some(MARKERS_EVICTED),
             Self::KeepsNearUnclaimed => near(&[(Fault::TimePasses, 60)]),
             Self::ServesNearUnproven | Self::KeepsNearWhenLost => {
@@ -103,6 +140,11 @@ impl Mutation {
 /// old then; after that they may not.
 pub const MARKERS_EVICTED: Bias =
     Bias { faults: &[(Fault::MarkerEvicted, 60)], only: Operation::Read, is_near: false, is_judged_at_the_end: true };
+
+/// [`Mutation::MarksNothing`]: the database does as if it had.
+pub const MARKS_NOTHING: &str = "
+CREATE FUNCTION marks_nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER marks_nothing BEFORE UPDATE ON larder_behind FOR EACH ROW EXECUTE FUNCTION marks_nothing()";
 
 /// A store on which a rule does not hold.
 pub struct Mutant {
@@ -151,7 +193,7 @@ fn failed(error: redis::RedisError) -> StoreError {
 }
 
 impl Store for Mutant {
-    store::forward!(self.store, except read_stamped, lease, fill, begin, finish);
+    store::forward!(self.store, except read_stamped, lease, fill, begin, finish, settle, scan);
 
     fn read_stamped(&self, keys: &[CellKey], stamped: &[CellKey]) -> Result<Stamped, StoreError> {
         let (cells, mut stamps) = self.store.read_stamped(keys, stamped)?;
@@ -206,6 +248,27 @@ impl Store for Mutant {
             }
             _ => self.store.begin(nonce, keys, hold, recall),
         }
+    }
+
+    fn scan(&self, prefix: &[u8], from: Cursor) -> Result<Scanned, StoreError> {
+        let scanned = self.store.scan(prefix, from)?;
+        if self.mutation == Mutation::WalksPastCells {
+            return Ok(Scanned { keys: Vec::new(), ..scanned });
+        }
+        Ok(scanned)
+    }
+
+    fn settle(&self, nonce: Option<Nonce>, keys: &[&CellKey]) -> Result<(), StoreError> {
+        if self.mutation != Mutation::SettleKeepsLeases {
+            return self.store.settle(nonce, keys);
+        }
+        for &key in keys {
+            let is_leased = self.cells().bytes(key).map_err(failed)?.is_some_and(|cell| cell.first() == Some(&b'L'));
+            if !is_leased {
+                self.store.settle(nonce, &[key])?;
+            }
+        }
+        Ok(())
     }
 
     fn finish(&self, nonce: Nonce, endings: &[(&CellKey, Ending)]) -> Result<(), StoreError> {

@@ -78,6 +78,7 @@ impl Show {
             }
             Fault::RestartEmpty => {
                 self.tools.cells.order(&["FLUSHALL"]).expect("redis takes orders");
+                self.act.shelf.forgets();
                 self.tools.cells.order(&["SAVE"]).expect("redis takes orders");
                 self.restart();
                 true
@@ -108,7 +109,7 @@ impl Show {
         self.tools.restart_redis();
         self.lose_lines();
         // What was on its way was on connections that are no more.
-        self.act.late.retain(|late| !matches!(late, Late::Call { .. }));
+        self.act.late.retain(|late| !matches!(late, Late::Call { .. } | Late::Buffered { .. }));
         let undecided = self.act.undecided();
         self.act.quarantine.get_or_insert_default().extend(undecided);
     }
@@ -144,6 +145,16 @@ impl Show {
                     self.make(process, &call);
                 }
             }
+            Late::Buffered { process, call } => {
+                let verb = if is_lost { "is lost" } else { "arrives" };
+                self.act.note(LANE, |_| format!("late {} of process {process} {verb}", call.name()));
+                if !is_lost {
+                    self.act.tally.late(call.name());
+                    let outcome = call.make(self.tools.buffers[process].as_ref());
+                    self.act.note(LANE, |_| outcome);
+                }
+            }
+            Late::Home { tx, key, life } => self.write_home(tx, (key, life), is_lost),
             Late::Commit { tx, held, .. } => {
                 let has_arrived = if is_lost {
                     held.lose();
@@ -190,6 +201,10 @@ impl Show {
             }
         }
         self.act.lines.killed(process);
+        if let Some(spare) = self.spares.get_mut(process).and_then(Option::take) {
+            self.writers[process] = spare.clone();
+            self.handles[process] = spare;
+        }
         let courier = &mut self.act.couriers[process];
         if courier.n_pending > 0 {
             (courier.is_dismissed, courier.is_unsettled) = (true, true);

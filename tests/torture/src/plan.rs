@@ -5,10 +5,7 @@ use std::time::Duration;
 use larder::{Consistency, store::Operation};
 use shop_core::Status;
 
-use crate::{
-    rows::{N_EMAILS, N_ORDERS, N_USERS},
-    tally::Fault,
-};
+use crate::{aside::Aside, behind::Later, books::Entry, tally::Fault, theme::Theme};
 
 /// The actors: each is a thread that does one thing after the other.
 pub const N_ACTORS: usize = 4;
@@ -20,6 +17,26 @@ pub enum Deed {
     Read(Read, Consistency),
     /// Writes in one transaction.
     Write(Write),
+    /// Has to do with changes that are written later.
+    Later(Later),
+    /// Has to do with values whose home larder does not know.
+    Aside(Aside),
+    /// Refreshes the materialized view.
+    Refresh,
+}
+
+impl Deed {
+    /// Whether it is one transaction, or marks cells as one does. A flush may be several.
+    #[must_use]
+    pub fn has_transaction(&self) -> bool {
+        match self {
+            Self::Write(_)
+            | Self::Refresh
+            | Self::Later(Later::Find(_))
+            | Self::Aside(Aside::Put(_) | Aside::Update(..)) => true,
+            Self::Read(..) | Self::Later(_) | Self::Aside(_) => false,
+        }
+    }
 }
 
 /// What a reader asks for.
@@ -43,6 +60,14 @@ pub enum Read {
     WithOrders(usize),
     /// The result of a query that is kept.
     Query(Grain),
+    /// A sheet by its id.
+    Sheet(usize),
+    /// What the lines of a sheet come to.
+    Totals(usize),
+    /// The lines of a sheet.
+    LinesOf(usize),
+    /// What a user has bought, as of the last refresh.
+    Stats(usize),
 }
 
 /// What the result of a query depends on.
@@ -88,6 +113,16 @@ pub enum Statement {
     DeleteUser(usize),
     /// Gives an order an amount by SQL of the application's own, and tells of it.
     Touching(usize),
+    /// Sends changes to the buffer: those who do in one process go one after the other.
+    Send(usize),
+    /// Writes what was read from the buffer.
+    Flush,
+    /// Writes the books.
+    Book(Entry),
+    /// Writes what has come together of maintained columns.
+    Upkeep,
+    /// Refreshes the materialized view.
+    Refresh,
 }
 
 /// How the next to take a step is found.
@@ -106,6 +141,8 @@ pub struct Manner {
 /// A schedule before it begins.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// What it is about.
+    pub theme: Theme,
     /// What each actor does.
     pub deeds: [Vec<Deed>; N_ACTORS],
     /// In which process each actor is. One that is killed takes all actors of its process along.
@@ -114,6 +151,10 @@ pub struct Plan {
     pub in_background: bool,
     /// Whether rows are kept near.
     pub is_near: bool,
+    /// Whether additions go to the database at once where the buffer can't take them. Then nothing is set.
+    pub writes_through: bool,
+    /// How many entries a buffer has room for.
+    pub room: u64,
     /// How old what is served near may be: a millisecond is a step.
     pub horizon: Duration,
     /// Whether COMMITs can be held up on their way.
@@ -146,39 +187,22 @@ pub struct Bias {
 impl Plan {
     /// Draws a plan.
     #[must_use]
-    pub fn draw(random: &mut fastrand::Rng, bias: Option<Bias>) -> Self {
-        let faults = bias.map_or_else(|| draw_faults(random), |bias| bias.faults.to_vec());
-        let roles: [bool; N_ACTORS] = *pick(
-            random,
-            &[
-                [true, true, false, false],
-                [true, true, false, false],
-                [true, true, true, false],
-                [true, false, false, false],
-            ],
-        );
-        let theme = if bias.is_some() { Theme::Row } else { *pick(random, &Theme::ALL) };
-        let reads: Vec<Read> = (0..random.usize(1..=4)).map(|_| theme.read(random)).collect();
+    pub fn draw(random: &mut fastrand::Rng, themes: &[Theme], bias: Option<Bias>) -> Self {
+        let theme = *pick(random, themes);
+        let mut faults = bias.map_or_else(|| draw_faults(random), |bias| bias.faults.to_vec());
+        faults.retain(|(fault, _)| theme.has(*fault));
         let is_near = bias.map_or_else(|| random.bool(), |bias| bias.is_near);
-        let deeds = roles.map(|writes| {
-            let n = if writes { random.usize(1..=2) } else { random.usize(2..=if is_near { 8 } else { 4 }) };
-            let read = |random: &mut fastrand::Rng| {
-                let from = if random.u8(..5) == 0 { Consistency::Shared } else { Consistency::Near };
-                let read = *pick(random, &reads);
-                // Results of queries are never near.
-                Deed::Read(read, if matches!(read, Read::Query(_)) { Consistency::Shared } else { from })
-            };
-            let deed = |random: &mut fastrand::Rng| {
-                if writes { Deed::Write(theme.write(random)) } else { read(random) }
-            };
-            (0..n).map(|_| deed(random)).collect()
-        });
+        let writes_through = theme == Theme::Behind && random.u8(..4) == 0;
+        let deeds = theme.deeds(random, is_near, writes_through);
         let has = |fault: Fault| faults.iter().any(|(one, _)| *one == fault);
         Self {
+            theme,
             deeds,
             processes: *pick(random, &[[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]]),
             in_background: random.u8(..4) == 0,
-            is_near,
+            is_near: is_near && theme != Theme::View,
+            writes_through,
+            room: *pick(random, &[100_000, 100_000, 3]),
             horizon: Duration::from_millis(*pick(random, &[15, 30, 60])),
             proxied: has(Fault::CommitHeld) || has(Fault::AnswerLost),
             manner: Manner {
@@ -241,95 +265,6 @@ fn draw_faults(random: &mut fastrand::Rng) -> Vec<(Fault, u16)> {
     kinds.into_iter().map(|fault| (fault, share(fault)[random.usize(..3)])).collect()
 }
 
-/// What a schedule is mostly about: the more its actors meet, the more can go wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Theme {
-    /// One order.
-    Row,
-    /// The orders of the first user.
-    List,
-    /// Users and their addresses.
-    Unique,
-    /// Everything.
-    All,
-}
-
-impl Theme {
-    const ALL: [Self; 4] = [Self::Row, Self::List, Self::Unique, Self::All];
-
-    fn order(self, random: &mut fastrand::Rng) -> usize {
-        match self {
-            Self::Row => 0,
-            // Now and then one that is somebody else's, or not there.
-            Self::List if random.u8(..6) > 0 => random.usize(..2),
-            _ => random.usize(..N_ORDERS),
-        }
-    }
-
-    fn user(self, random: &mut fastrand::Rng) -> usize {
-        match self {
-            Self::Row | Self::List if random.u8(..6) > 0 => 0,
-            _ => random.usize(..N_USERS),
-        }
-    }
-
-    fn read(self, random: &mut fastrand::Rng) -> Read {
-        let kind = match self {
-            Self::Row => [0, 0, 0, 1, 2, 8, 10][random.usize(..7)],
-            Self::List => [2, 2, 2, 3, 4, 1, 9, 9, 10][random.usize(..9)],
-            Self::Unique => [5, 6, 6, 6, 7, 4][random.usize(..6)],
-            Self::All => random.u8(..11),
-        };
-        match kind {
-            8 => Read::Query(Grain::Row(self.order(random))),
-            9 => Read::Query(Grain::Key(self.user(random))),
-            10 => Read::Query(Grain::Table),
-            0 => Read::Order(self.order(random)),
-            1 => Read::Orders,
-            2 => Read::OrdersOf(self.user(random)),
-            3 => Read::OrdersIn(self.user(random), *pick(random, &Status::ALL)),
-            4 => Read::WithOrders(self.user(random)),
-            5 => Read::User(self.user(random)),
-            6 => Read::ByEmail(random.usize(..N_EMAILS)),
-            _ => Read::Users,
-        }
-    }
-
-    fn write(self, random: &mut fastrand::Rng) -> Write {
-        let mut gives_up = random.u8(..12) == 0;
-        let one = self.order(random);
-        // Several statements take their rows in one order, so that no two transactions wait for each other.
-        let other = (one + 1 + random.usize(..N_ORDERS - 1)) % N_ORDERS;
-        let (low, high) = (one.min(other), one.max(other));
-        let kind = match self {
-            Self::Row => [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 10, 11][random.usize(..12)],
-            Self::List => [0, 0, 0, 1, 3, 5, 6, 6, 7, 7, 10, 11][random.usize(..12)],
-            Self::Unique => [8, 8, 8, 8, 9, 9, 12, 0][random.usize(..8)],
-            Self::All => random.u8(..14),
-        };
-        let statements = match kind {
-            0 => vec![Statement::Amount(one)],
-            1 => vec![Statement::Amount(low), Statement::Amount(high)],
-            2 => vec![Statement::Amount(one), Statement::Amount(one)],
-            3 => vec![Statement::Undone(low), Statement::Amount(high)],
-            4 => vec![Statement::Amount(one), Statement::Undone(one)],
-            5 => vec![Statement::Advance(one, *pick(random, &Status::ALL))],
-            6 => vec![Statement::Move(one, random.usize(..2))],
-            7 => vec![Statement::InsertOrder(self.user(random))],
-            8 => vec![Statement::Email(random.usize(..2), random.usize(..N_EMAILS))],
-            9 => vec![Statement::InsertUser(random.usize(..N_EMAILS))],
-            10 => vec![Statement::Touching(one)],
-            11 => vec![Statement::DeleteOrder(one)],
-            12 => vec![Statement::DeleteUser(self.user(random))],
-            _ => {
-                gives_up = true;
-                vec![Statement::Amount(low), Statement::Advance(high, Status::Shipped)]
-            }
-        };
-        Write { statements, gives_up }
-    }
-}
-
-fn pick<'a, T>(random: &mut fastrand::Rng, of: &'a [T]) -> &'a T {
+pub(crate) fn pick<'a, T>(random: &mut fastrand::Rng, of: &'a [T]) -> &'a T {
     &of[random.usize(..of.len())]
 }

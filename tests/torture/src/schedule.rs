@@ -12,10 +12,10 @@ use larder::{Consistency, Error, failpoints};
 
 use crate::{
     act::Place,
-    deed,
+    aside, behind, deed,
     lane::Lane,
     mutant::Mutation,
-    plan::{Deed, N_ACTORS},
+    plan::{Deed, N_ACTORS, Read},
     stage::{Killed, Stage},
     tally::Tally,
     tools, wire,
@@ -98,8 +98,11 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
             (show.handles[process].clone(), show.writers[process].clone(), show.act.cast.clone())
         };
         let done = panic::catch_unwind(AssertUnwindSafe(|| match deed {
-            Deed::Read(read, from) => Done::Read(deed::read(&larder, &cast, *read, *from), *from),
+            Deed::Read(read, from) => Done::Read(*read, deed::read(&larder, &cast, *read, *from), *from),
             Deed::Write(write) => Done::Written(deed::write(stage, me, &writer, &cast, write)),
+            Deed::Refresh => Done::Refreshed(deed::refresh(stage, me, &larder)),
+            Deed::Aside(one) => Done::Aside(aside::act(stage, me, &larder, &cast, *one)),
+            Deed::Later(later) => Done::Later(behind::act(stage, me, &larder, &cast, later)),
         }));
         match done {
             Ok(done) => judge(stage, me, begin, done),
@@ -113,8 +116,23 @@ fn act(stage: &Arc<Stage>, me: usize, deeds: &[Deed]) {
 }
 
 enum Done {
-    Read(larder::Result<Vec<(crate::rows::Key, crate::rows::Value)>>, Consistency),
+    Read(Read, larder::Result<Vec<(crate::rows::Key, crate::rows::Value)>>, Consistency),
     Written(larder::Result<Vec<deed::Claim>>),
+    Later(behind::Done),
+    Aside(aside::Done),
+    Refreshed(larder::Result<larder::refresh::Refreshed>),
+}
+
+impl Done {
+    fn is_ok(&self) -> bool {
+        match self {
+            Self::Read(_, result, _) => result.is_ok(),
+            Self::Written(result) => result.is_ok(),
+            Self::Later(done) => done.is_ok(),
+            Self::Aside(done) => done.is_ok(),
+            Self::Refreshed(result) => result.is_ok(),
+        }
+    }
 }
 
 /// What a write says of itself. How a client hears that its session has ended depends on which message is there first.
@@ -128,24 +146,32 @@ fn in_words(result: &larder::Result<Vec<deed::Claim>>) -> String {
 
 /// Compares what a deed gave with what the database was while it lasted.
 fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
-    let is_ok = matches!(done, Done::Read(Ok(_), _) | Done::Written(Ok(_)));
-    let mut show = stage.end(me, is_ok);
+    let mut show = stage.end(me, done.is_ok());
     let act = &mut show.act;
     match done {
-        Done::Read(Ok(found), from) => {
+        Done::Read(read, Ok(found), from) => {
             let may_be_near = act.lines.are_there() && from == Consistency::Near;
+            // The result of a query is under a key of its own, of which nothing is near.
+            let is_result = matches!(read, Read::Query(_));
             for (key, value) in found {
                 act.note(me, |_| format!("has read {key}: {value}"));
                 if !act.slots[me].has_selected {
                     act.tally.hits += 1;
                 }
-                act.compare(me, begin, &key, &value, may_be_near);
+                if let Some(state) = act.compare(me, begin, &key, &value, may_be_near)
+                    && !is_result
+                {
+                    act.raise(me, key, state);
+                }
             }
         }
-        Done::Read(Err(error), _) => {
+        Done::Read(_, Err(error), _) => {
             act.note(me, |_| format!("could not read: {error:?}"));
             act.is_wrong(format!("actor {me} could not read: {error:?}"));
         }
+        Done::Refreshed(result) => act.judge_refresh(me, result),
+        Done::Aside(done) => act.judge_aside(me, done),
+        Done::Later(done) => act.judge_later(me, begin, done),
         Done::Written(mut result) => {
             if act.mutation == Some(Mutation::DeniesCommits) && result.is_ok() {
                 result = Err(Error::other("it has happened all the same"));
@@ -155,12 +181,7 @@ fn judge(stage: &Stage, me: usize, begin: usize, done: Done) {
             match result {
                 Ok(claims) => {
                     act.tally.commits += 1;
-                    if let Some(state) = act.slots[me].committed_as {
-                        let process = act.process_of(me);
-                        for key in act.history.changed_in(state, act.cast.keys()) {
-                            act.lines.raise(process, key, state);
-                        }
-                    }
+                    act.raise_committed(me);
                     if !act.history.any_since(begin, |state| claims.iter().all(|claim| claim.holds(state))) {
                         act.is_wrong(format!("actor {me} was told of a write that never was: {claims:?}"));
                     }

@@ -14,7 +14,8 @@ use larder::{Larder, failpoints::Point, store::Clock as _};
 
 use crate::{
     act::{Act, LANE, Late, N_PROCESSES, N_SLOTS, Place},
-    plan::{Deed, N_ACTORS},
+    locks::Lock,
+    plan::{Deed, N_ACTORS, Statement},
     proxy::Order,
     tally::Fault,
     tools::Tools,
@@ -26,6 +27,9 @@ pub struct Killed;
 
 /// Only a schedule that is broken waits so long.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where a call goes on after its transaction, whose end it may have left to the repairer.
+const AFTER_TRANSACTIONS: [Place; 2] = [Place::Point(Point::BeforeSettle), Place::Point(Point::BeforeRemove)];
 
 /// The stage of one lane: all schedules that it plays, one after the other.
 pub struct Stage {
@@ -41,6 +45,8 @@ pub struct Show {
     pub tools: Tools,
     /// The handle of each process that is in use, for its courier.
     pub handles: Vec<Larder<Pg>>,
+    /// What takes the place of the first handle of a process that is killed, where that matters.
+    pub spares: Vec<Option<Larder<Pg>>>,
     /// Through which each process writes: the same, unless it is to be wrong.
     pub writers: Vec<Larder<Pg>>,
 }
@@ -50,7 +56,7 @@ impl Stage {
     #[must_use]
     pub fn new(act: Act, tools: Tools) -> Self {
         Self {
-            show: Mutex::new(Show { act, tools, handles: Vec::new(), writers: Vec::new() }),
+            show: Mutex::new(Show { act, tools, handles: Vec::new(), spares: Vec::new(), writers: Vec::new() }),
             wakes: Default::default(),
         }
     }
@@ -133,6 +139,11 @@ impl Stage {
             // The call reads a second time, or waits for others, so what it has loaded first is on its way.
             show = self.expect_fill(me, show);
         }
+        if AFTER_TRANSACTIONS.contains(&place)
+            && let Some(nonce) = show.act.slots[me].expects_repair.take()
+        {
+            show = self.wait(me, show, |show| !show.act.repairs.contains(&nonce));
+        }
         show.come_to(me, place);
         show = self.pass(me, show);
         if show.act.slots[me].is_busy && !show.act.slots[me].is_killed && show.act.draws(Fault::Killed) {
@@ -158,12 +169,14 @@ impl Stage {
         show.act.note(me, |_| format!("begins {deed:?}"));
         let n_txs = show.act.n_txs;
         let (floors, began) = (show.act.lines.floors(show.act.process_of(me)), show.tools.time.now());
+        let refreshed = show.act.refreshed;
         let slot = &mut show.act.slots[me];
         slot.asked.clear();
         slot.amounts.clear();
-        (slot.floors, slot.began, slot.committed_as) = (floors, began, None);
+        (slot.floors, slot.began, slot.committed_as, slot.refreshed) = (floors, began, None, refreshed);
         (slot.is_busy, slot.has_selected, slot.has_lease) = (true, false, false);
-        if matches!(deed, Deed::Write(_)) {
+        (slot.deed, slot.is_direct) = (Some(deed.clone()), false);
+        if deed.has_transaction() {
             slot.tx = Some(n_txs);
             show.act.n_txs += 1;
         }
@@ -176,6 +189,7 @@ impl Stage {
         show.end_transaction(me);
         let slot = &mut show.act.slots[me];
         slot.is_busy = false;
+        slot.holds.clear();
         let fills = std::mem::take(&mut slot.has_lease) && is_ok;
         if let Some(nonce) = show.act.slots[me].expects_repair.take() {
             show = self.wait(me, show, |show| !show.act.repairs.contains(&nonce));
@@ -203,6 +217,7 @@ impl Stage {
         }
         let slot = &mut show.act.slots[me];
         (slot.is_busy, slot.is_killed, slot.has_lease) = (false, false, false);
+        slot.holds.clear();
     }
 
     /// An actor has nothing more to do.
@@ -249,8 +264,15 @@ impl Show {
                     _ => {}
                 }
             }
-            Place::Statement(statement) => slot.wants = Some(statement),
-            Place::Deed => {}
+            Place::Statement(statement) => {
+                slot.wants = Some(statement);
+                // A flush may have several transactions, and has none before it has read something.
+                if statement == Statement::Flush && slot.tx.is_none() {
+                    slot.tx = Some(self.act.n_txs);
+                    self.act.n_txs += 1;
+                }
+            }
+            Place::Deed | Place::Home => {}
         }
         self.act.note(me, |_| format!("at {place:?}"));
     }
@@ -279,7 +301,8 @@ impl Show {
             self.tools.proxies[process].order(None);
             if let Some(held) = self.tools.proxies[process].take() {
                 let slot = &mut self.act.slots[me];
-                let (tx, locks) = (slot.tx.take(), std::mem::take(&mut slot.holds));
+                let locks = slot.holds.extract_if(.., |lock| !lock.is_of_call()).collect();
+                let tx = slot.tx.take();
                 self.act.late.push(Late::Commit { tx: tx.expect("who commits has a transaction"), held, locks });
             }
         }
@@ -287,13 +310,14 @@ impl Show {
         let before = self.act.history.at();
         self.look();
         let now = self.act.history.at();
-        self.act.slots[me].committed_as = (now > before).then_some(now);
+        let slot = &mut self.act.slots[me];
+        (slot.committed_in, slot.committed_as) = (now, (now > before).then_some(now));
     }
 
     /// The transaction of an actor has ended, unless its COMMIT is under way.
     fn end_transaction(&mut self, me: usize) {
         let slot = &mut self.act.slots[me];
-        slot.holds.clear();
+        slot.holds.retain(Lock::is_of_call);
         slot.wants = None;
         if let Some(tx) = slot.tx.take() {
             self.act.decide(tx);

@@ -126,6 +126,22 @@ pub struct Tally {
     pub commits: u64,
     /// Transactions that gave amounts and were said not to have happened.
     pub denied: u64,
+    /// Changes that were asked for and are written later.
+    pub changes: u64,
+    /// Of those, such as were acknowledged.
+    pub acknowledged: u64,
+    /// Calls that were acknowledged after their buffer had not taken them, or not said so.
+    pub written_through: u64,
+    /// Changes that were said not to have happened.
+    pub refused: u64,
+    /// Rows that were read with what waited.
+    pub found: u64,
+    /// Values that were read aside.
+    pub asides: u64,
+    /// States of the books, each compared with what the lines come to.
+    pub books: u64,
+    /// Refreshes of the view that have returned.
+    pub refreshes: u64,
     /// Values that the cells held when somebody looked, each compared with the database.
     pub cells: u64,
     /// How often each place was reached.
@@ -152,6 +168,14 @@ impl Tally {
         self.writes += other.writes;
         self.commits += other.commits;
         self.denied += other.denied;
+        self.changes += other.changes;
+        self.acknowledged += other.acknowledged;
+        self.written_through += other.written_through;
+        self.refused += other.refused;
+        self.found += other.found;
+        self.asides += other.asides;
+        self.books += other.books;
+        self.refreshes += other.refreshes;
         self.cells += other.cells;
         add(&mut self.points, &other.points);
         add(&mut self.operations, &other.operations);
@@ -205,6 +229,11 @@ impl fmt::Display for Tally {
         writeln!(
             f,
             "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed, {denied} denied), {cells} cells compared"
+        )?;
+        let Self { changes, acknowledged, written_through, refused, found, asides, books, refreshes, .. } = self;
+        writeln!(
+            f,
+            "{changes} changes behind ({acknowledged} acknowledged, {refused} refused, {written_through} calls written through), {found} rows found with what waited, {asides} values read aside, {books} states of books, {refreshes} refreshes"
         )?;
         let list = |f: &mut fmt::Formatter<'_>, title, items: Vec<String>| writeln!(f, "{title}: {}", items.join(", "));
         list(f, "faults", self.faults.iter().map(|(fault, n)| format!("{fault} {n}")).collect())?;

@@ -5,16 +5,21 @@ use std::{cell::Cell as Place, sync::Arc, time::Duration};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, pg::Pg, sql_query, sql_types};
 use larder::{
     Larder,
+    behind::Flusher,
+    buffer::Buffer,
+    relay::Relay,
     store::{
         self, Cell, CellKey, Ending, Fill, Layout, Lease, ManualClock, Nonce, Position, Recall, Store, StoreError,
         Vacancy,
     },
 };
 use larder_redis::RedisStore;
-use shop_core::{Order, Status, User};
+use shop_core::{Order, Status, User, UserStats};
 use tests::{OwnRedis, eventually};
+use uuid::Uuid;
 
 use crate::{
+    books::{Line, Sheet, SheetTotals},
     cells::Cells,
     line::{Ear, Time},
     proxy::Proxy,
@@ -26,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longer than any handle of a lane holds its markers.
 pub const QUARANTINE: Duration = Duration::from_secs(120);
+
+/// What a probe can rely on.
+const EXPECTED: &str = "what is in a cell needs no database";
 
 thread_local! {
     /// Whether this thread looks around, and does not come to places while it does.
@@ -48,6 +56,10 @@ pub struct Tools {
     pub redis: OwnRedis,
     /// The store of each process, without the wire.
     pub stores: Vec<Arc<dyn Store>>,
+    /// The buffer of each process, without the pipe.
+    pub buffers: Vec<Arc<dyn Buffer>>,
+    /// Writes what waits when all is over.
+    pub flusher: Larder<Pg>,
     /// Before the database, one a process.
     pub proxies: Vec<Proxy>,
     /// What the near caches go by.
@@ -94,11 +106,39 @@ impl Tools {
         for store in self.stores.iter().chain([&self.probe.store]) {
             eventually(PATIENCE, || store.read(&key).is_ok());
         }
+        for buffer in &self.buffers {
+            eventually(PATIENCE, || buffer.backlog().is_ok());
+        }
+        eventually(PATIENCE, || self.flusher.backlog().is_ok());
     }
 
     /// Lets more time pass than markers are held.
     pub fn pass_quarantine(&mut self) {
         self.clock.advance(QUARANTINE);
+    }
+
+    /// Empties the buffer, unwritten: what is there is of another schedule.
+    pub fn empty_buffer(&self) {
+        let buffer = &self.buffers[0];
+        loop {
+            let entries = buffer.read(256, None).expect("redis can be read");
+            if entries.is_empty() {
+                return;
+            }
+            let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+            buffer.remove(&ids).expect("redis takes orders");
+        }
+    }
+
+    /// Writes what waits, past all faults.
+    pub fn flush(&self) {
+        Flusher::run_once(&self.flusher).expect("nothing is wrong any more");
+    }
+
+    /// Settles what a refresh has left in the outbox, past all faults.
+    pub fn relay(&self) {
+        let relay = Relay::builder(&self.flusher).build().expect("the handle has a store");
+        relay.run_once().expect("nothing is wrong any more");
     }
 
     /// What cells serve: only those that serve something.
@@ -136,6 +176,7 @@ impl Probe {
         let cells = self.store.read(keys).expect("redis can be read");
         let values = keys.iter().zip(cells).filter(|(_, cell)| matches!(cell, Cell::Value(_)));
         let mut served: Vec<(Key, Value)> = Vec::new();
+        let (mut sheets, mut totals, mut lines, mut stats) = (vec![], vec![], vec![], vec![]);
         let (mut users, mut emails, mut orders, mut lists, mut parts) = (vec![], vec![], vec![], vec![], vec![]);
         for key in values.filter_map(|(key, _)| key_of(key)) {
             match key {
@@ -144,32 +185,59 @@ impl Probe {
                 Key::Order(id) => orders.push(id),
                 Key::OrdersOf(id) => lists.push(id),
                 Key::OrdersIn(id, status) => parts.push((id, status)),
+                Key::Sheet(id) => sheets.push(id),
+                Key::Totals(id) => totals.push(id),
+                Key::LinesOf(id) => lines.push(id),
+                Key::Stats(id) => stats.push(id),
                 // No cell has them all.
                 Key::Orders => {}
             }
         }
+        served.extend(self.served_books(sheets, totals, lines));
+        if !stats.is_empty() {
+            let found = UserStats::repository(&self.larder).find_many(&stats).expect(EXPECTED);
+            served.extend(stats.into_iter().map(Key::Stats).zip(found.into_iter().map(Value::Stats)));
+        }
         let (user, order) = (User::repository(&self.larder), Order::repository(&self.larder));
-        let expected = "what is in a cell needs no database";
         if !users.is_empty() {
-            let found = user.find_many(&users).expect(expected);
+            let found = user.find_many(&users).expect(EXPECTED);
             served.extend(users.into_iter().map(Key::User).zip(found.into_iter().map(Value::User)));
         }
         if !emails.is_empty() {
-            let found = user.find_by_email_many(&emails).expect(expected);
+            let found = user.find_by_email_many(&emails).expect(EXPECTED);
             served.extend(emails.into_iter().map(Key::Email).zip(found.into_iter().map(Value::User)));
         }
         if !orders.is_empty() {
-            let found = order.find_many(&orders).expect(expected);
+            let found = order.find_many(&orders).expect(EXPECTED);
             served.extend(orders.into_iter().map(Key::Order).zip(found.into_iter().map(Value::Order)));
         }
         if !lists.is_empty() {
-            let found = order.list_by_user_id_many(&lists).expect(expected);
+            let found = order.list_by_user_id_many(&lists).expect(EXPECTED);
             served.extend(lists.into_iter().map(Key::OrdersOf).zip(found.into_iter().map(Value::Orders)));
         }
         if !parts.is_empty() {
-            let found = order.list_by_user_id_and_status_many(&parts).expect(expected);
+            let found = order.list_by_user_id_and_status_many(&parts).expect(EXPECTED);
             let keys = parts.into_iter().map(|(id, status)| Key::OrdersIn(id, status));
             served.extend(keys.zip(found.into_iter().map(Value::Orders)));
+        }
+        served
+    }
+}
+
+impl Probe {
+    fn served_books(&self, sheets: Vec<Uuid>, totals: Vec<Uuid>, lines: Vec<Uuid>) -> Vec<(Key, Value)> {
+        let mut served = Vec::new();
+        if !sheets.is_empty() {
+            let found = Sheet::repository(&self.larder).find_many(&sheets).expect(EXPECTED);
+            served.extend(sheets.into_iter().map(Key::Sheet).zip(found.into_iter().map(Value::Sheet)));
+        }
+        if !totals.is_empty() {
+            let found = SheetTotals::repository(&self.larder).find_many(&totals).expect(EXPECTED);
+            served.extend(totals.into_iter().map(Key::Totals).zip(found.into_iter().map(Value::Totals)));
+        }
+        if !lines.is_empty() {
+            let found = Line::repository(&self.larder).list_by_sheet_id_many(&lines).expect(EXPECTED);
+            served.extend(lines.into_iter().map(Key::LinesOf).zip(found.into_iter().map(Value::Lines)));
         }
         served
     }
@@ -182,6 +250,10 @@ pub fn key_of(cell: &CellKey) -> Option<Key> {
     let (table, rest) = text.split_once(':')?;
     let (columns, value) = rest.split_once(':')?;
     match (table, columns) {
+        ("sheets", "id") => value.parse().ok().map(Key::Sheet),
+        ("sheet_totals", "sheet_id") => value.parse().ok().map(Key::Totals),
+        ("lines", "sheet_id") => value.parse().ok().map(Key::LinesOf),
+        ("user_stats", "user_id") => value.parse().ok().map(Key::Stats),
         ("users", "id") => value.parse().ok().map(Key::User),
         ("users", "email") => Some(Key::Email(value.to_owned())),
         ("orders", "id") => value.parse().ok().map(Key::Order),

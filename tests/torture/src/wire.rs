@@ -19,11 +19,15 @@ use crate::{
     late::{Call, Filling},
     line::Switchboard,
     mutant::{Mutation, Repeater},
-    plan::N_ACTORS,
+    plan::{Deed, N_ACTORS},
     stage::{Show, Stage},
     tally::Fault,
+    theme::Theme,
     tools::key_of,
 };
+
+/// Longer than any schedule.
+const LONG: Duration = Duration::from_secs(600);
 
 thread_local! {
     /// Which actor the thread is.
@@ -33,6 +37,12 @@ thread_local! {
 /// This thread is an actor from now on.
 pub fn enter(actor: usize) {
     ME.set(Some(actor));
+}
+
+/// Which actor this thread is, if it is one.
+#[must_use]
+pub fn me() -> Option<usize> {
+    ME.get()
 }
 
 /// The store of a process, seen from the process.
@@ -72,6 +82,10 @@ impl Wire {
         let stage = self.stage().ok_or_else(|| StoreError::unavailable("the stage is gone"))?;
         let way = {
             let mut show = stage.show();
+            if show.act.slots[me].is_killed {
+                // What a thread does while it unwinds, a process that is killed does not.
+                return Err(StoreError::unavailable("the process is dead"));
+            }
             show.act.keys.extend(keys.iter().cloned());
             if call.is_none() {
                 let slot = &mut show.act.slots[me];
@@ -100,7 +114,9 @@ impl Wire {
         let act = &mut show.act;
         let operation = call.map_or(Operation::Read, Call::operation);
         act.tally.operation(operation);
-        if act.plan.only.is_some_and(|only| only != operation) {
+        // What a refresh could not settle is made up for by a thread that is on no stage.
+        let is_refresh = operation == Operation::Settle && act.plan.theme == Theme::View;
+        if is_refresh || act.plan.only.is_some_and(|only| only != operation) {
             return Way::Good;
         }
         if act.draws(Fault::Lost) {
@@ -260,6 +276,9 @@ impl Store for Wire {
     }
 
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+        // What gives a lease back lives for a millisecond, which goes by no clock of the lane's: it gives way without that.
+        let fills: Vec<Fill<'_>> = fills.iter().map(|fill| Fill { ttl: fill.ttl.max(LONG), ..fill.clone() }).collect();
+        let fills = &fills[..];
         let Some(me) = ME.get() else { return self.carry(fills) };
         let call = Call::Fill(Filling::all(fills));
         let keys = owned(&call.keys());
@@ -320,6 +339,8 @@ impl Store for Wire {
             let is_committed = endings.iter().any(|(_, ending)| !matches!(ending, Ending::RolledBack));
             // Counted before larder hears of it: the repairer may come at once.
             self.with_slot(|show| {
+                // Nobody makes up for what is kept aside: the marker blocks it until it expires.
+                let is_committed = is_committed && !matches!(show.act.slots[me].deed, Some(Deed::Aside(_)));
                 show.act.slots[me].expects_repair = is_committed.then_some(nonce);
                 show.act.repairs.extend(is_committed.then_some(nonce));
             });
