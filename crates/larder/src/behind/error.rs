@@ -33,6 +33,14 @@ pub enum Error {
     /// A change of the primary key, by which the changes of a row are kept in order.
     #[error("the primary key can't be written behind")]
     KeyColumn,
+    /// A column is declared as a [counter](super::Options::counter), which is only added to, and a change sets it.
+    #[error("`{column}` of `{model}` is a counter, which is only added to: use `increment`")]
+    Counter {
+        /// The model.
+        model: &'static str,
+        /// The column.
+        column: &'static str,
+    },
     /// There are more rows in one batch than are acknowledged together.
     #[error("a batch of {n_rows} rows is too large: {limit} is the most")]
     TooLarge {
@@ -53,8 +61,9 @@ pub enum Error {
     /// The buffer can't be reached, or refused.
     #[error("the buffer is away")]
     Away(#[source] Arc<StoreError>),
-    /// The buffer was sent the change, twice, and did not answer. It is written once, or never.
-    #[error("it is not known whether the buffer has the change")]
+    /// The buffer was sent the change, twice, and did not answer; or the database did not, when the change was written through and it was
+    /// sent COMMIT. It is written once, or never.
+    #[error("it is not known whether the change was taken")]
     Unknown(#[source] Arc<StoreError>),
     /// The buffer could not be read.
     #[error("the buffer could not be read")]

@@ -151,6 +151,12 @@ impl Press {
         let mut merged = Merged::default();
         let mut parts: Vec<Vec<&Change>> = Vec::new();
         for &change in changes {
+            let model = self.models.iter().find(|model| model.name == change.model);
+            if model.is_some_and(|model| model.counter_set_by(change).is_some()) {
+                // By a handle that does not know it: an increment that came later may have been written before.
+                rejected.push(Rejected::of(change, "a column that it sets is a counter, which is only added to"));
+                continue;
+            }
             let place = merged.add(change);
             if place == parts.len() {
                 parts.push(Vec::new());

@@ -63,6 +63,8 @@ struct Queue {
 struct Ticket {
     since: Instant,
     changes: Vec<Change>,
+    /// Whether they may go past the buffer, since it does not matter what comes before them.
+    only_counts: bool,
     state: Mutex<State>,
     told: Condvar,
 }
@@ -98,9 +100,11 @@ impl Lane {
 
     /// Has the buffer take changes, all or none of them. Returns when it has.
     pub(super) fn send(&self, larder: &Larder<Pg>, changes: Vec<Change>) -> Result<()> {
+        let only_counts = self.check(&changes)?;
         let ticket = Arc::new(Ticket {
             since: Instant::now(),
             changes,
+            only_counts,
             state: Mutex::new(State::Waiting),
             told: Condvar::new(),
         });
@@ -115,6 +119,22 @@ impl Lane {
             }
         }
         ticket.result().expect("who has had his turn, or was told, is done")
+    }
+
+    /// Refuses what sets a counter. Tells whether the changes do nothing but add to counters.
+    fn check(&self, changes: &[Change]) -> Result<bool> {
+        let mut only_counts = true;
+        for change in changes {
+            let Some(model) = self.options.models.iter().find(|model| model.name == change.model) else {
+                only_counts = false;
+                continue;
+            };
+            if let Some(column) = model.counter_set_by(change) {
+                return Err(Error::Counter { model: model.name, column });
+            }
+            only_counts &= model.only_counts(change);
+        }
+        Ok(only_counts)
     }
 
     /// Sends what has waited longest.
@@ -192,7 +212,7 @@ impl Lane {
                 }
                 WhenFull::WriteThrough if n_passes < PASSES => {
                     n_passes += 1;
-                    // What was sent before and not answered may be written all the same.
+                    // What was sent before and not answered may be written all the same; what others have sent is theirs.
                     let unknown = |error| unanswered.clone().map_or(error, Error::Unknown);
                     flusher::pass(larder, self, true).map_err(unknown)?;
                 }
@@ -201,7 +221,7 @@ impl Lane {
         }
     }
 
-    /// Writes what only adds to the database, under the numbers of the entries that it was in: should the buffer have those after all, they
+    /// Writes what only counts to the database, under the numbers of the entries that it was in: should the buffer have those after all, they
     /// are passed over.
     fn write_through(
         &self,
@@ -216,7 +236,7 @@ impl Lane {
         let mut frames: Vec<Merged> = changes.chunks(FRAME_ROWS).map(|_| Merged::default()).collect();
         let (mut n_written, mut n_away) = (0, 0);
         for ticket in &sending.0 {
-            if !ticket.only_adds() {
+            if !ticket.only_counts {
                 n_away += ticket.n_calls();
                 continue;
             }
@@ -233,14 +253,17 @@ impl Lane {
         if n_written == 0 {
             return sending.end(|_| Err(away.clone()));
         }
-        let written = self.press.write(larder, &frames, &[], (Way::Direct, true)).map_err(Error::from);
+        let written = self.press.write(larder, &frames, &[], (Way::Direct, true)).map_err(|error| match error {
+            error @ crate::Error::CommitUnknown(_) => Error::Unknown(Arc::new(StoreError::unavailable(error))),
+            error => error.into(),
+        });
         if let Ok(Some(written)) = &written {
             self.tally.written_directly(n_written, written);
         }
         sending.end(|ticket| match &written {
-            Ok(_) if ticket.only_adds() => Ok(()),
+            Ok(_) if ticket.only_counts => Ok(()),
             // If the buffer has it, it is written when that is flushed.
-            Err(error) if ticket.only_adds() && !matches!(away, Error::Unknown(_)) => Err(error.clone()),
+            Err(error) if ticket.only_counts && !matches!(away, Error::Unknown(_)) => Err(error.clone()),
             _ => Err(away.clone()),
         });
     }
@@ -282,10 +305,6 @@ impl Ticket {
             State::Done(result) => Some(result.clone()),
             State::Waiting | State::Leads => None,
         }
-    }
-
-    fn only_adds(&self) -> bool {
-        self.changes.iter().all(Change::only_adds)
     }
 
     fn n_calls(&self) -> u64 {

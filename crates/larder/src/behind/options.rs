@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use diesel::pg::Pg;
+use diesel::{Column, pg::Pg};
 
 use super::models::Model;
 use crate::{
@@ -38,11 +38,12 @@ pub enum WhenAway {
     /// It fails: with [`Error::Away`](super::Error::Away) if nothing has happened, and with [`Error::Unknown`](super::Error::Unknown)
     /// if the change may have been taken.
     Reject,
-    /// Increments are written to the database at once, and counted once also if the buffer has taken them after all. What the database
-    /// rejects becomes a [dead letter](super::DeadLetters), as it would have later.
+    /// Increments of [counters](Options::counter) are written to the database at once, and counted once also if the buffer has taken them
+    /// after all. What the database rejects becomes a [dead letter](super::DeadLetters), as it would have later. They fail with
+    /// [`Error::Unknown`](super::Error::Unknown) if the database does not answer COMMIT, and with
+    /// [`Error::Database`](super::Error::Database) if it has certainly not written them.
     ///
-    /// Values that are set fail as with [`Reject`](Self::Reject): an older value that waits in the buffer would be written over them
-    /// later.
+    /// All else fails as with [`Reject`](Self::Reject): an older value that waits in the buffer would be written over it later.
     WriteThrough,
 }
 
@@ -73,6 +74,21 @@ impl Options {
             self.models.push(Model::of::<E>());
         }
         self
+    }
+
+    /// Declares a column as a counter: it is only added to through the buffer. What sets it fails with
+    /// [`Error::Counter`](super::Error::Counter).
+    ///
+    /// So an increment may overtake what waits, and goes to the database itself where [`WhenAway::WriteThrough`] says so. All handles of a
+    /// buffer declare the same. One that does not, and sets the column, has that made a [dead letter](super::DeadLetters) by a flusher that
+    /// does: declare it where flushers run first, and let increments be written through last. The model need not be given by
+    /// [`with`](Self::with) as well. What is written to the column past the buffer, by [`Repository::update`](crate::Repository::update),
+    /// is no concern of it.
+    #[must_use]
+    pub fn counter<E: Table<Pg> + Writable>(self, column: impl Column<Table = E::Table>) -> Self {
+        let mut options = self.with::<E>();
+        options.models.iter_mut().filter(|model| model.name == E::cells_name()).for_each(|model| model.count(&column));
+        options
     }
 
     /// How many entries may wait before the buffer is full. An entry has what was acknowledged together: one call's change where calls

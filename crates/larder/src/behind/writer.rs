@@ -54,7 +54,7 @@ impl<'r, E: Table<Pg>> Behind<'r, E> {
     /// order in which they were acknowledged. Changes that change nothing are no error, and cost nothing.
     ///
     /// # Errors
-    /// [`Error::NotPlain`], [`Error::Array`] and [`Error::KeyColumn`] for what can't wait; [`Error::Full`], [`Error::Away`],
+    /// [`Error::NotPlain`], [`Error::Array`], [`Error::KeyColumn`] and [`Error::Counter`] for what can't wait; [`Error::Full`], [`Error::Away`],
     /// [`Error::Unknown`] and [`Error::Database`] as the handle's [`Options`](super::Options) have it; [`Error::NoBuffer`],
     /// [`Error::InTransaction`] and [`Error::NotRegistered`].
     pub fn update<C>(&self, key: impl Into<E::Key>, changes: C) -> Result<()>
