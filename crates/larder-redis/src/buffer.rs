@@ -1,14 +1,18 @@
 //! A buffer of writes as a stream.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use larder::{
-    buffer::{AppendError, Appended, Backlog, Buffer, Bytes, Entry, EntryId},
+    buffer::{AppendError, Appended, Backlog, Buffer, Bytes, ENTRY_BYTES, Entry, EntryId, Size},
     store::{BATCH, Fence, StoreError},
 };
 use redis::Value;
 
-use crate::{error::from_server, link::Link, pool::Pool, request::Request, scripts};
+use crate::{error::from_server, link::Link, pool::Pool, reign, request::Request, scripts};
 
 /// Writes that wait to be written to the database, on Redis 6.2 or later: one stream.
 ///
@@ -22,19 +26,52 @@ use crate::{error::from_server, link::Link, pool::Pool, request::Request, script
 /// | a replica takes over | what it had not been sent |
 ///
 /// **The server must not evict the stream**: with `maxmemory`, its policy must be `noeviction` or one of `volatile-*`. Entries are refused
-/// otherwise, as long as the server tells. A cache with `allkeys-lru` wants a server of its own beside it.
+/// otherwise, as long as the server tells; it is asked once a second, and when it is another one. A cache with `allkeys-lru` wants a
+/// server of its own beside it.
 ///
 /// Each method is one round trip, of `EVALSHA`, `XRANGE`, `XDEL`, or `XLEN`, `XRANGE`, `XREVRANGE` and `TIME`. Beside the cells' commands a
-/// user of the server must be allowed `+xadd +xlen +xrange +xrevrange +xdel +time`.
+/// user of the server must be allowed `+xadd +xlen +xinfo +xrange +xrevrange +xdel +time`.
 pub struct RedisBuffer {
     name: String,
     key: Box<[u8]>,
     pool: Arc<Pool>,
+    /// Which server has said last that it does not evict, and when.
+    keeps: Mutex<Option<(Fence, Instant)>>,
 }
+
+/// For how long a server is believed not to evict: its settings can be changed while it runs.
+const BELIEVED_FOR: Duration = Duration::from_secs(1);
 
 impl RedisBuffer {
     pub(crate) fn new(name: String, key: Box<[u8]>, pool: Arc<Pool>) -> Self {
-        Self { name, key, pool }
+        Self { name, key, pool, keeps: Mutex::default() }
+    }
+
+    /// Refuses a server that may evict the stream.
+    fn check(&self, link: &mut Link) -> Result<(), StoreError> {
+        let keeps = || self.keeps.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *keeps();
+        if known.is_some_and(|(fence, heard)| fence == link.fence() && heard.elapsed() < BELIEVED_FOR) {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        let mut request = Request::default();
+        request.command(2).arg(&[b"INFO"]).arg(&[b"memory"]);
+        let answers = link.call(&request)?;
+        let info = answers.first().map(reign::text).transpose()?.unwrap_or_default();
+        let has_limit = reign::field(info, "maxmemory").is_some_and(|bytes| bytes != "0");
+        match reign::field(info, "maxmemory_policy") {
+            Some(policy) if has_limit && policy.starts_with("allkeys-") => {
+                *keeps() = None;
+                Err(StoreError::refused(format!(
+                    "maxmemory-policy is {policy}, which may evict what waits in a buffer"
+                )))
+            }
+            _ => {
+                *keeps() = Some((link.fence(), asked));
+                Ok(())
+            }
+        }
     }
 
     fn with_link<T>(&self, work: impl FnOnce(&mut Link) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -53,21 +90,19 @@ impl Buffer for RedisBuffer {
         &self.name
     }
 
-    fn append(&self, entries: &[Bytes], at_most: u64) -> Result<Appended, AppendError> {
+    fn append(&self, entries: &[Bytes], at_most: Size) -> Result<Appended, AppendError> {
         let script = &*scripts::APPEND;
         let n_bytes = entries.iter().map(|entry| entry.len() + 16).sum::<usize>();
         let mut request = Request::with_capacity(128 + n_bytes);
-        request.command(5 + entries.len()).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]).number(1);
-        request.arg(&[&self.key]).number(at_most);
+        request.command(7 + entries.len()).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]).number(1);
+        request.arg(&[&self.key]).number(at_most.n_entries).number(at_most.n_bytes).number(ENTRY_BYTES);
         for entry in entries {
             request.arg(&[entry]);
         }
         // Until something is sent, nothing can have happened.
         let mut is_sent = false;
         let appended = self.with_link(|link| {
-            if link.evicts() {
-                return Err(StoreError::refused("the server's maxmemory-policy may evict the buffer"));
-            }
+            self.check(link)?;
             is_sent = true;
             let answer = link.run(script, &request)?.into_iter().next();
             Ok(answer.map(|answer| appended(link, answer)))
@@ -142,8 +177,13 @@ impl Buffer for RedisBuffer {
             };
             let now = time(link, now)?;
             let (oldest, newest) = (entries(link, oldest, now)?, entries(link, newest, now)?);
+            let bytes = oldest.first().zip(newest.first()).map(|(oldest, newest)| {
+                // As the script counts them.
+                let before_newest = newest.id.place.1.saturating_sub(oldest.id.place.1);
+                before_newest + oldest.bytes.len() as u64 + ENTRY_BYTES
+            });
             Ok(Backlog {
-                n_entries,
+                size: Size { n_entries, n_bytes: bytes.unwrap_or(0) },
                 oldest: oldest.first().map(|entry| entry.waited),
                 newest: newest.first().map(|entry| entry.id),
             })
@@ -160,11 +200,14 @@ fn appended(link: &mut Link, answer: Value) -> Result<Appended, AppendError> {
         _ => Vec::new(),
     };
     let text = str::from_utf8(&bytes).unwrap_or_default();
-    let read = text.split_at_checked(1).and_then(|(is_added, n)| Some((is_added, n.parse().ok()?)));
-    match read {
-        Some(("1", n_entries)) => Ok(Appended::All { n_entries }),
-        Some(("0", n_entries)) => Ok(Appended::Full { n_entries }),
-        _ => Err(AppendError::Unknown(link.refuse("the script answers with a digit and a number"))),
+    let mut words = text.split(' ');
+    let digit = words.next();
+    let mut number = || words.next()?.parse().ok();
+    let size = number().zip(number()).map(|(n_entries, n_bytes)| Size { n_entries, n_bytes });
+    match (digit, size) {
+        (Some("1"), Some(size)) => Ok(Appended::All(size)),
+        (Some("0"), Some(size)) => Ok(Appended::Full(size)),
+        _ => Err(AppendError::Unknown(link.refuse("the script answers with a digit and two numbers"))),
     }
 }
 

@@ -65,7 +65,7 @@ fn a_server_that_is_killed_at_any_step_has_lost_nothing_that_was_acknowledged() 
         redis.restart();
         eventually(LONG, || Flusher::run_once(&world.larder).is_ok());
         assert_eq!(world.n(1), if added { 11 } else { 1 }, "{point:?}");
-        assert_eq!(world.larder.backlog().unwrap().n_entries, 0, "{point:?}");
+        assert_eq!(world.larder.backlog().unwrap().size.n_entries, 0, "{point:?}");
     }
 }
 
@@ -80,7 +80,7 @@ fn a_frozen_server_does_not_say_whether_it_has_taken_it_and_it_counts_once_if_so
     assert!(matches!(error, Error::Unknown(_)), "{error:?}");
     redis.resume();
     // One attempt or both wait in the sockets of the server, and are taken when it wakes.
-    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.n_entries >= 2));
+    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.size.n_entries >= 2));
     counters.behind().increment(1, counters::n, 100).unwrap();
     Flusher::run_once(&world.larder).unwrap();
     assert_eq!(world.n(1), 111);
@@ -124,7 +124,7 @@ fn what_was_written_through_is_passed_over_if_the_buffer_has_taken_it_after_all(
     counters.behind().increment(1, counters::n, 10).unwrap();
     assert_eq!(world.n(1), 10, "it is written before what waits");
     redis.resume();
-    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.n_entries >= 2));
+    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.size.n_entries >= 2));
     counters.behind().increment(1, counters::n, 100).unwrap();
     Flusher::run_once(&world.larder).unwrap();
     assert_eq!(world.n(1), 111);
@@ -145,7 +145,7 @@ fn a_counter_is_never_set_and_nothing_else_is_written_through() {
     let mut batch = counters.batch();
     batch.increment(1, counters::n, 1).unwrap().update(2, counters::n.eq(7)).unwrap();
     assert!(matches!(batch.send(), Err(Error::Counter { .. })));
-    assert_eq!(world.larder.backlog().unwrap().n_entries, 0);
+    assert_eq!(world.larder.backlog().unwrap().size.n_entries, 0);
     redis.kill();
     for by in [1, 2] {
         let error = counters.increment(1, counters::amount, by).unwrap_err();
@@ -199,7 +199,7 @@ fn a_commit_whose_answer_is_lost_is_unknown_and_what_was_written_through_counts_
     eventually(LONG, || world.n(1) == 10);
     redis.resume();
     // The buffer was asked first, and takes it when it wakes.
-    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.n_entries >= 2));
+    eventually(LONG, || world.larder.backlog().is_ok_and(|backlog| backlog.size.n_entries >= 2));
     eventually(LONG, || Flusher::run_once(&world.larder).is_ok());
     assert_eq!(world.n(1), 11);
 }

@@ -201,7 +201,7 @@ fn acknowledged_increments_are_counted_once_whatever_is_killed_at_whatever_momen
 
     let larder = site.larder();
     eventually(Duration::from_secs(60), || Flusher::run_once(&larder).is_ok());
-    assert_eq!(larder.backlog().unwrap().n_entries, 0);
+    assert_eq!(larder.backlog().unwrap().size.n_entries, 0);
     assert_eq!(larder.dead_letters().unwrap().list(10).unwrap(), []);
     let rows = Counter::all(&mut site.connect()).unwrap();
     let (shared, own) = rows.split_at(usize::try_from(SHARED).unwrap());

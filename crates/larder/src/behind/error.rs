@@ -49,14 +49,24 @@ pub enum Error {
         /// How many it may have.
         limit: usize,
     },
+    /// A row's change, or those of one call, are too large for a buffer.
+    #[error("changes of {n_bytes} bytes are too large: {limit} is the most")]
+    TooManyBytes {
+        /// How many bytes they have.
+        n_bytes: usize,
+        /// How many they may have.
+        limit: usize,
+    },
     /// Diesel can't write a value.
     #[error("a value can't be written")]
     Value(#[source] Arc<diesel::result::Error>),
     /// The buffer has no room, and [`WhenFull`](super::WhenFull) says not to wait for some any longer.
-    #[error("the buffer is full: {n_entries} entries wait")]
+    #[error("the buffer is full: {n_entries} entries of {n_bytes} bytes wait")]
     Full {
         /// How many wait.
         n_entries: u64,
+        /// How many bytes they have.
+        n_bytes: u64,
     },
     /// The buffer can't be reached, or refused.
     #[error("the buffer is away")]

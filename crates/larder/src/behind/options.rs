@@ -4,7 +4,7 @@ use diesel::{Column, pg::Pg};
 
 use super::models::Model;
 use crate::{
-    buffer::Buffer,
+    buffer::{Buffer, Size},
     entity::{Table, Writable},
 };
 
@@ -13,7 +13,7 @@ use crate::{
 pub struct Options {
     pub(super) buffer: Arc<dyn Buffer>,
     pub(super) models: Vec<Model>,
-    pub(super) max_entries: u64,
+    pub(super) at_most: Size,
     pub(super) when_full: WhenFull,
     pub(super) when_away: WhenAway,
 }
@@ -60,7 +60,7 @@ impl Options {
         Self {
             buffer,
             models: Vec::new(),
-            max_entries: 100_000,
+            at_most: Size { n_entries: 100_000, n_bytes: 256 << 20 },
             when_full: WhenFull::Block(Duration::from_secs(1)),
             when_away: WhenAway::Reject,
         }
@@ -95,7 +95,18 @@ impl Options {
     /// come singly, up to 512 rows where many come at once. Defaults to 100,000.
     #[must_use]
     pub fn max_entries(mut self, n_entries: u64) -> Self {
-        self.max_entries = n_entries;
+        self.at_most.n_entries = n_entries;
+        self
+    }
+
+    /// How many bytes the entries that wait may have before the buffer is full, each with
+    /// [`ENTRY_BYTES`](crate::buffer::ENTRY_BYTES) besides its own. Defaults to 256 MiB.
+    ///
+    /// A change of a row alone has some 100 bytes and its values. A row's change of more than 1 MiB, and a call's of more than 16 MiB or
+    /// more than this, are [refused](super::Error::TooManyBytes).
+    #[must_use]
+    pub fn max_bytes(mut self, n_bytes: u64) -> Self {
+        self.at_most.n_bytes = n_bytes;
         self
     }
 
@@ -119,7 +130,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("buffer", &self.buffer.name())
             .field("models", &self.models)
-            .field("max_entries", &self.max_entries)
+            .field("at_most", &self.at_most)
             .field("when_full", &self.when_full)
             .field("when_away", &self.when_away)
             .finish()
