@@ -1,6 +1,8 @@
 //! What a call does while the server of the buffer is killed, or stands still.
 
-use diesel::ExpressionMethods as _;
+use std::time::Duration;
+
+use diesel::{ExpressionMethods as _, connection::SimpleConnection as _};
 use larder::{
     behind::{Error, Flusher, Options, WhenAway, WhenFull},
     failpoints::{Point, on_this_thread},
@@ -84,6 +86,37 @@ fn a_frozen_server_does_not_say_whether_it_has_taken_it_and_it_counts_once_if_so
     counters.behind().increment(1, counters::n, 100).unwrap();
     Flusher::run_once(&world.larder).unwrap();
     assert_eq!(world.n(1), 111);
+}
+
+/// Nobody must take the last good look for the present.
+#[test]
+fn the_lag_grows_while_the_buffer_can_not_be_read_or_not_be_flushed() {
+    let redis = durable();
+    let world = World::on(Namespace::new(), &store_on(&redis), |options| options);
+    let counters = Counter::repository(&world.larder);
+    let lag = || world.larder.behind_figures().unwrap().lag;
+    let grows = || {
+        let before = lag();
+        eventually(LONG, || lag() > before);
+    };
+    assert_eq!(lag(), None, "no flusher has looked");
+    Flusher::run_once(&world.larder).unwrap();
+    assert_eq!(lag(), Some(Duration::ZERO));
+    redis.kill();
+    assert!(Flusher::run_once(&world.larder).is_err());
+    grows();
+    redis.restart();
+    eventually(LONG, || Flusher::run_once(&world.larder).is_ok());
+    assert_eq!(lag(), Some(Duration::ZERO));
+    counters.behind().increment(1, counters::n, 1).unwrap();
+    let mut psql = world.database.connect();
+    psql.batch_execute("ALTER TABLE counters RENAME TO away").unwrap();
+    assert!(matches!(Flusher::run_once(&world.larder), Err(Error::Database(_))));
+    grows();
+    psql.batch_execute("ALTER TABLE away RENAME TO counters").unwrap();
+    Flusher::run_once(&world.larder).unwrap();
+    Flusher::run_once(&world.larder).unwrap();
+    assert_eq!(lag(), Some(Duration::ZERO));
 }
 
 fn written_through(options: Options) -> Options {

@@ -62,9 +62,12 @@ pub(super) enum Pass {
 ///
 /// They are read when the turn is taken, and not before: of the flushers of a buffer only one reads much at a time.
 pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass> {
-    let oldest = lane.buffer().read(1, None).map_err(|error| Error::Unread(Arc::new(error)))?;
+    let oldest = lane.buffer().read(1, None).map_err(|error| {
+        lane.tally.can_not_look();
+        Error::Unread(Arc::new(error))
+    })?;
     let lag = oldest.first().map(|entry| entry.waited);
-    lane.tally.lags(lag.unwrap_or_default());
+    lane.tally.lags(lag);
     let Some(lag) = lag else { return Ok(Pass::Empty) };
     let doubt = lane.press.doubt.load(Ordering::Relaxed);
     let size = doubt.div_ceil(TRUST);
@@ -81,7 +84,9 @@ pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass
         Err(_) => (doubt + TRUST).min(MOST_HALVINGS * TRUST),
     };
     lane.press.doubt.store(doubt, Ordering::Relaxed);
-    let Some((ids, written, is_more)) = flushed? else {
+    let flushed = flushed?;
+    lane.tally.lags_no_more();
+    let Some((ids, written, is_more)) = flushed else {
         return Ok(Pass::Busy);
     };
     if ids.is_empty() {
