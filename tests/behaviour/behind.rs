@@ -4,6 +4,7 @@ mod away;
 mod crash;
 
 mod dead;
+mod json;
 mod once;
 mod overlay;
 mod room;

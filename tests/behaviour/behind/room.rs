@@ -1,13 +1,17 @@
 //! What a call does that finds the buffer full.
 
 use std::{
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
 use diesel::ExpressionMethods as _;
-use larder::behind::{Error, Flusher, Options, WhenFull};
-use tests::{Counter, counters, eventually};
+use larder::{
+    behind::{Error, Flusher, Options, WhenFull},
+    failpoints::{Point, on_this_thread},
+};
+use tests::{Counter, counters};
 
 use super::world::{LONG, World};
 
@@ -65,11 +69,18 @@ fn who_waits_goes_on_as_soon_as_there_is_room() {
         fill(&world);
         let counters = Counter::repository(&world.larder).behind();
         thread::scope(|scope| {
-            let waiting = scope.spawn(move || counters.increment(1, counters::n, 10));
-            // It has been refused once, at least, when it has asked.
-            eventually(LONG, || !waiting.is_finished());
+            let (refused, told) = mpsc::channel();
+            let waiting = scope.spawn(move || {
+                // Nobody listens after the first time.
+                let _hook = on_this_thread(move |point| _ = (point == Point::AfterAppend).then(|| refused.send(())));
+                counters.increment(1, counters::n, 10)
+            });
+            told.recv_timeout(LONG).expect("it has asked, and there was no room");
+            assert!(!waiting.is_finished(), "it waits");
+            let start = Instant::now();
             Flusher::run_once(if flusher { &world.larder } else { &elsewhere }).unwrap();
             waiting.join().unwrap().unwrap();
+            assert!(start.elapsed() < LONG / 2, "it has not waited for its patience to end");
         });
         Flusher::run_once(&world.larder).unwrap();
         assert_eq!(world.n(1), 13);
