@@ -1,2 +1,2 @@
-DROP TABLE larder_behind_dead;
-DROP TABLE larder_behind;
+DROP TABLE IF EXISTS larder_behind_dead;
+DROP TABLE IF EXISTS larder_behind;
