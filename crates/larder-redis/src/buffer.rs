@@ -8,7 +8,7 @@ use std::{
 
 use larder::{
     buffer::{AppendError, Appended, Backlog, Buffer, Bytes, ENTRY_BYTES, Entry, EntryId, Size},
-    store::{BATCH, Fence, StoreError},
+    store::{Fence, StoreError},
 };
 use redis::Value;
 
@@ -29,22 +29,28 @@ use crate::{error::from_server, link::Link, pool::Pool, reign, request::Request,
 /// otherwise, as long as the server tells; it is asked once a second, and when it is another one. A cache with `allkeys-lru` wants a
 /// server of its own beside it.
 ///
-/// Each method is one round trip, of `EVALSHA`, `XRANGE`, `XDEL`, or `XLEN`, `XRANGE`, `XREVRANGE` and `TIME`. Beside the cells' commands a
-/// user of the server must be allowed `+xadd +xlen +xinfo +xrange +xrevrange +xdel +time`.
+/// Each method is one round trip, of `EVALSHA`, `XRANGE` and `TIME`, or `XLEN`, `GET`, `XRANGE`, `XREVRANGE` and `TIME`; and once a second
+/// an append is one more, of `INFO`. How many bytes wait stands under a key of its own, which scripts keep. Beside the cells' commands a
+/// user of the server must be allowed `+xadd +xlen +xrange +xrevrange +xdel +time`.
 pub struct RedisBuffer {
     name: String,
     key: Box<[u8]>,
+    /// Under it stands how many bytes wait.
+    bytes_key: Box<[u8]>,
     pool: Arc<Pool>,
     /// Which server has said last that it does not evict, and when.
     keeps: Mutex<Option<(Fence, Instant)>>,
 }
 
+/// How many entries a script takes out: some half a millisecond, in which the server does nothing else.
+const REMOVED: usize = 128;
+
 /// For how long a server is believed not to evict: its settings can be changed while it runs.
 const BELIEVED_FOR: Duration = Duration::from_secs(1);
 
 impl RedisBuffer {
-    pub(crate) fn new(name: String, key: Box<[u8]>, pool: Arc<Pool>) -> Self {
-        Self { name, key, pool, keeps: Mutex::default() }
+    pub(crate) fn new(name: String, [key, bytes_key]: [Box<[u8]>; 2], pool: Arc<Pool>) -> Self {
+        Self { name, key, bytes_key, pool, keeps: Mutex::default() }
     }
 
     /// Refuses a server that may evict the stream.
@@ -94,8 +100,13 @@ impl Buffer for RedisBuffer {
         let script = &*scripts::APPEND;
         let n_bytes = entries.iter().map(|entry| entry.len() + 16).sum::<usize>();
         let mut request = Request::with_capacity(128 + n_bytes);
-        request.command(7 + entries.len()).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]).number(1);
-        request.arg(&[&self.key]).number(at_most.n_entries).number(at_most.n_bytes).number(ENTRY_BYTES);
+        request.command(8 + entries.len()).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]).number(2);
+        request
+            .arg(&[&self.key])
+            .arg(&[&self.bytes_key])
+            .number(at_most.n_entries)
+            .number(at_most.n_bytes)
+            .number(ENTRY_BYTES);
         for entry in entries {
             request.arg(&[entry]);
         }
@@ -137,9 +148,11 @@ impl Buffer for RedisBuffer {
     fn remove(&self, entries: &[EntryId]) -> Result<(), StoreError> {
         self.with_link(|link| {
             let own: Vec<EntryId> = entries.iter().filter(|id| id.life == link.fence()).copied().collect();
-            let mut request = Request::with_capacity(64 + 32 * own.len());
-            for some in own.chunks(BATCH) {
-                request.command(2 + some.len()).arg(&[b"XDEL"]).arg(&[&self.key]);
+            let script = &*scripts::REMOVE;
+            let mut request = Request::with_capacity(128 + 32 * own.len());
+            for some in own.chunks(REMOVED) {
+                request.command(6 + some.len()).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]).number(2);
+                request.arg(&[&self.key]).arg(&[&self.bytes_key]).number(ENTRY_BYTES);
                 for EntryId { place: (time, number), .. } in some {
                     request.arg(&[format!("{time}-{number}").as_bytes()]);
                 }
@@ -147,11 +160,11 @@ impl Buffer for RedisBuffer {
             if own.is_empty() {
                 return Ok(());
             }
-            for answer in link.call(&request)? {
+            for answer in link.run(script, &request)? {
                 match answer {
                     Value::Int(_) => {}
                     Value::ServerError(error) => return Err(from_server(&error)),
-                    _ => return Err(link.refuse("XDEL answers with a number")),
+                    _ => return Err(link.refuse("the script answers with a number")),
                 }
             }
             Ok(())
@@ -162,12 +175,13 @@ impl Buffer for RedisBuffer {
         let mut request = Request::with_capacity(256);
         request.command(1).arg(&[b"TIME"]);
         request.command(2).arg(&[b"XLEN"]).arg(&[&self.key]);
+        request.command(2).arg(&[b"GET"]).arg(&[&self.bytes_key]);
         for (command, from, to) in [(&b"XRANGE"[..], b"-", b"+"), (b"XREVRANGE", b"+", b"-")] {
             request.command(6).arg(&[command]).arg(&[&self.key]).arg(&[from]).arg(&[to]).arg(&[b"COUNT"]).number(1);
         }
         self.with_link(|link| {
-            let answers: Result<[Value; 4], _> = link.call(&request)?.try_into();
-            let Ok([now, length, oldest, newest]) = answers else {
+            let answers: Result<[Value; 5], _> = link.call(&request)?.try_into();
+            let Ok([now, length, bytes, oldest, newest]) = answers else {
                 return Err(link.refuse("each command is answered"));
             };
             let n_entries = match length {
@@ -177,13 +191,15 @@ impl Buffer for RedisBuffer {
             };
             let now = time(link, now)?;
             let (oldest, newest) = (entries(link, oldest, now)?, entries(link, newest, now)?);
-            let bytes = oldest.first().zip(newest.first()).map(|(oldest, newest)| {
-                // As the script counts them.
-                let before_newest = newest.id.place.1.saturating_sub(oldest.id.place.1);
-                before_newest + oldest.bytes.len() as u64 + ENTRY_BYTES
-            });
+            let n_bytes = match bytes {
+                // What was left of a stream that is gone.
+                _ if n_entries == 0 => 0,
+                Value::BulkString(digits) => str::from_utf8(&digits).ok().and_then(|n| n.parse().ok()).unwrap_or(0),
+                Value::ServerError(error) => return Err(from_server(&error)),
+                _ => 0,
+            };
             Ok(Backlog {
-                size: Size { n_entries, n_bytes: bytes.unwrap_or(0) },
+                size: Size { n_entries, n_bytes },
                 oldest: oldest.first().map(|entry| entry.waited),
                 newest: newest.first().map(|entry| entry.id),
             })

@@ -132,7 +132,7 @@ pub struct EntryId {
 /// How much waits in a buffer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How much it is. While entries are taken out of the middle, it may have less bytes than that.
+    /// How much it is.
     pub size: Size,
     /// How long the oldest of them has waited, by the buffer's clock; `None` if there is none.
     pub oldest: Option<Duration>,

@@ -253,13 +253,11 @@ fn what_is_acknowledged_is_written_once_and_in_order_whatever_is_killed_at_whate
     for (row, values) in &set {
         let acknowledged = values.iter().rposition(|(_, is_acknowledged)| *is_acknowledged);
         // What was not answered may have come after the last one that was, and not before it.
-        let mut last = acknowledged.map_or(vec![0], |last| vec![values[last].0]);
-        last.extend(values[acknowledged.map_or(0, |last| last + 1)..].iter().map(|(value, _)| *value));
+        let (from, before) = acknowledged.map_or((0, 0), |last| (last + 1, values[last].0));
+        let may_be: Vec<BigDecimal> =
+            [before].into_iter().chain(values[from..].iter().map(|(value, _)| *value)).map(BigDecimal::from).collect();
         let amount = &own[usize::try_from(row - SHARED).unwrap()].amount;
-        assert!(
-            last.iter().any(|value| *amount == BigDecimal::from(*value)),
-            "row {row} is {amount}, and none of {last:?}"
-        );
+        assert!(may_be.contains(amount), "row {row} is {amount}, and none of {may_be:?}");
         n_set += values.iter().filter(|(_, is_acknowledged)| *is_acknowledged).count();
     }
     let [writers, flushers, redis, postgres] = killed;

@@ -173,7 +173,7 @@ fn what_is_no_stream_takes_nothing_and_what_others_have_added_is_nothing() {
 #[test]
 fn the_permissions_that_are_documented_are_enough() {
     let server = Server::private(&[]);
-    let rules = "~shop:* +hello +select +info +ping +client|setname +evalsha +script|load +xadd +xlen +xinfo +xrange \
+    let rules = "~shop:* +hello +select +info +ping +client|setname +evalsha +script|load +get +set +xadd +xlen +xrange \
                  +xrevrange +xdel +time";
     let mut command = redis::cmd("ACL");
     command.arg("SETUSER").arg("ada").arg("reset").arg("on").arg(">secret").arg(rules.split(' ').collect::<Vec<_>>());
@@ -196,4 +196,22 @@ fn a_server_that_has_forgotten_the_script_is_told_it_again() {
     redis::cmd("SCRIPT").arg("FLUSH").exec(&mut server.raw()).unwrap();
     append(&buffer, "b").unwrap();
     assert_eq!(texts(&buffer), ["a", "b"]);
+}
+
+/// What somebody has taken out by hand is not room for good: it is known again as soon as the buffer is empty.
+#[test]
+fn bytes_that_others_have_taken_out_are_made_up_for_when_it_is_empty() {
+    let server = Server::shared();
+    let namespace = namespace();
+    let buffer = server.builder().namespace(&namespace).build().unwrap().buffer("test");
+    for text in ["a", "b", "c"] {
+        append(&buffer, text).unwrap();
+    }
+    let ids: Vec<_> = buffer.read(3, None).unwrap().into_iter().map(|entry| entry.id).collect();
+    let place = format!("{}-{}", ids[0].place.0, ids[0].place.1);
+    redis::cmd("XDEL").arg(format!("{namespace}#behind:test")).arg(place).exec(&mut server.raw()).unwrap();
+    assert_eq!(buffer.backlog().unwrap().size, Size { n_entries: 2, n_bytes: 3 * 33 });
+    buffer.remove(&ids).unwrap();
+    assert_eq!(buffer.backlog().unwrap().size, Size::default());
+    assert_eq!(append(&buffer, "d").unwrap(), Appended::All(Size { n_entries: 1, n_bytes: 33 }));
 }

@@ -104,3 +104,17 @@ impl From<crate::Error> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_transaction_was_rolled_back_for_is_told_as_it_is() {
+        let unread = || Error::Unread(Arc::new(StoreError::timed_out("slow")));
+        assert!(matches!(Error::from(crate::Error::other(unread())), Error::Unread(_)));
+        for of_the_database in [crate::Error::other("another reason"), crate::Error::Doomed] {
+            assert!(matches!(Error::from(of_the_database), Error::Database(_)));
+        }
+    }
+}

@@ -197,12 +197,16 @@ pub fn the_bytes_of_what_was_removed_are_room(buffer: &impl Buffer) {
         assert_eq!(buffer.append(&entries, expected).expect("the buffer answers"), Appended::All(expected));
         assert_eq!(buffer.backlog().expect("the backlog is told").size, expected);
         let ids: Vec<EntryId> = read(buffer, 10, None).into_iter().map(|(id, _)| id).collect();
-        let (first, rest) = ids.split_at(round % 5);
-        buffer.remove(first).expect("entries are removed");
-        let left = Size::of(&entries[round % 5..]);
+        // From the front, the middle and the end, and some of them twice.
+        let (first, rest): (Vec<usize>, Vec<usize>) = (0..5).partition(|n| (round >> n) & 1 == 1);
+        let ids_of = |places: &[usize]| places.iter().map(|n| ids[*n]).collect::<Vec<_>>();
+        for _ in 0..2 {
+            buffer.remove(&ids_of(&first)).expect("entries are removed");
+        }
+        let left = Size::of(&rest.iter().map(|n| entries[*n].clone()).collect::<Vec<_>>());
         assert_eq!(buffer.backlog().expect("the backlog is told").size, left);
         assert_eq!(buffer.append(&[], MANY).expect("nothing is added"), Appended::All(left));
-        buffer.remove(rest).expect("entries are removed");
+        buffer.remove(&ids_of(&rest)).expect("entries are removed");
     }
 }
 
