@@ -75,6 +75,13 @@ impl From<diesel::result::Error> for Error {
 
 impl From<crate::Error> for Error {
     fn from(error: crate::Error) -> Self {
-        Self::Database(Arc::new(error))
+        match error {
+            // What a transaction was rolled back for.
+            crate::Error::Other(reason) => match reason.downcast() {
+                Ok(own) => *own,
+                Err(reason) => Self::Database(Arc::new(crate::Error::Other(reason))),
+            },
+            error => Self::Database(Arc::new(error)),
+        }
     }
 }

@@ -77,16 +77,27 @@ impl Press {
         unread: &[Rejected],
         (way, waits): (Way, bool),
     ) -> Result<Option<Written>> {
+        self.in_turn(larder, waits, |tx| self.write_in(tx, frames, unread, way))
+    }
+
+    /// Does something in a transaction that has the turn of the buffer's flushers: `None` if it is another one's.
+    pub(super) fn in_turn<T>(
+        &self,
+        larder: &Larder<Pg>,
+        waits: bool,
+        mut work: impl FnMut(&Tx<Pg>) -> Result<T>,
+    ) -> Result<Option<T>> {
         let options = TransactionOptions { retries: RETRIES, ..TransactionOptions::default() };
         larder.transaction_with(options, |tx| {
             if !tx.run(|connection| ledger::begin(connection, &self.buffer, waits))? {
                 return Ok(None);
             }
-            self.write_in(tx, frames, unread, way).map(Some)
+            work(tx).map(Some)
         })
     }
 
-    fn write_in(&self, tx: &Tx<Pg>, frames: &[Frame], unread: &[Rejected], way: Way) -> Result<Written> {
+    /// The same, in a transaction that has the turn.
+    pub(super) fn write_in(&self, tx: &Tx<Pg>, frames: &[Frame], unread: &[Rejected], way: Way) -> Result<Written> {
         let mut producers: Vec<Nonce> = frames.iter().map(|frame| frame.producer).collect();
         producers.sort_unstable_by_key(|producer| *producer.as_bytes());
         producers.dedup();

@@ -59,21 +59,35 @@ pub(super) enum Pass {
 }
 
 /// Writes the oldest entries, as many as one transaction should have.
+///
+/// They are read when the turn is taken, and not before: of the flushers of a buffer only one reads much at a time.
 pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass> {
+    let oldest = lane.buffer().read(1, None).map_err(|error| Error::Unread(Arc::new(error)))?;
+    let lag = oldest.first().map(|entry| entry.waited);
+    lane.tally.lags(lag.unwrap_or_default());
+    let Some(lag) = lag else { return Ok(Pass::Empty) };
     let doubt = lane.press.doubt.load(Ordering::Relaxed);
     let size = doubt.div_ceil(TRUST);
-    let Batch { ids, frames, unread, lag, is_more } =
-        read(lane, (PAGE >> size).max(1), BATCH_ROWS >> size, BATCH_BYTES >> size)?;
-    lane.tally.lags(lag);
-    if ids.is_empty() {
-        return Ok(Pass::Empty);
-    }
-    let written = lane.press.write(larder, &frames, &unread, (Way::Buffered, waits));
-    let doubt = if written.is_err() { (doubt + TRUST).min(MOST_HALVINGS * TRUST) } else { doubt.saturating_sub(1) };
+    let flushed = lane.press.in_turn(larder, waits, |tx| {
+        let read = read(lane, (PAGE >> size).max(1), BATCH_ROWS >> size, BATCH_BYTES >> size);
+        let Batch { ids, frames, unread, is_more } = read.map_err(crate::Error::other)?;
+        let written = lane.press.write_in(tx, &frames, &unread, Way::Buffered)?;
+        Ok((ids, written, is_more))
+    });
+    let flushed = flushed.map_err(Error::from);
+    let doubt = match &flushed {
+        Ok(_) => doubt.saturating_sub(1),
+        Err(Error::Unread(_)) => doubt,
+        Err(_) => (doubt + TRUST).min(MOST_HALVINGS * TRUST),
+    };
     lane.press.doubt.store(doubt, Ordering::Relaxed);
-    let Some(written) = written? else {
+    let Some((ids, written, is_more)) = flushed? else {
         return Ok(Pass::Busy);
     };
+    if ids.is_empty() {
+        // Another one had its turn meanwhile.
+        return Ok(Pass::Empty);
+    }
     lane.tally.flushed(&written);
     reach(Point::BeforeRemove);
     if let Err(error) = lane.buffer().remove(&ids) {
@@ -96,8 +110,6 @@ struct Batch {
     frames: Vec<Frame>,
     /// Entries of another version, or of nobody.
     unread: Vec<Rejected>,
-    /// How long the first has waited.
-    lag: Duration,
     is_more: bool,
 }
 
@@ -123,8 +135,7 @@ fn read(lane: &Lane, page: usize, n_rows: usize, n_bytes: usize) -> Result<Batch
         let after = batch.ids.last().copied();
         let entries = lane.buffer().read(page, after).map_err(|error| Error::Unread(Arc::new(error)))?;
         batch.is_more = entries.len() == page;
-        for Entry { id, bytes, waited } in entries {
-            batch.lag = batch.lag.max(waited);
+        for Entry { id, bytes, .. } in entries {
             batch.ids.push(id);
             read_bytes += bytes.len();
             match Frame::decode(&bytes) {
