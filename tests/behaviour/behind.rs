@@ -4,6 +4,7 @@ mod away;
 mod crash;
 
 mod dead;
+mod held;
 mod once;
 mod overlay;
 mod room;
@@ -158,7 +159,7 @@ fn a_drain_that_can_not_write_says_so_and_loses_nothing() {
     // It looks once in an hour.
     let flusher = Flusher::start(&world.larder, Duration::from_secs(3_600)).unwrap();
     let error = flusher.drain(Duration::from_millis(200)).unwrap_err();
-    assert!(matches!(error, Error::Database(_)), "{error:?}");
+    assert!(matches!(error, Error::Held { n_changes: 1, .. }), "{error:?}");
     rename(&mut connection, "away", "counters");
     assert!(flusher.drain(LONG).unwrap());
     assert_eq!(world.n(1), 1);

@@ -33,6 +33,8 @@ pub struct Figures {
     pub n_repeated: u64,
     /// Changes that became dead letters.
     pub n_dead: u64,
+    /// Changes that could not be written yet when a flusher of this handle last looked, while others were.
+    pub n_held: u64,
     /// Flushes that failed; what they had in their hands waits for the next.
     pub n_failed_flushes: u64,
     /// How long the oldest entry had waited when a flusher of this handle last looked: zero if there was none.
@@ -52,6 +54,7 @@ pub(super) struct Tally {
     rows: AtomicU64,
     repeated: AtomicU64,
     dead: AtomicU64,
+    held: AtomicU64,
     pub(super) failed_flushes: AtomicU64,
     lag_micros: AtomicU64,
 }
@@ -64,6 +67,11 @@ impl Tally {
     /// So long the oldest entry has waited.
     pub(super) fn lags(&self, lag: Duration) {
         self.lag_micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// So many changes can't be written yet: how many it were before.
+    pub(super) fn holds(&self, n_changes: u64) -> u64 {
+        self.held.swap(n_changes, Ordering::Relaxed)
     }
 
     pub(super) fn flushed(&self, written: &Written) {
@@ -94,6 +102,7 @@ impl Tally {
             n_rows: read(&self.rows),
             n_repeated: read(&self.repeated),
             n_dead: read(&self.dead),
+            n_held: read(&self.held),
             n_failed_flushes: read(&self.failed_flushes),
             lag: Duration::from_micros(read(&self.lag_micros)),
         }

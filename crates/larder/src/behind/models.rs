@@ -4,7 +4,7 @@ use std::fmt;
 
 use diesel::{Table as _, pg::Pg};
 
-use super::apply::{Apply, apply};
+use super::apply::{Apply, TextOf, apply, text};
 use crate::entity::{Pattern, Table};
 
 /// A model without its type.
@@ -17,12 +17,13 @@ pub(super) struct Model {
     /// Those of its primary key.
     pub(super) key: &'static [&'static str],
     pub(super) apply: Apply,
+    pub(super) text: TextOf,
 }
 
 impl Model {
     pub(super) fn of<E: Table<Pg>>() -> Self {
         let columns = crate::models::columns_of::<Pg>(&E::Table::all_columns());
-        Self { name: E::cells_name(), columns, key: E::ByKey::COLUMNS, apply: apply::<E> }
+        Self { name: E::cells_name(), columns, key: E::ByKey::COLUMNS, apply: apply::<E>, text: text::<E> }
     }
 
     /// Whether the model can have this column written.
