@@ -6,6 +6,7 @@ mod crash;
 mod dead;
 mod held;
 mod once;
+mod outside;
 mod overlay;
 mod room;
 mod types;

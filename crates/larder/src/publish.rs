@@ -158,6 +158,7 @@ impl Last {
         self.counter("larder.behind.rows", [], of.n_rows);
         self.counter("larder.behind.rejected", [], of.n_dead);
         self.counter("larder.behind.failures", [], of.n_failed_flushes);
+        metrics::gauge!("larder.behind.held").set(of.n_held as f64);
         metrics::gauge!("larder.behind.lag").set(of.lag.as_secs_f64());
     }
 

@@ -342,3 +342,63 @@ fn holds_or_waits(world: &World) {
     assert_eq!(n(world), (0..20).map(|id| i64::from(id != 7)).collect::<Vec<_>>());
     assert_eq!(world.larder.backlog().unwrap().n_entries, 1);
 }
+
+mod earlier {
+    use diesel::prelude::*;
+
+    diesel::table! {
+        /// What an earlier release knows of it.
+        counters (id) { id -> BigInt, n -> BigInt, }
+    }
+
+    #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, larder::Repository)]
+    #[diesel(table_name = counters, check_for_backend(diesel::pg::Pg))]
+    pub(super) struct Counter {
+        pub(super) id: i64,
+        pub(super) n: i64,
+    }
+
+    pub(super) mod of_another_key {
+        use diesel::prelude::*;
+
+        diesel::table! {
+            counters (id, n) { id -> BigInt, n -> BigInt, label -> Nullable<Text>, }
+        }
+
+        #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, larder::Repository)]
+        #[diesel(table_name = counters, primary_key(id, n), check_for_backend(diesel::pg::Pg))]
+        pub(in super::super) struct Counter {
+            pub(in super::super) id: i64,
+            pub(in super::super) n: i64,
+            pub(in super::super) label: Option<String>,
+        }
+    }
+}
+
+#[test]
+fn a_column_that_an_earlier_release_does_not_know_is_left_to_those_who_do_and_its_row_stays_in_order() {
+    let world = World::new();
+    let buffer = || tests::redis_store(&tests::redis_url(), &world.namespace).buffer("test");
+    let earlier = world.branch(|_| Options::on(buffer()).with::<earlier::Counter>());
+    let counters = Counter::repository(&world.larder);
+    add(&world, [1]);
+    counters.behind().update(1, counters::label.eq("one")).unwrap();
+    add(&world, [1, 2]);
+    let reason = holds(Flusher::run_once(&earlier), 3);
+    assert_eq!(reason, "the model has no such column to be written");
+    assert_eq!(n(&world)[..4], [0, 0, 1, 0], "all that is of the row is one change, and waits");
+    Flusher::run_once(&world.larder).unwrap();
+    assert_eq!((n(&world)[..4].to_vec(), world.row(1).label.as_deref()), (vec![0, 2, 1, 0], Some("one")));
+    assert_eq!(dead(&world), []);
+}
+
+#[test]
+fn a_key_of_another_number_of_columns_is_rejected_at_once() {
+    let world = World::new();
+    let buffer = || tests::redis_store(&tests::redis_url(), &world.namespace).buffer("test");
+    let other = world.branch(|_| Options::on(buffer()).with::<earlier::of_another_key::Counter>());
+    Counter::repository(&world.larder).behind().update(1, counters::label.eq("one")).unwrap();
+    assert_eq!(Flusher::run_once(&other).unwrap(), 1);
+    assert_eq!(dead(&world)[0].reason, "the model's key has another number of columns");
+    assert_eq!(world.row(1).label, None);
+}

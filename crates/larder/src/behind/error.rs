@@ -33,8 +33,8 @@ pub enum Error {
     /// A change of the primary key, by which the changes of a row are kept in order.
     #[error("the primary key can't be written behind")]
     KeyColumn,
-    /// An amount has more digits than PostgreSQL's `numeric`: 131,072 before the point, and 16,383 behind it.
-    #[error("an amount has more digits than `numeric` takes")]
+    /// An amount has more than 1,000 digits before the point, or more behind it.
+    #[error("an amount has more than 1,000 digits before or behind the point")]
     TooManyDigits,
     /// There are more rows in one batch than are acknowledged together.
     #[error("a batch of {n_rows} rows is too large: {limit} is the most")]

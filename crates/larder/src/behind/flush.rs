@@ -128,7 +128,8 @@ impl Press {
     ) -> Result<Option<T>> {
         let options = TransactionOptions { retries: RETRIES, ..TransactionOptions::default() };
         larder.transaction_with(options, |tx| {
-            if !tx.run(|connection| ledger::begin(connection, &self.buffer, patience.for_a_turn()))? {
+            let (waits, at_most) = patience.for_a_turn();
+            if !tx.run(|connection| ledger::begin(connection, &self.buffer, waits, at_most))? {
                 return Ok(None);
             }
             work(tx).map(Some)
@@ -256,10 +257,18 @@ impl Press {
 
     pub(super) fn terms(&self, patience: Patience) -> Terms {
         let (gives_up_after, now) = (self.gives_up_after, Instant::now());
-        let soon =
-            Terms { holds: false, tries_held: true, gives_up_after, lock_wait: LOCK_WAIT, end: now + TELL_APART };
+        let soon = Terms {
+            holds: false,
+            tries_held: true,
+            gives_up_after,
+            lock_wait: LOCK_WAIT,
+            lock_wait_of_turn: None,
+            end: now + TELL_APART,
+        };
         match patience {
-            Patience::Background => Terms { tries_held: self.tries_held(now), ..soon },
+            Patience::Background => {
+                Terms { tries_held: self.tries_held(now), lock_wait_of_turn: Some(LOCK_WAIT), ..soon }
+            }
             Patience::Turns => soon,
             Patience::Until(end) => {
                 let left = end.saturating_duration_since(now);
@@ -322,11 +331,12 @@ impl Press {
 }
 
 impl Patience {
-    fn for_a_turn(self) -> Option<LockWait> {
+    /// Whether to wait for it, and how long.
+    fn for_a_turn(self) -> (bool, LockWait) {
         match self {
-            Self::Background => None,
-            Self::Turns => Some(LockWait::Forever),
-            Self::Until(end) => Some(LockWait::AtMost(end.saturating_duration_since(Instant::now()))),
+            Self::Background => (false, LockWait::AtMost(LOCK_WAIT)),
+            Self::Turns => (true, LockWait::Forever),
+            Self::Until(end) => (true, LockWait::AtMost(end.saturating_duration_since(Instant::now()))),
         }
     }
 }

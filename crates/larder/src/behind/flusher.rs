@@ -284,7 +284,7 @@ fn drain(larder: &Larder<Pg>, lane: &Lane, start: Instant, at_most: Duration) ->
 
 fn run(larder: &Larder<Pg>, interval: Duration, stop: &Stop) {
     let Some(lane) = larder.lane() else { return };
-    let (mut pause, mut said, mut forgotten) = (FIRST_PAUSE, None, Instant::now());
+    let (mut pause, mut said, mut forgotten) = (FIRST_PAUSE, None, None::<Instant>);
     while !stop.is_set() {
         // Whatever a handler of events does, the buffer must go on being emptied.
         let passed = catch_unwind(AssertUnwindSafe(|| pass(larder, lane, Patience::Background)));
@@ -293,7 +293,22 @@ fn run(larder: &Larder<Pg>, interval: Duration, stop: &Stop) {
                 pause = FIRST_PAUSE;
                 continue;
             }
-            Ok(Ok(_)) => None,
+            // Nothing that was not said before.
+            Ok(Ok(Pass::Done { written, .. })) if written.n_held > 0 => {
+                let _ = stop.rest(interval);
+                continue;
+            }
+            Ok(Ok(passed)) => {
+                // Of whoever is silent, nothing may wait: then none of his changes can come again.
+                let is_time = forgotten.is_none_or(|forgotten| forgotten.elapsed() >= FORGET_EVERY);
+                if passed == Pass::Empty && is_time {
+                    forgotten = Some(Instant::now());
+                    // What is not forgotten now is forgotten in an hour.
+                    let _ =
+                        larder.transaction(|tx| tx.run(|connection| ledger::forget(connection, &lane.press.buffer)));
+                }
+                None
+            }
             Ok(Err(error)) => Some(format!("{error}: {}", causes(&error))),
             Err(_) => Some("it panicked".to_owned()),
         };
@@ -304,11 +319,6 @@ fn run(larder: &Larder<Pg>, interval: Duration, stop: &Stop) {
         if failure != said {
             failure.iter().for_each(|failure| tracing::warn!(failure, "a flush failed; it is tried again"));
             said = failure;
-        }
-        if forgotten.elapsed() >= FORGET_EVERY {
-            forgotten = Instant::now();
-            // What is not forgotten now is forgotten in an hour.
-            let _ = larder.transaction(|tx| tx.run(|connection| ledger::forget(connection, &lane.press.buffer)));
         }
         let _ = stop.rest(rest);
     }

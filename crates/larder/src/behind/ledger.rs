@@ -89,15 +89,15 @@ pub(super) struct Ledger {
     pub(super) is_any_unread: bool,
 }
 
-/// Prepares the transaction, and takes the turn of the buffer's flushers: whether it could, without waiting for it if `waits` is `None`,
-/// and else for that long, which is an error then.
+/// Prepares the transaction, and takes the turn of the buffer's flushers: whether it could, without waiting for it if `waits` is not set.
+/// For that, and for everything else that others have locked, it waits at most so long, which is an error then.
 ///
-/// What is exact does not rest on it: [`marks`] keeps flushers apart. It spares them work that another one does.
-pub(super) fn begin(connection: &mut PgConnection, buffer: &str, waits: Option<LockWait>) -> QueryResult<bool> {
-    let at_most = waits.unwrap_or(LockWait::Forever);
+/// What is applied once does not rest on it: [`marks`] keeps flushers apart. It spares them work that another one does, and has whoever can
+/// read an entry see that another one could not.
+pub(super) fn begin(connection: &mut PgConnection, buffer: &str, waits: bool, at_most: LockWait) -> QueryResult<bool> {
     connection.batch_execute(&format!("{at_most}; {PREPARE}"))?;
     let lock = lock_of(buffer);
-    if waits.is_some() {
+    if waits {
         let taken = format!("pg_advisory_xact_lock({LOCK}, {lock}) IS NOT NULL");
         return select(sql::<Bool>(&taken)).get_result(connection);
     }

@@ -124,5 +124,7 @@ mod tests {
         assert_eq!(some, runs(&[9]));
         some.forget(9);
         assert_eq!(some, Runs::default());
+        let many = runs(&(1..=10_000).rev().collect::<Vec<_>>());
+        assert_eq!(many.ends().collect::<Vec<_>>(), [1, 10_000]);
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Terms {
     pub(super) gives_up_after: Duration,
     /// How long to wait for what others have locked, for each statement.
     pub(super) lock_wait: Duration,
+    /// How long each statement waits as it is, if that is known.
+    pub(super) lock_wait_of_turn: Option<Duration>,
     /// When to look no further which of some rows it is that can't be written.
     pub(super) end: Instant,
 }
@@ -117,7 +119,8 @@ impl<'p> Rows<'p> {
             let was_held = parts.iter().any(|part| part.was_held);
             groups.entry((was_held, Shape::of(change))).or_default().push(Row { change, parts });
         }
-        let mut all = Self { press, tx, terms, lock_wait: None, is_short: false, outcome: Outcome::default() };
+        let lock_wait = terms.lock_wait_of_turn;
+        let mut all = Self { press, tx, terms, lock_wait, is_short: false, outcome: Outcome::default() };
         for ((was_held, shape), rows) in &groups {
             if *was_held && !terms.tries_held {
                 rows.iter().for_each(|row| all.hold(row.parts));
@@ -125,6 +128,11 @@ impl<'p> Rows<'p> {
             }
             all.is_short = *was_held;
             all.write_group(shape, rows)?;
+        }
+        if all.lock_wait == Some(SHORT) {
+            // Columns of other rows are maintained before COMMIT, and nobody has locked those as far as is known.
+            all.is_short = false;
+            all.bound_locks()?;
         }
         Ok(all.outcome)
     }

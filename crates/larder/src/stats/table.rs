@@ -52,10 +52,11 @@ impl fmt::Display for crate::behind::Figures {
         )?;
         write!(
             f,
-            "{} flushed as {} rows, {} rejected, lag {}",
+            "{} flushed as {} rows, {} rejected, {} held, lag {}",
             self.n_flushed,
             self.n_rows,
             self.n_dead,
+            self.n_held,
             Short(self.lag)
         )
     }
