@@ -4,8 +4,10 @@ mod away;
 mod crash;
 
 mod dead;
+mod held;
 mod json;
 mod once;
+mod outside;
 mod overlay;
 mod room;
 mod types;
@@ -159,7 +161,7 @@ fn a_drain_that_can_not_write_says_so_and_loses_nothing() {
     // It looks once in an hour.
     let flusher = Flusher::start(&world.larder, Duration::from_secs(3_600)).unwrap();
     let error = flusher.drain(Duration::from_millis(200)).unwrap_err();
-    assert!(matches!(error, Error::Database(_)), "{error:?}");
+    assert!(matches!(error, Error::Held { n_changes: 1, .. }), "{error:?}");
     rename(&mut connection, "away", "counters");
     assert!(flusher.drain(LONG).unwrap());
     assert_eq!(world.n(1), 1);

@@ -51,7 +51,8 @@ fn named(known: &[&str]) -> String {
     if known.is_empty() { String::new() } else { format!(": {}", known.join(", ")) }
 }
 
-/// Makes the two tables of write-behind (feature `behind`): how far each writer's changes are written, and what the database has rejected.
+/// Makes the tables of write-behind (feature `behind`): how far each writer's changes are written, what can't be yet, and what the database has
+/// rejected.
 #[must_use]
 pub fn behind() -> Migration {
     Migration { up: include_str!("behind/up.sql").to_owned(), down: include_str!("behind/down.sql").to_owned() }

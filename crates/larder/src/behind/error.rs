@@ -41,6 +41,9 @@ pub enum Error {
         /// The column.
         column: &'static str,
     },
+    /// An amount has more than 1,000 digits before the point, or more behind it.
+    #[error("an amount has more than 1,000 digits before or behind the point")]
+    TooManyDigits,
     /// There are more rows in one batch than are acknowledged together.
     #[error("a batch of {n_rows} rows is too large: {limit} is the most")]
     TooLarge {
@@ -81,6 +84,15 @@ pub enum Error {
     /// The database could not be written.
     #[error("the database could not be written")]
     Database(#[source] Arc<crate::Error>),
+    /// Some changes can't be written yet, and wait in the buffer: somebody has locked their rows, the database lacks a column or a right, or
+    /// the flusher does not know their model.
+    #[error("{n_changes} changes can't be written yet: {reason}")]
+    Held {
+        /// How many.
+        n_changes: u64,
+        /// Why one of them can't.
+        reason: String,
+    },
     /// The flusher's thread could not be started.
     #[error("the flusher's thread could not be started")]
     Thread(#[source] Arc<std::io::Error>),

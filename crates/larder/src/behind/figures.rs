@@ -36,6 +36,8 @@ pub struct Figures {
     pub n_repeated: u64,
     /// Changes that became dead letters.
     pub n_dead: u64,
+    /// Changes that could not be written yet when a flusher of this handle last looked, while others were.
+    pub n_held: u64,
     /// Flushes that failed; what they had in their hands waits for the next.
     pub n_failed_flushes: u64,
     /// How long the oldest entry had waited when a flusher of this handle last looked: zero if there was none, `None` if none has looked
@@ -56,6 +58,7 @@ pub(super) struct Tally {
     rows: AtomicU64,
     repeated: AtomicU64,
     dead: AtomicU64,
+    held: AtomicU64,
     pub(super) failed_flushes: AtomicU64,
     looked: Mutex<Option<Look>>,
 }
@@ -94,6 +97,11 @@ impl Tally {
         self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// So many changes can't be written yet: how many it were before.
+    pub(super) fn holds(&self, n_changes: u64) -> u64 {
+        self.held.swap(n_changes, Ordering::Relaxed)
+    }
+
     pub(super) fn flushed(&self, written: &Written) {
         add(&self.flushed_entries, written.n_frames);
         add(&self.flushed, written.n_calls);
@@ -122,6 +130,7 @@ impl Tally {
             n_rows: read(&self.rows),
             n_repeated: read(&self.repeated),
             n_dead: read(&self.dead),
+            n_held: read(&self.held),
             n_failed_flushes: read(&self.failed_flushes),
             lag: self.look().map(|Look { at, lag, grows }| if grows { lag + at.elapsed() } else { lag }),
         }

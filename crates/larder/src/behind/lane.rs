@@ -16,7 +16,7 @@ use super::{
     change::{Change, Merged},
     error::{Error, Result},
     figures::{Figures, Tally, add},
-    flush::{Press, Way},
+    flush::{Patience, Press},
     flusher,
     frame::{self, Frame},
 };
@@ -95,7 +95,7 @@ struct Room {
 
 impl Lane {
     pub(crate) fn new(options: Options) -> Self {
-        let press = Press::new(options.buffer.name(), options.models.clone());
+        let press = Press::new(options.buffer.name(), options.models.clone(), options.gives_up_after);
         let (tally, queue, room) = (Tally::default(), Mutex::default(), Room::default());
         Self { options, press, tally, producer: Nonce::fresh(), number: AtomicU64::new(0), queue, room }
     }
@@ -242,7 +242,7 @@ impl Lane {
                     n_passes += 1;
                     // What was sent before and not answered may be written all the same; what others have sent is theirs.
                     let unknown = |error| unanswered.clone().map_or(error, Error::Unknown);
-                    flusher::pass(larder, self, true).map_err(unknown)?;
+                    flusher::pass(larder, self, Patience::Turns).map_err(unknown)?;
                 }
                 WhenFull::WriteThrough => return Err(full()),
             }
@@ -283,11 +283,11 @@ impl Lane {
         if n_written == 0 {
             return sending.end(|_| Err(away.clone()));
         }
-        let written = self.press.write(larder, &frames, &[], (Way::Direct, true)).map_err(|error| match error {
+        let written = self.press.write_directly(larder, &frames).map_err(|error| match error {
             error @ crate::Error::CommitUnknown(_) => Error::Unknown(Arc::new(StoreError::unavailable(error))),
             error => error.into(),
         });
-        if let Ok(Some(written)) = &written {
+        if let Ok(written) = &written {
             self.tally.written_directly(n_written, written);
         }
         sending.end(|ticket| match &written {

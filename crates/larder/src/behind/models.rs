@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use diesel::{Column, Table as _, pg::Pg};
 
 use super::{
-    apply::{Apply, apply},
+    apply::{Apply, TextOf, apply, text},
     change::Change,
 };
 use crate::entity::{Pattern, Table};
@@ -22,12 +22,20 @@ pub(super) struct Model {
     /// Those that are only added to.
     pub(super) counters: BTreeSet<&'static str>,
     pub(super) apply: Apply,
+    pub(super) text: TextOf,
 }
 
 impl Model {
     pub(super) fn of<E: Table<Pg>>() -> Self {
         let columns = crate::models::columns_of::<Pg>(&E::Table::all_columns());
-        Self { name: E::cells_name(), columns, key: E::ByKey::COLUMNS, counters: BTreeSet::new(), apply: apply::<E> }
+        Self {
+            name: E::cells_name(),
+            columns,
+            key: E::ByKey::COLUMNS,
+            counters: BTreeSet::new(),
+            apply: apply::<E>,
+            text: text::<E>,
+        }
     }
 
     /// Whether the model can have this column written.

@@ -16,6 +16,7 @@ pub struct Options {
     pub(super) at_most: Size,
     pub(super) when_full: WhenFull,
     pub(super) when_away: WhenAway,
+    pub(super) gives_up_after: Duration,
 }
 
 /// What a call does whose change finds no room in the buffer.
@@ -63,6 +64,7 @@ impl Options {
             at_most: Size { n_entries: 100_000, n_bytes: 256 << 20 },
             when_full: WhenFull::Block(Duration::from_secs(1)),
             when_away: WhenAway::Reject,
+            gives_up_after: Duration::from_secs(900),
         }
     }
 
@@ -117,6 +119,15 @@ impl Options {
         self
     }
 
+    /// How old a change is when it becomes a [dead letter](super::DeadLetters) because no handle here has its model or column, or because its
+    /// table or type is another by now. Until then it waits for one that can write it, as in the course of a deployment, and changes of other
+    /// rows are written. Defaults to 15 minutes.
+    #[must_use]
+    pub fn give_up_after(mut self, age: Duration) -> Self {
+        self.gives_up_after = age;
+        self
+    }
+
     /// What a call does when the buffer is away. Defaults to [`WhenAway::Reject`].
     #[must_use]
     pub fn when_away(mut self, when_away: WhenAway) -> Self {
@@ -133,6 +144,7 @@ impl fmt::Debug for Options {
             .field("at_most", &self.at_most)
             .field("when_full", &self.when_full)
             .field("when_away", &self.when_away)
+            .field("gives_up_after", &self.gives_up_after)
             .finish()
     }
 }

@@ -74,10 +74,12 @@ fn waiting(tx: &Tx<Pg>, frames: &[Frame]) -> crate::Result<Option<Change>> {
     let producers: HashSet<_> = frames.iter().map(|frame| frame.producer).collect();
     let producers: Vec<_> = producers.into_iter().collect();
     let marks = tx.run(|connection| ledger::marks_unlocked(connection, &producers))?;
-    let is_waiting = |frame: &&Frame| marks.get(&frame.producer).is_none_or(|marks| !marks.has(frame.number));
+    let is_written = |frame: &Frame, change: &Change| {
+        marks.get(&frame.producer).is_some_and(|marks| marks.has(frame.number, &change.cell))
+    };
     let mut merged = Merged::default();
-    for change in frames.iter().filter(is_waiting).flat_map(|frame| &frame.changes) {
-        merged.add(change);
+    for frame in frames {
+        frame.changes.iter().filter(|change| !is_written(frame, change)).for_each(|change| _ = merged.add(change));
     }
     Ok(merged.into_changes().into_iter().next())
 }

@@ -50,7 +50,11 @@ impl fmt::Display for crate::behind::Figures {
             "behind: {} buffered, {} written through, {refused} refused; ",
             self.n_buffered, self.n_written_through
         )?;
-        write!(f, "{} flushed as {} rows, {} rejected", self.n_flushed, self.n_rows, self.n_dead)?;
+        write!(
+            f,
+            "{} flushed as {} rows, {} rejected, {} held",
+            self.n_flushed, self.n_rows, self.n_dead, self.n_held
+        )?;
         self.lag.map_or(Ok(()), |lag| write!(f, ", lag {}", Short(lag)))
     }
 }
