@@ -68,7 +68,7 @@ Commands:
   upkeep                    compares columns that are maintained with what they should be, or computes them anew
   relay                     settles what waits in the outbox, until Ctrl-C
   lag                       tells how many rows wait there, and for how long
-  migration                 prints a migration for what a feature needs: the outbox, triggers, a view, maintained columns
+  migration                 prints a migration for what a feature needs; --help tells of which
   outbox                    the same as `migration outbox`
   triggers                  the same as `migration triggers`; checks them, too
 

@@ -29,6 +29,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     Outbox,
+    Behind,
     Triggers,
     View,
     Upkeep,
@@ -61,6 +62,7 @@ pub(crate) fn parse_kind(mut parser: Parser, common: Builder) -> Result<Request,
     };
     match kind.as_str() {
         "outbox" => parse(Subject::Outbox, parser, common),
+        "behind" => parse(Subject::Behind, parser, common),
         "triggers" => parse(Subject::Triggers, parser, common),
         "view" => parse(Subject::View, parser, common),
         "upkeep" => parse(Subject::Upkeep, parser, common),
@@ -76,6 +78,7 @@ pub(crate) fn parse(subject: Subject, mut parser: Parser, mut common: Builder) -
     while let Some(name) = next(&mut parser)? {
         match (name.as_str(), subject) {
             ("help", Subject::Outbox) => return Ok(help(help::OUTBOX)),
+            ("help", Subject::Behind) => return Ok(help(help::BEHIND)),
             ("help", Subject::Triggers) => return Ok(help(help::TRIGGERS)),
             ("help", Subject::View) => return Ok(help(help::VIEW)),
             ("help", Subject::Upkeep) => return Ok(help(help::UPKEEP)),
@@ -122,6 +125,10 @@ pub(crate) fn run(models: &Models<Pg>, options: &Options) -> Result<ExitCode, Co
     let name = options.model.as_deref().unwrap_or_default();
     let (up, down) = match options.subject {
         Subject::Outbox => (outbox::UP.to_owned(), outbox::DOWN.to_owned()),
+        Subject::Behind => {
+            let Migration { up, down, .. } = migration::behind();
+            (up, down)
+        }
         Subject::Triggers => {
             let triggers = triggers(models, &options.triggers);
             (triggers.up(), triggers.down())

@@ -1,14 +1,18 @@
 //! A buffer of writes as a stream.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use larder::{
-    buffer::{AppendError, Appended, Backlog, Buffer, Bytes, Entry, EntryId},
-    store::{BATCH, Fence, StoreError},
+    buffer::{AppendError, Appended, Backlog, Buffer, Bytes, ENTRY_BYTES, Entry, EntryId, Size},
+    store::{Fence, StoreError},
 };
 use redis::Value;
 
-use crate::{error::from_server, link::Link, pool::Pool, request::Request, scripts};
+use crate::{error::from_server, link::Link, pool::Pool, reign, request::Request, scripts};
 
 /// Writes that wait to be written to the database, on Redis 6.2 or later: one stream.
 ///
@@ -22,19 +26,58 @@ use crate::{error::from_server, link::Link, pool::Pool, request::Request, script
 /// | a replica takes over | what it had not been sent |
 ///
 /// **The server must not evict the stream**: with `maxmemory`, its policy must be `noeviction` or one of `volatile-*`. Entries are refused
-/// otherwise, as long as the server tells. A cache with `allkeys-lru` wants a server of its own beside it.
+/// otherwise, as long as the server tells; it is asked once a second, and when it is another one. A cache with `allkeys-lru` wants a
+/// server of its own beside it.
 ///
-/// Each method is one round trip, of `EVALSHA`, `XRANGE`, `XDEL`, or `XLEN`, `XRANGE`, `XREVRANGE` and `TIME`. Beside the cells' commands a
+/// Each method is one round trip, of `EVALSHA`, `XRANGE` and `TIME`, or `XLEN`, `GET`, `XRANGE`, `XREVRANGE` and `TIME`; and once a second
+/// an append is one more, of `INFO`. How many bytes wait stands under a key of its own, which scripts keep. Beside the cells' commands a
 /// user of the server must be allowed `+xadd +xlen +xrange +xrevrange +xdel +time`.
 pub struct RedisBuffer {
     name: String,
     key: Box<[u8]>,
+    /// Under it stands how many bytes wait.
+    bytes_key: Box<[u8]>,
     pool: Arc<Pool>,
+    /// Which server has said last that it does not evict, and when.
+    keeps: Mutex<Option<(Fence, Instant)>>,
 }
 
+/// How many entries a script takes out: some half a millisecond, in which the server does nothing else.
+const REMOVED: usize = 128;
+
+/// For how long a server is believed not to evict: its settings can be changed while it runs.
+const BELIEVED_FOR: Duration = Duration::from_secs(1);
+
 impl RedisBuffer {
-    pub(crate) fn new(name: String, key: Box<[u8]>, pool: Arc<Pool>) -> Self {
-        Self { name, key, pool }
+    pub(crate) fn new(name: String, [key, bytes_key]: [Box<[u8]>; 2], pool: Arc<Pool>) -> Self {
+        Self { name, key, bytes_key, pool, keeps: Mutex::default() }
+    }
+
+    /// Refuses a server that may evict the stream.
+    fn check(&self, link: &mut Link) -> Result<(), StoreError> {
+        let keeps = || self.keeps.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *keeps();
+        if known.is_some_and(|(fence, heard)| fence == link.fence() && heard.elapsed() < BELIEVED_FOR) {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        let mut request = Request::default();
+        request.command(2).arg(&[b"INFO"]).arg(&[b"memory"]);
+        let answers = link.call(&request)?;
+        let info = answers.first().map(reign::text).transpose()?.unwrap_or_default();
+        let has_limit = reign::field(info, "maxmemory").is_some_and(|bytes| bytes != "0");
+        match reign::field(info, "maxmemory_policy") {
+            Some(policy) if has_limit && policy.starts_with("allkeys-") => {
+                *keeps() = None;
+                Err(StoreError::refused(format!(
+                    "maxmemory-policy is {policy}, which may evict what waits in a buffer"
+                )))
+            }
+            _ => {
+                *keeps() = Some((link.fence(), asked));
+                Ok(())
+            }
+        }
     }
 
     fn with_link<T>(&self, work: impl FnOnce(&mut Link) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -53,21 +96,24 @@ impl Buffer for RedisBuffer {
         &self.name
     }
 
-    fn append(&self, entries: &[Bytes], at_most: u64) -> Result<Appended, AppendError> {
+    fn append(&self, entries: &[Bytes], at_most: Size) -> Result<Appended, AppendError> {
         let script = &*scripts::APPEND;
         let n_bytes = entries.iter().map(|entry| entry.len() + 16).sum::<usize>();
         let mut request = Request::with_capacity(128 + n_bytes);
-        request.command(5 + entries.len()).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]).number(1);
-        request.arg(&[&self.key]).number(at_most);
+        request.command(8 + entries.len()).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]).number(2);
+        request
+            .arg(&[&self.key])
+            .arg(&[&self.bytes_key])
+            .number(at_most.n_entries)
+            .number(at_most.n_bytes)
+            .number(ENTRY_BYTES);
         for entry in entries {
             request.arg(&[entry]);
         }
         // Until something is sent, nothing can have happened.
         let mut is_sent = false;
         let appended = self.with_link(|link| {
-            if link.evicts() {
-                return Err(StoreError::refused("the server's maxmemory-policy may evict the buffer"));
-            }
+            self.check(link)?;
             is_sent = true;
             let answer = link.run(script, &request)?.into_iter().next();
             Ok(answer.map(|answer| appended(link, answer)))
@@ -102,9 +148,11 @@ impl Buffer for RedisBuffer {
     fn remove(&self, entries: &[EntryId]) -> Result<(), StoreError> {
         self.with_link(|link| {
             let own: Vec<EntryId> = entries.iter().filter(|id| id.life == link.fence()).copied().collect();
-            let mut request = Request::with_capacity(64 + 32 * own.len());
-            for some in own.chunks(BATCH) {
-                request.command(2 + some.len()).arg(&[b"XDEL"]).arg(&[&self.key]);
+            let script = &*scripts::REMOVE;
+            let mut request = Request::with_capacity(128 + 32 * own.len());
+            for some in own.chunks(REMOVED) {
+                request.command(6 + some.len()).arg(&[b"EVALSHA"]).arg(&[script.hash.as_bytes()]).number(2);
+                request.arg(&[&self.key]).arg(&[&self.bytes_key]).number(ENTRY_BYTES);
                 for EntryId { place: (time, number), .. } in some {
                     request.arg(&[format!("{time}-{number}").as_bytes()]);
                 }
@@ -112,11 +160,11 @@ impl Buffer for RedisBuffer {
             if own.is_empty() {
                 return Ok(());
             }
-            for answer in link.call(&request)? {
+            for answer in link.run(script, &request)? {
                 match answer {
                     Value::Int(_) => {}
                     Value::ServerError(error) => return Err(from_server(&error)),
-                    _ => return Err(link.refuse("XDEL answers with a number")),
+                    _ => return Err(link.refuse("the script answers with a number")),
                 }
             }
             Ok(())
@@ -127,12 +175,13 @@ impl Buffer for RedisBuffer {
         let mut request = Request::with_capacity(256);
         request.command(1).arg(&[b"TIME"]);
         request.command(2).arg(&[b"XLEN"]).arg(&[&self.key]);
+        request.command(2).arg(&[b"GET"]).arg(&[&self.bytes_key]);
         for (command, from, to) in [(&b"XRANGE"[..], b"-", b"+"), (b"XREVRANGE", b"+", b"-")] {
             request.command(6).arg(&[command]).arg(&[&self.key]).arg(&[from]).arg(&[to]).arg(&[b"COUNT"]).number(1);
         }
         self.with_link(|link| {
-            let answers: Result<[Value; 4], _> = link.call(&request)?.try_into();
-            let Ok([now, length, oldest, newest]) = answers else {
+            let answers: Result<[Value; 5], _> = link.call(&request)?.try_into();
+            let Ok([now, length, bytes, oldest, newest]) = answers else {
                 return Err(link.refuse("each command is answered"));
             };
             let n_entries = match length {
@@ -142,8 +191,15 @@ impl Buffer for RedisBuffer {
             };
             let now = time(link, now)?;
             let (oldest, newest) = (entries(link, oldest, now)?, entries(link, newest, now)?);
+            let n_bytes = match bytes {
+                // What was left of a stream that is gone.
+                _ if n_entries == 0 => 0,
+                Value::BulkString(digits) => str::from_utf8(&digits).ok().and_then(|n| n.parse().ok()).unwrap_or(0),
+                Value::ServerError(error) => return Err(from_server(&error)),
+                _ => 0,
+            };
             Ok(Backlog {
-                n_entries,
+                size: Size { n_entries, n_bytes },
                 oldest: oldest.first().map(|entry| entry.waited),
                 newest: newest.first().map(|entry| entry.id),
             })
@@ -160,11 +216,14 @@ fn appended(link: &mut Link, answer: Value) -> Result<Appended, AppendError> {
         _ => Vec::new(),
     };
     let text = str::from_utf8(&bytes).unwrap_or_default();
-    let read = text.split_at_checked(1).and_then(|(is_added, n)| Some((is_added, n.parse().ok()?)));
-    match read {
-        Some(("1", n_entries)) => Ok(Appended::All { n_entries }),
-        Some(("0", n_entries)) => Ok(Appended::Full { n_entries }),
-        _ => Err(AppendError::Unknown(link.refuse("the script answers with a digit and a number"))),
+    let mut words = text.split(' ');
+    let digit = words.next();
+    let mut number = || words.next()?.parse().ok();
+    let size = number().zip(number()).map(|(n_entries, n_bytes)| Size { n_entries, n_bytes });
+    match (digit, size) {
+        (Some("1"), Some(size)) => Ok(Appended::All(size)),
+        (Some("0"), Some(size)) => Ok(Appended::Full(size)),
+        _ => Err(AppendError::Unknown(link.refuse("the script answers with a digit and two numbers"))),
     }
 }
 

@@ -18,14 +18,13 @@ pub(crate) struct Link {
     /// `None` while it is being made.
     reign: Option<Reign>,
     seen: Seen,
-    evicts: bool,
     era: u64,
     is_broken: bool,
 }
 
 impl Link {
     pub(crate) fn new(connection: Connection, era: u64) -> Self {
-        Self { connection, reign: None, seen: Seen::NEVER, evicts: false, era, is_broken: false }
+        Self { connection, reign: None, seen: Seen::NEVER, era, is_broken: false }
     }
 
     /// How long it waits from now on, for a request to be taken or for the next part of an answer.
@@ -34,16 +33,10 @@ impl Link {
         self.connection.set_write_timeout(Some(timeout)).map_err(from_connection)
     }
 
-    /// Learns which server it leads to, when that was met, and whether it evicts keys that do not expire.
-    pub(crate) fn leads_to(&mut self, reign: Reign, seen: Seen, evicts: bool) {
+    /// Learns which server it leads to, and when that was met.
+    pub(crate) fn leads_to(&mut self, reign: Reign, seen: Seen) {
         self.reign = Some(reign);
         self.seen = seen;
-        self.evicts = evicts;
-    }
-
-    /// Whether the server evicts keys that do not expire.
-    pub(crate) fn evicts(&self) -> bool {
-        self.evicts
     }
 
     pub(crate) fn fence(&self) -> Fence {

@@ -22,6 +22,8 @@ const HOLDERS: &[u8] = b"#holders";
 const CHANGED: &[u8] = b"#changed";
 /// What the key of a buffer's stream begins with.
 const BUFFER: &[u8] = b"#behind:";
+/// What the key of a buffer's size begins with.
+const BUFFER_BYTES: &[u8] = b"#behind-bytes:";
 /// What is told to one who waits.
 const DROPPED: &[u8] = b"#dropped";
 
@@ -58,13 +60,13 @@ impl Names {
         [&self.namespace, DROPPED, self.database.as_bytes(), b":", store.as_bytes()].concat()
     }
 
-    /// The stream of a buffer.
-    pub(crate) fn buffer(&self, name: &str) -> Box<[u8]> {
-        [&self.namespace, BUFFER, name.as_bytes()].concat().into()
+    /// The stream of a buffer, and what tells how many bytes it has.
+    pub(crate) fn buffer(&self, name: &str) -> [Box<[u8]>; 2] {
+        [BUFFER, BUFFER_BYTES].map(|prefix| [&self.namespace, prefix, name.as_bytes()].concat().into())
     }
 
     /// Whether a key, without the namespace, is one of these.
     pub(crate) fn is_ours(key: &[u8]) -> bool {
-        key == ANNOUNCED || key == HOLDERS || key.starts_with(BUFFER)
+        key == ANNOUNCED || key == HOLDERS || [BUFFER, BUFFER_BYTES].iter().any(|prefix| key.starts_with(prefix))
     }
 }

@@ -166,7 +166,7 @@ impl Manager {
         let (server, seen) = self.meet(&answers).inspect_err(|_| link.give_up())?;
         self.health.leads_to(era, server.reign().fence(), Instant::now());
         link.set_timeout(self.io_timeout)?;
-        link.leads_to(server.reign().clone(), seen, server.evicts());
+        link.leads_to(server.reign().clone(), seen);
         Ok(link)
     }
 

@@ -26,6 +26,7 @@ script!(SETTLE, "scripts/message.lua", "scripts/settle.lua");
 
 /// For buffers, which have no cells.
 pub(crate) static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/append.lua")));
+pub(crate) static REMOVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/remove.lua")));
 
 /// Sent as it is each time, a few times a second: by those who listen, and can't repeat themselves when the server has forgotten it.
 pub(crate) const RENEW: &str = include_str!("scripts/renew.lua");

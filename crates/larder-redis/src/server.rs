@@ -29,7 +29,6 @@ pub(crate) struct Server {
     uptime: Duration,
     is_master: bool,
     was_promoted: bool,
-    evicts: bool,
     warnings: Vec<Warning>,
 }
 
@@ -51,19 +50,12 @@ impl Server {
             uptime: Duration::from_secs(uptime),
             is_master: role == "master",
             was_promoted: second_offset != "-1",
-            evicts: field("maxmemory").is_some_and(|bytes| bytes != "0")
-                && field("maxmemory_policy").is_some_and(|policy| policy.starts_with("allkeys-")),
             warnings: Warning::of(field("maxmemory"), field("maxmemory_policy")),
         })
     }
 
     pub(crate) fn run_id(&self) -> &str {
         &self.run_id
-    }
-
-    /// Whether it evicts keys that do not expire when its memory is full.
-    pub(crate) fn evicts(&self) -> bool {
-        self.evicts
     }
 
     /// What is wrong with its settings.

@@ -133,8 +133,8 @@ impl RedisStore {
     #[must_use]
     pub fn buffer(&self, name: impl Into<String>) -> RedisBuffer {
         let name = name.into();
-        let key = self.names.buffer(&name);
-        RedisBuffer::new(name, key, Arc::clone(&self.pool))
+        let keys = self.names.buffer(&name);
+        RedisBuffer::new(name, keys, Arc::clone(&self.pool))
     }
 
     /// Does something with a connection, and lets the other connections know if it breaks.

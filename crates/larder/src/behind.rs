@@ -22,7 +22,8 @@
 //! ```
 //!
 //! [`UP`] makes the tables that it needs, as a migration of the application's own: `diesel migration generate create_larder_behind`. Keep
-//! `larder_behind` and `larder_behind_dead` out of the printed schema. The application's role needs SELECT, INSERT, UPDATE and DELETE on both.
+//! `larder_behind`, `larder_behind_held` and `larder_behind_dead` out of the printed schema. The application's role needs SELECT, INSERT,
+//! UPDATE and DELETE on all three.
 
 mod amount;
 mod apply;
@@ -36,10 +37,13 @@ mod flusher;
 mod frame;
 mod lane;
 mod ledger;
+mod marks;
 mod models;
 mod options;
 mod overlay;
 mod raw;
+mod rows;
+mod verdict;
 mod writer;
 
 use std::sync::Arc;

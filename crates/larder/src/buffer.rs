@@ -22,14 +22,14 @@ pub trait Buffer: Send + Sync + 'static {
     /// What it is called, in reports and in the database. Whoever shares the entries shares the name.
     fn name(&self) -> &str;
 
-    /// Adds entries behind all others, all of them or none: none, if there were more than `at_most` with them.
+    /// Adds entries behind all others, all of them or none: none, if there were more than `at_most` with them, in number or in bytes.
     ///
     /// One round trip. When it has returned [`Appended::All`], the entries are as durable as the buffer makes them.
     ///
     /// # Errors
     /// [`AppendError::NotAppended`] if it is certain that nothing was added, else [`AppendError::Unknown`]: then the entries may be
     /// there, or come later, once or not at all.
-    fn append(&self, entries: &[Bytes], at_most: u64) -> Result<Appended, AppendError>;
+    fn append(&self, entries: &[Bytes], at_most: Size) -> Result<Appended, AppendError>;
 
     /// The oldest entries, `n` at most, in their order; those behind `after` if that is given. They stay.
     ///
@@ -56,16 +56,46 @@ pub trait Buffer: Send + Sync + 'static {
 /// What became of entries that were to be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
-    /// All are there; so many are in the buffer with them.
-    All {
-        /// How many.
-        n_entries: u64,
-    },
-    /// None is, since there would be more than allowed; so many are in the buffer without them.
-    Full {
-        /// How many.
-        n_entries: u64,
-    },
+    /// All are there; so much is in the buffer with them.
+    All(Size),
+    /// None is, since there would be more than allowed; so much is in the buffer without them.
+    Full(Size),
+}
+
+/// How much a buffer has, or may have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// How many entries.
+    pub n_entries: u64,
+    /// How many bytes: those of the entries, and [`ENTRY_BYTES`] for each.
+    pub n_bytes: u64,
+}
+
+/// What an entry counts for besides its own bytes.
+pub const ENTRY_BYTES: u64 = 32;
+
+impl Size {
+    /// That of these entries.
+    #[must_use]
+    pub fn of(entries: &[Bytes]) -> Self {
+        let n_bytes = entries.iter().map(|entry| entry.len() as u64 + ENTRY_BYTES).sum();
+        Self { n_entries: entries.len() as u64, n_bytes }
+    }
+
+    /// This and more.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        Self {
+            n_entries: self.n_entries.saturating_add(more.n_entries),
+            n_bytes: self.n_bytes.saturating_add(more.n_bytes),
+        }
+    }
+
+    /// Whether it is no more, neither in number nor in bytes.
+    #[must_use]
+    pub fn fits(self, at_most: Self) -> bool {
+        self.n_entries <= at_most.n_entries && self.n_bytes <= at_most.n_bytes
+    }
 }
 
 /// Entries that are not certain to have been added.
@@ -102,8 +132,8 @@ pub struct EntryId {
 /// How much waits in a buffer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many entries.
-    pub n_entries: u64,
+    /// How much it is.
+    pub size: Size,
     /// How long the oldest of them has waited, by the buffer's clock; `None` if there is none.
     pub oldest: Option<Duration>,
     /// Where the newest is; `None` if there is none.

@@ -68,6 +68,8 @@ pub enum Event<'a> {
         n_rows: u64,
         /// How many changes the database has rejected: they are dead letters now.
         n_dead: u64,
+        /// How many can't be written yet: they are still in the buffer.
+        n_held: u64,
         /// How long the first of them had waited.
         lag: Duration,
     },
@@ -174,11 +176,11 @@ pub(crate) fn trace(event: Event<'_>) {
         Event::WrittenWithoutMarkers { n_cells } => tracing::warn!(n_cells, "a write went on without the store"),
         Event::Settled { n_cells } => tracing::info!(n_cells, "the store was told of writes that went on without it"),
         Event::Relayed { n_cells, lag } => tracing::debug!(n_cells, ?lag, "the outbox was relayed"),
-        Event::Flushed { n_calls, n_rows, n_dead: 0, lag } => {
+        Event::Flushed { n_calls, n_rows, n_dead: 0, n_held: 0, lag } => {
             tracing::debug!(n_calls, n_rows, ?lag, "changes were flushed");
         }
-        Event::Flushed { n_calls, n_rows, n_dead, lag } => {
-            tracing::warn!(n_calls, n_rows, n_dead, ?lag, "changes were flushed, and some rejected");
+        Event::Flushed { n_calls, n_rows, n_dead, n_held, lag } => {
+            tracing::warn!(n_calls, n_rows, n_dead, n_held, ?lag, "changes were flushed, and some rejected or held");
         }
         Event::CommitUnknown { n_cells } => tracing::error!(n_cells, "it is not known whether a COMMIT happened"),
         Event::Breaker { state: BreakerState::Open, cause } => {

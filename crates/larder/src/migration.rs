@@ -51,6 +51,13 @@ fn named(known: &[&str]) -> String {
     if known.is_empty() { String::new() } else { format!(": {}", known.join(", ")) }
 }
 
+/// Makes the tables of write-behind (feature `behind`): how far each writer's changes are written, what can't be yet, and what the database has
+/// rejected.
+#[must_use]
+pub fn behind() -> Migration {
+    Migration { up: include_str!("behind/up.sql").to_owned(), down: include_str!("behind/down.sql").to_owned() }
+}
+
 /// Makes the materialized view of a model, with an index for each way in which its rows are found. That of the primary key is unique, so
 /// that refreshes can go on [concurrently](crate::refresh::Manner::Concurrently).
 ///

@@ -158,7 +158,9 @@ impl Last {
         self.counter("larder.behind.rows", [], of.n_rows);
         self.counter("larder.behind.rejected", [], of.n_dead);
         self.counter("larder.behind.failures", [], of.n_failed_flushes);
-        metrics::gauge!("larder.behind.lag").set(of.lag.as_secs_f64());
+        metrics::gauge!("larder.behind.held").set(of.n_held as f64);
+        // Where no flusher of the handle looks, that of another one stays.
+        of.lag.iter().for_each(|lag| metrics::gauge!("larder.behind.lag").set(lag.as_secs_f64()));
     }
 
     fn counter<const N: usize>(&mut self, name: &'static str, labels: [(&'static str, &str); N], value: u64) {

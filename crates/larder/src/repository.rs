@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[cfg(feature = "behind")]
-pub(crate) use self::write::{Joined, update_joined};
+pub(crate) use self::write::{Joined, joined_update, update_joined};
 pub(crate) use self::write::{push_columns, register, write_of};
 pub use self::{
     list::{InAnotherOrder, InOwnOrder, List},

@@ -1,9 +1,12 @@
 //! Processes and servers that are killed, at whatever they are doing.
 //!
 //! Each call of a writer increments a row of its own, which nobody else does, and one that many share. So every single call can be told
-//! from all others: whether it was counted, and how often. `LARDER_CRASHES=1000 cargo test -- acknowledged_increments` does more of it.
+//! from all others: whether it was counted, and how often. And each thread of a writer sets a column of one row again and again, to the
+//! number of the call, so that it shows which call was the last. A third of the writers write increments through while the buffer is away.
+//! `LARDER_CRASHES=1000 cargo test -- what_is_acknowledged_is_written_once` does more of it, and `LARDER_SEED` draws the same crashes.
 
 use std::{
+    collections::HashMap,
     env,
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
@@ -15,13 +18,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bigdecimal::BigDecimal;
 use diesel::{Connection as _, PgConnection, pg::Pg};
+use fastrand::Rng;
 use larder::{
     Larder,
     behind::{Flusher, Options},
 };
 use servers::RedisOptions;
-use tests::{COUNTERS, Counter, Meter, OwnPostgres, OwnRedis, eventually};
+use tests::{COUNTERS, Counter, Meter, OwnPostgres, OwnRedis, counters, eventually};
 
 const SHARED: i64 = 10;
 
@@ -34,17 +39,24 @@ enum Known {
     Nothing,
     Tried,
     Acknowledged,
+    /// It was said that it is not done, and never will be.
+    Refused,
 }
+
+/// What a row was set to, one after the other, and which of it was acknowledged.
+type Values = Vec<(i64, bool)>;
 
 struct Site {
     postgres: OwnPostgres,
     redis: OwnRedis,
     calls: Arc<Calls>,
+    rng: Rng,
 }
 
 #[derive(Default)]
 struct Calls {
     known: Mutex<Vec<Known>>,
+    set: Mutex<HashMap<i64, Values>>,
     n_acknowledged: AtomicU64,
     next: AtomicI64,
 }
@@ -82,9 +94,9 @@ impl Drop for Worker {
 }
 
 impl Site {
-    fn new() -> Self {
+    fn new(seed: u64) -> Self {
         let redis = OwnRedis::with(RedisOptions { persistent: true, ..RedisOptions::default() });
-        let site = Self { postgres: OwnPostgres::new(), redis, calls: Arc::default() };
+        let site = Self { postgres: OwnPostgres::new(), redis, calls: Arc::default(), rng: Rng::with_seed(seed) };
         COUNTERS.apply(&mut site.connect());
         Counter::add(&mut site.connect(), 0, SHARED).unwrap();
         site.calls.next.store(SHARED, Ordering::Relaxed);
@@ -107,11 +119,12 @@ impl Site {
     }
 
     /// A process that increments rows that nobody has incremented before.
-    fn writer(&self) -> Worker {
+    fn writer(&mut self) -> Worker {
         let from = self.calls.next.fetch_add(EACH, Ordering::Relaxed);
         Counter::add(&mut self.connect(), from, from + EACH).unwrap();
         self.calls.lock().resize(usize::try_from(from + EACH).unwrap(), Known::Nothing);
-        let mut command = self.worker("write");
+        let role = if self.rng.u8(..3) == 0 { "through" } else { "write" };
+        let mut command = self.worker(role);
         command.arg(from.to_string()).arg((from + EACH).to_string()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let (told, calls) = (child.stdout.take().unwrap(), Arc::clone(&self.calls));
@@ -126,7 +139,7 @@ impl Site {
 
     fn larder(&self) -> Larder<Pg> {
         let store = larder_redis::RedisStore::connect(&self.redis.url()).unwrap();
-        let options = Options::on(store.buffer("crash")).with::<Counter>();
+        let options = Options::on(store.buffer("crash")).counter::<Counter>(counters::n);
         Larder::builder(tests::pool(&self.postgres.url(), &Meter::new(), 4)).shared(store).behind(options).build()
     }
 }
@@ -137,23 +150,32 @@ impl Calls {
     }
 
     fn hear(&self, line: &str) {
-        let Some((what, id)) = line.split_once(' ') else { return };
-        let Ok(id) = id.parse::<usize>() else { return };
-        match what {
-            "tries" => self.lock()[id] = Known::Tried,
-            "has" => {
-                self.lock()[id] = Known::Acknowledged;
+        let Some((what, of)) = line.split_once(' ') else { return };
+        let Ok(numbers) = of.split(' ').map(str::parse::<i64>).collect::<Result<Vec<_>, _>>() else { return };
+        let set = || self.set.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = |id: i64| usize::try_from(id).unwrap();
+        match (what, &numbers[..]) {
+            ("tries", &[id]) => self.lock()[place(id)] = Known::Tried,
+            ("lacks", &[id]) => self.lock()[place(id)] = Known::Refused,
+            ("has", &[id]) => {
+                self.lock()[place(id)] = Known::Acknowledged;
                 self.n_acknowledged.fetch_add(1, Ordering::Relaxed);
             }
-            other => panic!("a writer says {other}"),
+            ("sets", &[row, value]) => set().entry(row).or_default().push((value, false)),
+            ("set", &[row, value]) => {
+                let last = set().get_mut(&row).and_then(|values| values.last_mut().map(|last| *last = (value, true)));
+                last.expect("it was tried before");
+            }
+            other => panic!("a writer says {other:?}"),
         }
     }
 }
 
 impl Site {
     /// Waits until some more calls were acknowledged. A writer that has come to its end is followed by another.
-    fn wait_for(&self, n_more: u64, writers: &mut [Worker]) {
-        let n_acknowledged = || self.calls.n_acknowledged.load(Ordering::Relaxed);
+    fn wait_for(&mut self, n_more: u64, writers: &mut [Worker]) {
+        let calls = Arc::clone(&self.calls);
+        let n_acknowledged = || calls.n_acknowledged.load(Ordering::Relaxed);
         let until = n_acknowledged() + n_more;
         eventually(Duration::from_secs(120), || {
             for writer in &mut *writers {
@@ -167,15 +189,18 @@ impl Site {
 }
 
 #[test]
-fn acknowledged_increments_are_counted_once_whatever_is_killed_at_whatever_moment() {
+fn what_is_acknowledged_is_written_once_and_in_order_whatever_is_killed_at_whatever_moment() {
     let n_crashes: u64 = env::var("LARDER_CRASHES").map_or(20, |n| n.parse().unwrap());
-    let site = Site::new();
+    let seed: u64 = env::var("LARDER_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+    println!("LARDER_SEED={seed}");
+    let mut site = Site::new(seed);
     let (mut writers, mut flushers) = ([site.writer(), site.writer()], [site.flusher(), site.flusher()]);
     let start = Instant::now();
     let mut killed = [0; 4];
     for crash in 0..n_crashes {
-        site.wait_for(fastrand::u64(1..150), &mut writers);
-        let (which, one) = (usize::try_from(crash % 4).unwrap(), fastrand::usize(..2));
+        let n_more = site.rng.u64(1..150);
+        site.wait_for(n_more, &mut writers);
+        let (which, one) = (usize::try_from(crash % 4).unwrap(), site.rng.usize(..2));
         killed[which] += 1;
         match which {
             0 => {
@@ -201,19 +226,20 @@ fn acknowledged_increments_are_counted_once_whatever_is_killed_at_whatever_momen
 
     let larder = site.larder();
     eventually(Duration::from_secs(60), || Flusher::run_once(&larder).is_ok());
-    assert_eq!(larder.backlog().unwrap().n_entries, 0);
+    assert_eq!(larder.backlog().unwrap().size.n_entries, 0);
     assert_eq!(larder.dead_letters().unwrap().list(10).unwrap(), []);
     let rows = Counter::all(&mut site.connect()).unwrap();
     let (shared, own) = rows.split_at(usize::try_from(SHARED).unwrap());
     let known = site.calls.lock().clone();
     let mut counted = vec![0; shared.len()];
-    let (mut n_acknowledged, mut n_unknown, mut n_unknown_counted) = (0, 0, 0);
+    let (mut n_acknowledged, mut n_unknown, mut n_unknown_counted, mut n_refused) = (0, 0, 0, 0);
     for row in own {
         let id = usize::try_from(row.id).unwrap();
         match (known[id], row.n) {
             (Known::Acknowledged, 1) => n_acknowledged += 1,
             (Known::Tried, 0) => n_unknown += 1,
             (Known::Tried, 1) => (n_unknown, n_unknown_counted) = (n_unknown + 1, n_unknown_counted + 1),
+            (Known::Refused, 0) => n_refused += 1,
             (Known::Nothing, 0) => {}
             (known, n) => panic!("row {id}: {known:?}, and counted {n} times"),
         }
@@ -222,9 +248,23 @@ fn acknowledged_increments_are_counted_once_whatever_is_killed_at_whatever_momen
     let shared: Vec<i64> = shared.iter().map(|row| row.n).collect();
     assert_eq!(shared, counted, "what was acknowledged together was counted together");
     assert_eq!(n_acknowledged, site.calls.n_acknowledged.load(Ordering::Relaxed));
+    let set = site.calls.set.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut n_set = 0;
+    for (row, values) in &set {
+        let acknowledged = values.iter().rposition(|(_, is_acknowledged)| *is_acknowledged);
+        // What was not answered may have come after the last one that was, and not before it.
+        let (from, before) = acknowledged.map_or((0, 0), |last| (last + 1, values[last].0));
+        let may_be: Vec<BigDecimal> =
+            [before].into_iter().chain(values[from..].iter().map(|(value, _)| *value)).map(BigDecimal::from).collect();
+        let amount = &own[usize::try_from(row - SHARED).unwrap()].amount;
+        assert!(may_be.contains(amount), "row {row} is {amount}, and none of {may_be:?}");
+        n_set += values.iter().filter(|(_, is_acknowledged)| *is_acknowledged).count();
+    }
     let [writers, flushers, redis, postgres] = killed;
     println!(
         "{took:?}: killed {writers} writers, {flushers} flushers, Redis {redis} and PostgreSQL {postgres} times; {n_acknowledged} calls \
-         acknowledged and counted once each; of {n_unknown} that were not answered {n_unknown_counted} were counted, once each"
+         acknowledged and counted once each; of {n_unknown} that were not answered {n_unknown_counted} were counted, once each; {n_refused} \
+         refused and not counted; of {n_set} acknowledged values in {} rows the last ones stand",
+        set.len()
     );
 }

@@ -1,5 +1,7 @@
 //! Changes that the database rejects.
 
+use std::time::Duration;
+
 use diesel::{connection::SimpleConnection as _, prelude::*, sql_query};
 use larder::behind::{DeadLetter, Error, Flusher};
 use tests::{Counter, counters};
@@ -98,7 +100,7 @@ fn a_statement_that_can_not_be_sent_at_all_waits_until_it_can() {
     counters.behind().increment(1, counters::n, 1).unwrap();
     let mut connection = world.database.connect();
     connection.batch_execute("ALTER TABLE counters RENAME COLUMN n TO m").unwrap();
-    assert!(matches!(Flusher::run_once(&world.larder), Err(Error::Database(_))));
+    assert!(matches!(Flusher::run_once(&world.larder), Err(Error::Held { n_changes: 1, .. })));
     connection.batch_execute("ALTER TABLE counters RENAME COLUMN m TO n").unwrap();
     assert_eq!(dead(&world), []);
     Flusher::run_once(&world.larder).unwrap();
@@ -146,28 +148,6 @@ fn what_would_be_refused_at_commit_is_refused_before() {
 }
 
 #[test]
-fn a_row_that_is_locked_for_long_is_waited_for() {
-    let world = World::new();
-    Counter::repository(&world.larder).behind().increment(1, counters::n, 1).unwrap();
-    // As an administrator would have it for everybody.
-    let url = format!("{}?options=-c%20lock_timeout%3D20ms%20-c%20statement_timeout%3D40ms", world.database.url());
-    let flusher = world.branch_to(&url);
-    let mut other = world.database.connect();
-    other.batch_execute("BEGIN; UPDATE counters SET label = 'locked' WHERE id = 1").unwrap();
-    std::thread::scope(|scope| {
-        let flushing = scope.spawn(|| Flusher::run_once(&flusher));
-        let mut psql = world.database.connect();
-        let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
-            AND clock_timestamp() - query_start > '100ms'";
-        tests::eventually(super::world::LONG, || sql_query(waits).execute(&mut psql).unwrap() == 1);
-        other.batch_execute("COMMIT").unwrap();
-        flushing.join().unwrap().unwrap();
-    });
-    assert_eq!((world.n(1), world.row(1).label.as_deref()), (1, Some("locked")));
-    assert_eq!(dead(&world), []);
-}
-
-#[test]
 fn entries_that_nobody_can_read_are_kept_as_they_are() {
     let world = World::new();
     let key = format!("{}:#behind:test", world.namespace.as_str());
@@ -188,11 +168,14 @@ fn entries_that_nobody_can_read_are_kept_as_they_are() {
 fn changes_of_a_model_that_the_flusher_does_not_have_are_kept() {
     let world = World::new();
     let buffer = || tests::redis_store(&tests::redis_url(), &world.namespace).buffer("test");
-    let without = world.branch(|_| larder::behind::Options::on(buffer()).with::<shop_core::User>());
+    let options = || larder::behind::Options::on(buffer()).with::<shop_core::User>().give_up_after(Duration::ZERO);
+    let without = world.branch(|_| options());
     Counter::repository(&world.larder).behind().increment(1, counters::n, 1).unwrap();
     Flusher::run_once(&without).unwrap();
     let letter = dead(&world).remove(0);
     assert_eq!(letter.reason, "the flusher has no such model");
+    assert_eq!(without.dead_letters().unwrap().put_back(&[letter.id]).unwrap().n_rejected, 1);
+    let letter = dead(&world).remove(0);
     assert_eq!(world.larder.dead_letters().unwrap().put_back(&[letter.id]).unwrap().n_written, 1);
     assert_eq!(world.n(1), 1);
 }

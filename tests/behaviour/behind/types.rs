@@ -1,9 +1,11 @@
 //! Columns and keys of all kinds.
 
+use std::sync::Arc;
+
 use diesel::{connection::SimpleConnection as _, pg::Pg, prelude::*};
 use larder::{
     Larder,
-    behind::{Flusher, Options},
+    behind::{Error, Flusher, Options},
     buffer::MemoryBuffer,
 };
 use shop_core::{Order, OrderChanges, OrderItem, Status, User, schema::order_items};
@@ -145,4 +147,39 @@ fn types_of_ones_own_other_schemas_and_strange_names_are_written_and_read_behind
     no_dead(&larder);
     assert_eq!(zoo.get(owl()).unwrap(), expected);
     assert_eq!(zoo.get("bat".to_owned()).unwrap().mood, None);
+}
+
+/// The enum is text by now, so nobody will ever know the type of what waits.
+#[test]
+fn a_type_that_is_gone_stops_no_other_change_and_is_given_up_in_time() {
+    use moods::{Animal, Mood, animals};
+    let database = tests::EMPTY.database();
+    let mut psql = database.connect();
+    let tables = r#"CREATE SCHEMA zoo;
+        CREATE TYPE zoo."Mood" AS ENUM ('glad', 'sad');
+        CREATE TABLE zoo."Animals" (name text PRIMARY KEY, "my ""mood" zoo."Mood", small smallint NOT NULL DEFAULT 0,
+            real double precision NOT NULL DEFAULT 0, bytes bytea NOT NULL DEFAULT '', flag bool NOT NULL DEFAULT false);
+        INSERT INTO zoo."Animals" VALUES ('owl'), ('bat');"#;
+    psql.batch_execute(tables).unwrap();
+    psql.batch_execute(larder::behind::UP).unwrap();
+    let buffer: Arc<dyn larder::buffer::Buffer> = Arc::new(MemoryBuffer::new("zoo"));
+    let meter = tests::Meter::new();
+    let options = || Options::on_arc(Arc::clone(&buffer)).with::<Animal>();
+    let with = |options| Larder::builder(database.pool(&meter, 4)).behind(options).build();
+    let (larder, impatient): (Larder<Pg>, Larder<Pg>) =
+        (with(options()), with(options().give_up_after(std::time::Duration::ZERO)));
+    let zoo = Animal::repository(&larder);
+    zoo.behind().update("owl".to_owned(), animals::mood.eq(Some(Mood::Glad))).unwrap();
+    zoo.behind().increment("bat".to_owned(), animals::small, 1_i16).unwrap();
+    let change = r#"ALTER TABLE zoo."Animals" ALTER COLUMN "my ""mood" TYPE text; DROP TYPE zoo."Mood""#;
+    psql.batch_execute(change).unwrap();
+    let held = Flusher::run_once(&larder).unwrap_err();
+    assert!(matches!(held, Error::Held { n_changes: 1, .. }), "{held:?}");
+    assert_eq!(zoo.get("bat".to_owned()).unwrap().small, 1);
+    no_dead(&larder);
+    Flusher::run_once(&impatient).unwrap();
+    let letters = larder.dead_letters().unwrap().list(10).unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].reason, "the database has no type that it is of");
+    assert_eq!(larder.backlog().unwrap().size.n_entries, 0);
 }

@@ -62,6 +62,19 @@ impl World {
         builder(tests::pool(url, &meter, 2), &meter, store, &events).behind(options).build()
     }
 
+    /// The same, whose buffer is on the Redis of another store.
+    pub(super) fn branch_on(
+        &self,
+        url: &str,
+        durable: &RedisStore,
+        adjust: impl FnOnce(Options) -> Options,
+    ) -> Larder<Pg> {
+        let store = redis_store(&redis_url(), &self.namespace);
+        let (meter, events) = (Meter::new(), Events::default());
+        let options = adjust(Options::on(durable.buffer("test")).with::<Counter>());
+        builder(tests::pool(url, &meter, 2), &meter, store, &events).behind(options).build()
+    }
+
     /// A row as the database has it.
     pub(super) fn row(&self, id: i64) -> Counter {
         let rows = Counter::all(&mut self.database.connect()).unwrap();

@@ -7,6 +7,7 @@ Usage: migration KIND [OPTIONS]
 
 Kinds:
   outbox                    the table in which writes wait that the shared store does not know of yet
+  behind                    the tables of write-behind: how far each writer is written, and what the database has rejected
   triggers                  what tells of writes past larder
   view NAME                 the materialized view of a model, with its unique index
   upkeep NAME               the columns that models maintain in another, or the table of it
@@ -21,6 +22,16 @@ Usage: outbox [OPTIONS]
 
 Options:
       --down                prints the one that takes it away
+      --write FOLDER        writes FOLDER/up.sql and FOLDER/down.sql instead, as `diesel migration generate` has made them
+";
+
+pub(super) const BEHIND: &str = "\
+Prints the migration that makes the tables of write-behind.
+
+Usage: migration behind [OPTIONS]
+
+Options:
+      --down                prints the one that takes them away
       --write FOLDER        writes FOLDER/up.sql and FOLDER/down.sql instead, as `diesel migration generate` has made them
 ";
 

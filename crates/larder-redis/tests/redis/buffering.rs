@@ -1,13 +1,18 @@
 //! A buffer of writes on a real server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use larder::buffer::{AppendError, Appended, Buffer, Bytes};
+use larder::buffer::{AppendError, Appended, Buffer, Bytes, Size};
 use larder_redis::{RedisBuffer, RedisStore};
 
 use crate::server::{Server, namespace};
 
-larder::buffer_conformance_tests!(|| Server::shared().store().buffer("test"));
+/// The server stays as long as what makes buffers on it.
+fn fresh_on(server: Arc<Server>) -> impl Fn() -> RedisBuffer {
+    move || server.store().buffer("test")
+}
+
+larder::buffer_conformance_tests!(fresh_on(Server::shared()));
 
 /// A server that writes each command through to the disk before it answers.
 fn durable() -> Server {
@@ -15,7 +20,7 @@ fn durable() -> Server {
 }
 
 fn append(buffer: &RedisBuffer, text: &'static str) -> Result<Appended, AppendError> {
-    buffer.append(&[Bytes::from_static(text.as_bytes())], 100)
+    buffer.append(&[Bytes::from_static(text.as_bytes())], Size { n_entries: 100, n_bytes: 1 << 20 })
 }
 
 fn texts(buffer: &RedisBuffer) -> Vec<Bytes> {
@@ -123,6 +128,22 @@ fn a_server_that_may_evict_the_buffer_or_has_no_memory_takes_nothing() {
             assert!(!is_unknown(&error));
         }
     }
+    // What is changed while it runs is seen too.
+    let server = Server::private(&[]);
+    let buffer = server.store().buffer("test");
+    append(&buffer, "a").unwrap();
+    let set = |name: &str, value: &str| {
+        redis::cmd("CONFIG").arg("SET").arg(name).arg(value).exec(&mut server.raw()).unwrap();
+    };
+    set("maxmemory-policy", "allkeys-lru");
+    append(&buffer, "it has no limit").unwrap();
+    set("maxmemory", "50mb");
+    let error = eventually("it is asked", || append(&buffer, "b").err());
+    let AppendError::NotAppended(error) = error else { panic!("{error:?}") };
+    let reason = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(reason, "maxmemory-policy is allkeys-lru, which may evict what waits in a buffer");
+    set("maxmemory-policy", "noeviction");
+    append(&buffer, "it is asked at once while it is refused").unwrap();
     let server = Server::private(&[("maxmemory", "50mb"), ("maxmemory-policy", "noeviction")]);
     let buffer = server.store().buffer("test");
     redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg("1").exec(&mut server.raw()).unwrap();
@@ -152,8 +173,8 @@ fn what_is_no_stream_takes_nothing_and_what_others_have_added_is_nothing() {
 #[test]
 fn the_permissions_that_are_documented_are_enough() {
     let server = Server::private(&[]);
-    let rules = "~shop:* +hello +select +info +ping +client|setname +evalsha +script|load +xadd +xlen +xrange +xrevrange \
-                 +xdel +time";
+    let rules = "~shop:* +hello +select +info +ping +client|setname +evalsha +script|load +get +set +xadd +xlen +xrange \
+                 +xrevrange +xdel +time";
     let mut command = redis::cmd("ACL");
     command.arg("SETUSER").arg("ada").arg("reset").arg("on").arg(">secret").arg(rules.split(' ').collect::<Vec<_>>());
     command.exec(&mut server.raw()).unwrap();
@@ -175,4 +196,22 @@ fn a_server_that_has_forgotten_the_script_is_told_it_again() {
     redis::cmd("SCRIPT").arg("FLUSH").exec(&mut server.raw()).unwrap();
     append(&buffer, "b").unwrap();
     assert_eq!(texts(&buffer), ["a", "b"]);
+}
+
+/// What somebody has taken out by hand is not room for good: it is known again as soon as the buffer is empty.
+#[test]
+fn bytes_that_others_have_taken_out_are_made_up_for_when_it_is_empty() {
+    let server = Server::shared();
+    let namespace = namespace();
+    let buffer = server.builder().namespace(&namespace).build().unwrap().buffer("test");
+    for text in ["a", "b", "c"] {
+        append(&buffer, text).unwrap();
+    }
+    let ids: Vec<_> = buffer.read(3, None).unwrap().into_iter().map(|entry| entry.id).collect();
+    let place = format!("{}-{}", ids[0].place.0, ids[0].place.1);
+    redis::cmd("XDEL").arg(format!("{namespace}#behind:test")).arg(place).exec(&mut server.raw()).unwrap();
+    assert_eq!(buffer.backlog().unwrap().size, Size { n_entries: 2, n_bytes: 3 * 33 });
+    buffer.remove(&ids).unwrap();
+    assert_eq!(buffer.backlog().unwrap().size, Size::default());
+    assert_eq!(append(&buffer, "d").unwrap(), Appended::All(Size { n_entries: 1, n_bytes: 33 }));
 }

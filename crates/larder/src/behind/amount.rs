@@ -1,7 +1,10 @@
 use bigdecimal::BigDecimal;
 use diesel::sql_types::{BigInt, Integer, Nullable, Numeric, SmallInt, SqlType, is_nullable::NotNull};
 
-use super::change::Amount;
+use super::{
+    change::Amount,
+    error::{Error, Result},
+};
 
 /// A number by which a column can grow: `i16`, `i32`, `i64` or `BigDecimal`. Sealed.
 ///
@@ -13,7 +16,7 @@ use super::change::Amount;
 pub trait Delta: sealed::Sealed {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "nobody else implements it")]
-    fn into_amount(self) -> Amount;
+    fn into_amount(self) -> Result<Amount>;
 }
 
 /// A column's SQL type to which a [`Delta`] can be added.
@@ -33,8 +36,8 @@ macro_rules! whole {
 
         impl Delta for $delta {
             #[expect(private_interfaces, reason = "nobody else implements it")]
-            fn into_amount(self) -> Amount {
-                Amount::Whole(self.into())
+            fn into_amount(self) -> Result<Amount> {
+                Ok(Amount::Whole(self.into()))
             }
         }
 
@@ -51,8 +54,8 @@ impl sealed::Sealed for BigDecimal {}
 
 impl Delta for BigDecimal {
     #[expect(private_interfaces, reason = "nobody else implements it")]
-    fn into_amount(self) -> Amount {
-        Amount::Decimal(self)
+    fn into_amount(self) -> Result<Amount> {
+        Amount::of_a_call(self).ok_or(Error::TooManyDigits)
     }
 }
 

@@ -50,6 +50,16 @@ pub(super) enum Amount {
     Decimal(BigDecimal),
 }
 
+/// How many digits an amount has before the point, and how many behind it: as a column that is declared as `numeric(1000, 1000)`. One without
+/// a declaration takes a hundred times as many, but a flush that adds up such numbers would not be done in time.
+const DIGITS: i64 = 1_000;
+
+/// By so many digits a sum may be longer than what was added up. What is too long for the column then, the database says.
+const DIGITS_OF_SUMS: i64 = 40;
+
+/// The most calls that one change can have come from: no sum of such numbers comes to the end of its own.
+pub(super) const MOST_CALLS: u64 = 1 << 40;
+
 impl Change {
     /// This one, and then what some later calls do to the same row.
     pub(super) fn then(&mut self, later: &BTreeMap<String, Assignment>, n_calls: u64) {
@@ -59,7 +69,7 @@ impl Change {
                 None => _ = self.columns.insert(column.clone(), assignment.clone()),
             }
         }
-        self.n_calls += n_calls;
+        self.n_calls = self.n_calls.saturating_add(n_calls);
     }
 
     /// Whether it does nothing but add, so that it does not matter what comes before it.
@@ -93,12 +103,35 @@ impl Amount {
         }
     }
 
+    /// A decimal that a call adds: `None` if it has too many digits.
+    pub(super) fn of_a_call(n: BigDecimal) -> Option<Self> {
+        has_digits(&n, 0).then_some(Self::Decimal(n))
+    }
+
+    /// One that was read, and may be the sum of many calls: `None` if it can't be one.
+    pub(super) fn of_calls(n: BigDecimal) -> Option<Self> {
+        has_digits(&n, DIGITS_OF_SUMS).then_some(Self::Decimal(n))
+    }
+
     pub(super) fn into_decimal(self) -> BigDecimal {
         match self {
             Self::Whole(n) => n.into(),
             Self::Decimal(n) => n,
         }
     }
+}
+
+/// Whether a number has no more digits than an amount may have, but for so many more before the point.
+///
+/// Asked before anything is done with it: an exponent in the millions, which is some bytes, is as many digits for whoever adds to it.
+fn has_digits(n: &BigDecimal, more: i64) -> bool {
+    const BITS_OF_TEN_DIGITS: i64 = 34;
+    let (mantissa, scale) = n.as_bigint_and_scale();
+    let before = DIGITS + more;
+    let at_most = (before + DIGITS).div_euclid(10) * BITS_OF_TEN_DIGITS;
+    let is_short = i64::try_from(mantissa.bits()).is_ok_and(|bits| bits <= at_most);
+    let is_near = (-before..=DIGITS).contains(&scale);
+    is_near && is_short && i64::try_from(n.digits()).is_ok_and(|digits| digits - scale <= before)
 }
 
 /// Changes of rows, each row once, in the order in which they came.
@@ -173,6 +206,23 @@ mod tests {
         }
         let sum = first.columns["n"].plus.clone().unwrap().into_decimal();
         assert_eq!(sum, BigDecimal::from(i64::MAX - 1));
+    }
+
+    #[test]
+    fn decimals_have_no_more_digits_than_can_be_added_up_in_time() {
+        let is_taken = |text: &str| Amount::of_a_call(text.parse().unwrap()).is_some();
+        for taken in ["0", "-1.50", "1e999", "-9.9e999", "1e-1000", "0e-1000"] {
+            assert!(is_taken(taken), "{taken}");
+        }
+        for refused in ["1e1000", "10e999", "1e-1001", "1e10000000", "1e-10000000", "0e-10000000", "0e10000000"] {
+            assert!(!is_taken(refused), "{refused}");
+        }
+        let long = |n: usize| is_taken(&"9".repeat(n));
+        assert!(long(1_000) && !long(1_001) && !long(200_000));
+        let most: BigDecimal = "9e999".parse().unwrap();
+        let sum = Amount::Decimal(most.clone()).and(Amount::Decimal(most)).into_decimal();
+        assert!(Amount::of_a_call(sum.clone()).is_none());
+        assert!(Amount::of_calls(sum).is_some(), "the database says what it makes of it");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use diesel::{
@@ -12,18 +12,28 @@ use diesel::{
     sql_query,
     sql_types::{Array, BigInt, Binary, Nullable, Text},
 };
+use sha2::{Digest as _, Sha256};
 
 use super::{
     change::Change,
     error::Result,
-    flush::{Press, Written},
+    flush::{Patience, Press},
     frame::{Frame, decode_change, encode_change},
+    ledger,
+    marks::Mark,
+    rows::Terms,
 };
-use crate::handle::Larder;
+use crate::{handle::Larder, transaction::Tx};
+
+/// So long changes that are put back wait for others who have the rows, or flush.
+const PUT_BACK: Duration = Duration::from_secs(30);
 
 const ADD: &str = "
     INSERT INTO larder_behind_dead (buffer, model, cell, n_calls, reason, change)
-    SELECT $1, * FROM unnest($2, $3, $4, $5, $6)";
+    SELECT $1, * FROM unnest($2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+
+const WERE_READ: &str = "
+    DELETE FROM larder_behind_dead WHERE buffer = $1 AND model IS NULL AND sha256(change) = ANY($2)";
 
 const COLUMNS: &str = "id, (extract(epoch FROM at) * 1000000)::bigint AS at, model, cell, n_calls, reason, change";
 
@@ -55,19 +65,34 @@ impl Rejected {
     }
 }
 
-pub(super) fn add(connection: &mut PgConnection, buffer: &str, rejected: &[Rejected]) -> QueryResult<()> {
+/// Keeps what was rejected: how many changes that were. An entry that can't be read is kept once, however often it is read.
+pub(super) fn add(connection: &mut PgConnection, buffer: &str, rejected: &[Rejected]) -> QueryResult<u64> {
     if rejected.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
-    sql_query(ADD)
+    // Text of the database has no NUL, and what came from the buffer may.
+    let text = |text: &str| text.replace('\0', "");
+    let optional = |of: &Option<String>| of.as_deref().map(text);
+    let n_calls = |dead: &Rejected| i64::try_from(dead.n_calls).unwrap_or(i64::MAX);
+    let n_added = sql_query(ADD)
         .bind::<Text, _>(buffer)
-        .bind::<Array<Nullable<Text>>, _>(rejected.iter().map(|dead| dead.model.clone()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Text>>, _>(rejected.iter().map(|dead| dead.cell.clone()).collect::<Vec<_>>())
-        .bind::<Array<BigInt>, _>(rejected.iter().map(|dead| dead.n_calls.cast_signed()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rejected.iter().map(|dead| dead.reason.replace('\0', "")).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(rejected.iter().map(|dead| optional(&dead.model)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(rejected.iter().map(|dead| optional(&dead.cell)).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(rejected.iter().map(n_calls).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(rejected.iter().map(|dead| text(&dead.reason)).collect::<Vec<_>>())
         .bind::<Array<Binary>, _>(rejected.iter().map(|dead| dead.change.clone()).collect::<Vec<_>>())
         .execute(connection)?;
-    Ok(())
+    Ok(n_added as u64)
+}
+
+/// These entries can be read by now, and are applied: forgets that they could not.
+pub(super) fn were_read<'b>(
+    connection: &mut PgConnection,
+    buffer: &str,
+    entries: impl Iterator<Item = &'b [u8]>,
+) -> QueryResult<usize> {
+    let digests: Vec<Vec<u8>> = entries.map(|bytes| Sha256::digest(bytes).to_vec()).collect();
+    sql_query(WERE_READ).bind::<Text, _>(buffer).bind::<Array<Binary>, _>(digests).execute(connection)
 }
 
 /// A change that was acknowledged, and that the database has rejected.
@@ -133,28 +158,52 @@ impl<'l> DeadLetters<'l> {
     /// # Errors
     /// [`Error::Database`](super::Error::Database): then all of them are as they were.
     pub fn put_back(&self, ids: &[i64]) -> Result<PutBack> {
-        Ok(self.larder.transaction(|tx| {
-            let delete = format!(
-                "WITH gone AS (DELETE FROM larder_behind_dead WHERE id = ANY($1) AND buffer = $2 RETURNING *)
-                 SELECT {COLUMNS} FROM gone ORDER BY id"
-            );
-            let buffer = &self.press.buffer;
-            let rows: Vec<Row> = tx.run(|connection| {
-                sql_query(delete).bind::<Array<BigInt>, _>(ids).bind::<Text, _>(buffer).load(connection)
-            })?;
-            let (mut changes, mut rejected) = (Vec::new(), Vec::new());
-            for row in rows {
-                match (decode_change(&row.change), Frame::decode(&row.change)) {
-                    (Ok(change), _) => changes.push(change),
-                    (_, Ok(frame)) => changes.extend(frame.changes),
-                    _ => rejected.push(Rejected::unread(&row.change)),
+        let until = Instant::now() + PUT_BACK;
+        let put_back = self.press.in_turn(self.larder, Patience::Until(until), |tx| self.put_back_in(tx, ids, until));
+        Ok(put_back?.unwrap_or_default())
+    }
+
+    fn put_back_in(&self, tx: &Tx<Pg>, ids: &[i64], until: Instant) -> crate::Result<PutBack> {
+        let delete = format!(
+            "WITH gone AS (DELETE FROM larder_behind_dead WHERE id = ANY($1) AND buffer = $2 RETURNING *)
+             SELECT {COLUMNS} FROM gone ORDER BY id"
+        );
+        let buffer = &self.press.buffer;
+        let rows: Vec<Row> = tx.run(|connection| {
+            sql_query(delete).bind::<Array<BigInt>, _>(ids).bind::<Text, _>(buffer).load(connection)
+        })?;
+        let (mut changes, mut rejected) = (Vec::new(), Vec::new());
+        for row in rows {
+            match (decode_change(&row.change), Frame::decode(&row.change)) {
+                (Ok(change), _) if row.model.is_some() => changes.push(change),
+                (_, Ok(frame)) => {
+                    self.takes_from_the_buffer(tx, &frame)?;
+                    changes.extend(frame.changes);
                 }
+                _ => rejected.push(Rejected::unread(&row.change)),
             }
-            let (changes, mut written): (Vec<&Change>, _) = (changes.iter().collect(), Written::default());
-            self.press.write_changes(tx, &changes, &mut written, &mut rejected)?;
-            tx.run(|connection| add(connection, buffer, &rejected))?;
-            Ok(PutBack { n_written: written.n_rows, n_rejected: rejected.len() as u64 })
-        })?)
+        }
+        let changes: Vec<&Change> = changes.iter().collect();
+        // Who asks for it now is told now what nothing here can write.
+        let terms = Terms { gives_up_after: Duration::ZERO, ..self.press.terms_of_a_call(until) };
+        let outcome = self.press.write_changes(tx, &changes, terms)?;
+        rejected.extend(outcome.rejected);
+        let n_rejected = tx.run(|connection| add(connection, buffer, &rejected))?;
+        Ok(PutBack { n_written: outcome.n_rows, n_rejected })
+    }
+
+    /// A frame that could not be read is applied here, and not if it should still be in the buffer.
+    fn takes_from_the_buffer(&self, tx: &Tx<Pg>, frame: &Frame) -> crate::Result<()> {
+        tx.run(|connection| {
+            let ledger = ledger::marks(connection, &self.press.buffer, &[frame.producer])?;
+            let marks = ledger.marks.get(&frame.producer).cloned().unwrap_or_default();
+            if marks.of(frame.number) != Mark::Nothing {
+                return Ok(());
+            }
+            let mut direct = marks.direct;
+            direct.insert(frame.number);
+            ledger::mark_direct(connection, &frame.producer, &direct)
+        })
     }
 
     /// Forgets these changes, for good: how many they were. One statement.

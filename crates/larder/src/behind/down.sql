@@ -1,2 +1,3 @@
-DROP TABLE larder_behind_dead;
-DROP TABLE larder_behind;
+DROP TABLE IF EXISTS larder_behind_dead;
+DROP TABLE IF EXISTS larder_behind_held;
+DROP TABLE IF EXISTS larder_behind;

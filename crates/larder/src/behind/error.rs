@@ -33,6 +33,17 @@ pub enum Error {
     /// A change of the primary key, by which the changes of a row are kept in order.
     #[error("the primary key can't be written behind")]
     KeyColumn,
+    /// A column is declared as a [counter](super::Options::counter), which is only added to, and a change sets it.
+    #[error("`{column}` of `{model}` is a counter, which is only added to: use `increment`")]
+    Counter {
+        /// The model.
+        model: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// An amount has more than 1,000 digits before the point, or more behind it.
+    #[error("an amount has more than 1,000 digits before or behind the point")]
+    TooManyDigits,
     /// There are more rows in one batch than are acknowledged together.
     #[error("a batch of {n_rows} rows is too large: {limit} is the most")]
     TooLarge {
@@ -41,20 +52,31 @@ pub enum Error {
         /// How many it may have.
         limit: usize,
     },
+    /// A row's change, or those of one call, are too large for a buffer.
+    #[error("changes of {n_bytes} bytes are too large: {limit} is the most")]
+    TooManyBytes {
+        /// How many bytes they have.
+        n_bytes: usize,
+        /// How many they may have.
+        limit: usize,
+    },
     /// Diesel can't write a value.
     #[error("a value can't be written")]
     Value(#[source] Arc<diesel::result::Error>),
     /// The buffer has no room, and [`WhenFull`](super::WhenFull) says not to wait for some any longer.
-    #[error("the buffer is full: {n_entries} entries wait")]
+    #[error("the buffer is full: {n_entries} entries of {n_bytes} bytes wait")]
     Full {
         /// How many wait.
         n_entries: u64,
+        /// How many bytes they have.
+        n_bytes: u64,
     },
     /// The buffer can't be reached, or refused.
     #[error("the buffer is away")]
     Away(#[source] Arc<StoreError>),
-    /// The buffer was sent the change, twice, and did not answer. It is written once, or never.
-    #[error("it is not known whether the buffer has the change")]
+    /// The buffer was sent the change, twice, and did not answer; or the database did not, when the change was written through and it was
+    /// sent COMMIT. It is written once, or never.
+    #[error("it is not known whether the change was taken")]
     Unknown(#[source] Arc<StoreError>),
     /// The buffer could not be read.
     #[error("the buffer could not be read")]
@@ -62,6 +84,15 @@ pub enum Error {
     /// The database could not be written.
     #[error("the database could not be written")]
     Database(#[source] Arc<crate::Error>),
+    /// Some changes can't be written yet, and wait in the buffer: somebody has locked their rows, the database lacks a column or a right, or
+    /// the flusher does not know their model.
+    #[error("{n_changes} changes can't be written yet: {reason}")]
+    Held {
+        /// How many.
+        n_changes: u64,
+        /// Why one of them can't.
+        reason: String,
+    },
     /// The flusher's thread could not be started.
     #[error("the flusher's thread could not be started")]
     Thread(#[source] Arc<std::io::Error>),
@@ -75,6 +106,27 @@ impl From<diesel::result::Error> for Error {
 
 impl From<crate::Error> for Error {
     fn from(error: crate::Error) -> Self {
-        Self::Database(Arc::new(error))
+        match error {
+            // What a transaction was rolled back for.
+            crate::Error::Other(reason) => match reason.downcast() {
+                Ok(own) => *own,
+                Err(reason) => Self::Database(Arc::new(crate::Error::Other(reason))),
+            },
+            error => Self::Database(Arc::new(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_transaction_was_rolled_back_for_is_told_as_it_is() {
+        let unread = || Error::Unread(Arc::new(StoreError::timed_out("slow")));
+        assert!(matches!(Error::from(crate::Error::other(unread())), Error::Unread(_)));
+        for of_the_database in [crate::Error::other("another reason"), crate::Error::Doomed] {
+            assert!(matches!(Error::from(of_the_database), Error::Database(_)));
+        }
     }
 }

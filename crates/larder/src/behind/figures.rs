@@ -1,8 +1,11 @@
 //! What a handle has done behind.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
@@ -33,10 +36,13 @@ pub struct Figures {
     pub n_repeated: u64,
     /// Changes that became dead letters.
     pub n_dead: u64,
+    /// Changes that could not be written yet when a flusher of this handle last looked, while others were.
+    pub n_held: u64,
     /// Flushes that failed; what they had in their hands waits for the next.
     pub n_failed_flushes: u64,
-    /// How long the oldest entry had waited when a flusher of this handle last looked: zero if there was none.
-    pub lag: Duration,
+    /// How long the oldest entry had waited when a flusher of this handle last looked: zero if there was none, `None` if none has looked
+    /// yet. While flushers can't look, or can't flush what they saw, it grows with the time: it is that at most.
+    pub lag: Option<Duration>,
 }
 
 /// Counts them.
@@ -52,8 +58,18 @@ pub(super) struct Tally {
     rows: AtomicU64,
     repeated: AtomicU64,
     dead: AtomicU64,
+    held: AtomicU64,
     pub(super) failed_flushes: AtomicU64,
-    lag_micros: AtomicU64,
+    looked: Mutex<Option<Look>>,
+}
+
+/// What a flusher has seen of the buffer.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Instant,
+    lag: Duration,
+    /// Whether the oldest entry may still be waiting.
+    grows: bool,
 }
 
 pub(super) fn add(counter: &AtomicU64, n: u64) {
@@ -61,9 +77,29 @@ pub(super) fn add(counter: &AtomicU64, n: u64) {
 }
 
 impl Tally {
-    /// So long the oldest entry has waited.
-    pub(super) fn lags(&self, lag: Duration) {
-        self.lag_micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// So long the oldest entry has waited, if there is one.
+    pub(super) fn lags(&self, lag: Option<Duration>) {
+        *self.look() = Some(Look { at: Instant::now(), lag: lag.unwrap_or_default(), grows: lag.is_some() });
+    }
+
+    /// Nobody knows how long it has waited.
+    pub(super) fn can_not_look(&self) {
+        let unseen = Look { at: Instant::now(), lag: Duration::ZERO, grows: true };
+        self.look().get_or_insert(unseen).grows = true;
+    }
+
+    /// What was seen last is written, or in the hands of another flusher.
+    pub(super) fn lags_no_more(&self) {
+        self.look().iter_mut().for_each(|look| look.grows = false);
+    }
+
+    fn look(&self) -> MutexGuard<'_, Option<Look>> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many changes can't be written yet: how many it were before.
+    pub(super) fn holds(&self, n_changes: u64) -> u64 {
+        self.held.swap(n_changes, Ordering::Relaxed)
     }
 
     pub(super) fn flushed(&self, written: &Written) {
@@ -94,8 +130,9 @@ impl Tally {
             n_rows: read(&self.rows),
             n_repeated: read(&self.repeated),
             n_dead: read(&self.dead),
+            n_held: read(&self.held),
             n_failed_flushes: read(&self.failed_flushes),
-            lag: Duration::from_micros(read(&self.lag_micros)),
+            lag: self.look().map(|Look { at, lag, grows }| if grows { lag + at.elapsed() } else { lag }),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     dead::Rejected,
     error::{Error, Result},
     figures::{Figures, add},
-    flush::{Way, Written},
+    flush::{Arrived, Flushed, Patience, Written},
     frame::Frame,
     lane::Lane,
     ledger,
@@ -44,61 +44,108 @@ const TRUST: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
+/// So many entries are read at most to find such that can be written behind others that can't be yet. If there is none among them, all wait.
+const MOST_ENTRIES: usize = 65_536;
+
 /// How often to forget producers of old.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What a pass over the buffer has come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pass {
     /// Nothing waited.
     Empty,
     /// Another flusher has its turn.
     Busy,
-    /// This was written, and whether there was more.
-    Done { written: Written, is_more: bool },
+    /// This was written, whether there was more, and why some can't be written yet.
+    Done { written: Written, is_more: bool, reason: Option<String> },
 }
 
 /// Writes the oldest entries, as many as one transaction should have.
-pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, waits: bool) -> Result<Pass> {
+///
+/// They are read when the turn is taken, and not before: of the flushers of a buffer only one reads much at a time.
+pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, patience: Patience) -> Result<Pass> {
+    let oldest = lane.buffer().read(1, None).map_err(|error| {
+        lane.tally.can_not_look();
+        Error::Unread(Arc::new(error))
+    })?;
+    let lag = oldest.first().map(|entry| entry.waited);
+    lane.tally.lags(lag);
+    let Some(lag) = lag else {
+        lane.tally.holds(0);
+        return Ok(Pass::Empty);
+    };
     let doubt = lane.press.doubt.load(Ordering::Relaxed);
     let size = doubt.div_ceil(TRUST);
-    let Batch { ids, frames, unread, lag, is_more } =
-        read(lane, (PAGE >> size).max(1), BATCH_ROWS >> size, BATCH_BYTES >> size)?;
-    lane.tally.lags(lag);
-    if ids.is_empty() {
-        return Ok(Pass::Empty);
-    }
-    let written = lane.press.write(larder, &frames, &unread, (Way::Buffered, waits));
-    let doubt = if written.is_err() { (doubt + TRUST).min(MOST_HALVINGS * TRUST) } else { doubt.saturating_sub(1) };
+    let flushed = lane.press.in_turn(larder, patience, |tx| {
+        let read = read(lane, (PAGE >> size).max(1), BATCH_ROWS >> size, BATCH_BYTES >> size);
+        let batch = read.map_err(crate::Error::other)?;
+        let flushed = lane.press.write_in(tx, &batch.frames, &batch.unread, patience)?;
+        Ok((batch, flushed))
+    });
+    let flushed = flushed.map_err(Error::from);
+    let doubt = match &flushed {
+        Ok(_) => doubt.saturating_sub(1),
+        Err(Error::Unread(_)) => doubt,
+        Err(_) => (doubt + TRUST).min(MOST_HALVINGS * TRUST),
+    };
     lane.press.doubt.store(doubt, Ordering::Relaxed);
-    let Some(written) = written? else {
+    let flushed = flushed?;
+    // What is held goes on waiting.
+    if flushed.as_ref().is_none_or(|(_, flushed)| flushed.written.n_held == 0) {
+        lane.tally.lags_no_more();
+    }
+    let Some((batch, Flushed { written, stay, reason })) = flushed else {
         return Ok(Pass::Busy);
     };
+    let (ids, stayed) = batch.split(&stay);
+    if ids.is_empty() && stayed.is_empty() {
+        // Another one had its turn meanwhile.
+        return Ok(Pass::Empty);
+    }
+    lane.press.stayed(stayed);
     lane.tally.flushed(&written);
+    let held_before = lane.tally.holds(written.n_held);
     reach(Point::BeforeRemove);
-    if let Err(error) = lane.buffer().remove(&ids) {
+    if !ids.is_empty()
+        && let Err(error) = lane.buffer().remove(&ids)
+    {
         // They are read again, and passed over.
         tracing::warn!(%error, "entries that were flushed could not be removed");
     }
     reach(Point::AfterRemove);
     lane.has_flushed();
-    let Written { n_calls, n_rows, n_dead, .. } = written;
-    if n_calls + n_dead > 0 {
-        larder.lookout().tell(Event::Flushed { n_calls, n_rows, n_dead, lag });
+    let Written { n_calls, n_rows, n_dead, n_held, .. } = written;
+    if n_calls + n_dead > 0 || n_held != held_before {
+        larder.lookout().tell(Event::Flushed { n_calls, n_rows, n_dead, n_held, lag });
     }
-    Ok(Pass::Done { written, is_more })
+    match reason {
+        Some(reason) if n_calls + n_dead == 0 && ids.is_empty() => Err(Error::Held { n_changes: n_held, reason }),
+        // Whoever has done nothing need not look again at once.
+        reason => Ok(Pass::Done { written, is_more: batch.is_more && !ids.is_empty(), reason }),
+    }
 }
 
 /// What was read of the buffer, from its oldest entry on.
 #[derive(Default)]
 struct Batch {
-    ids: Vec<EntryId>,
-    frames: Vec<Frame>,
+    frames: Vec<Arrived>,
+    frame_ids: Vec<EntryId>,
     /// Entries of another version, or of nobody.
     unread: Vec<Rejected>,
-    /// How long the first has waited.
-    lag: Duration,
+    unread_ids: Vec<EntryId>,
     is_more: bool,
+}
+
+impl Batch {
+    /// The entries that are done, and the others, whose frames' places are given.
+    fn split(&self, stay: &HashSet<usize>) -> (Vec<EntryId>, Vec<EntryId>) {
+        let (stayed, mut done): (Vec<_>, Vec<_>) =
+            self.frame_ids.iter().enumerate().partition(|(place, _)| stay.contains(place));
+        let mut ids: Vec<EntryId> = done.drain(..).map(|(_, id)| *id).collect();
+        ids.extend(&self.unread_ids);
+        (ids, stayed.into_iter().map(|(_, id)| *id).collect())
+    }
 }
 
 /// Shows every frame that waits, from the oldest on.
@@ -116,26 +163,33 @@ pub(super) fn visit(lane: &Lane, mut each: impl FnMut(Frame)) -> Result<()> {
     }
 }
 
-/// The oldest entries, so many a round trip, until they have about so many rows or bytes.
+/// The oldest entries, so many a round trip, until they have about so many rows or bytes beside those that could not be written before.
 fn read(lane: &Lane, page: usize, n_rows: usize, n_bytes: usize) -> Result<Batch> {
-    let (mut batch, mut rows, mut read_bytes) = (Batch::default(), HashSet::new(), 0);
+    let stayed = lane.press.stayed_before();
+    let (mut batch, mut rows, mut read_bytes, mut after) = (Batch::default(), HashSet::new(), 0, None);
     loop {
-        let after = batch.ids.last().copied();
         let entries = lane.buffer().read(page, after).map_err(|error| Error::Unread(Arc::new(error)))?;
         batch.is_more = entries.len() == page;
         for Entry { id, bytes, waited } in entries {
-            batch.lag = batch.lag.max(waited);
-            batch.ids.push(id);
-            read_bytes += bytes.len();
+            after = Some(id);
             match Frame::decode(&bytes) {
                 Ok(frame) => {
-                    rows.extend(frame.changes.iter().map(|change| change.cell.clone()));
-                    batch.frames.push(frame);
+                    if !stayed.contains(&id) {
+                        read_bytes += bytes.len();
+                        rows.extend(frame.changes.iter().map(|change| change.cell.clone()));
+                    }
+                    batch.frames.push(Arrived { frame, bytes, waited });
+                    batch.frame_ids.push(id);
                 }
-                Err(_) => batch.unread.push(Rejected::unread(&bytes)),
+                Err(_) => {
+                    read_bytes += bytes.len();
+                    batch.unread.push(Rejected::unread(&bytes));
+                    batch.unread_ids.push(id);
+                }
             }
         }
-        if !batch.is_more || rows.len() >= n_rows || read_bytes >= n_bytes {
+        let is_full = batch.frames.len() >= MOST_ENTRIES;
+        if !batch.is_more || is_full || rows.len() >= n_rows || read_bytes >= n_bytes {
             return Ok(batch);
         }
     }
@@ -172,14 +226,16 @@ impl Flusher {
     /// other flushers.
     ///
     /// # Errors
-    /// [`Error::NoBuffer`], [`Error::Unread`] and [`Error::Database`]: what was written before that is written.
+    /// [`Error::NoBuffer`], [`Error::Unread`], [`Error::Database`] and [`Error::Held`]: what was written before that is written.
     pub fn run_once(larder: &Larder<Pg>) -> Result<u64> {
         let lane = larder.lane().ok_or(Error::NoBuffer)?;
         let mut n_entries = 0;
-        while let Pass::Done { written, is_more } = pass(larder, lane, true)? {
+        while let Pass::Done { written, is_more, reason } = pass(larder, lane, Patience::Turns)? {
             n_entries += written.n_frames;
-            if !is_more {
-                break;
+            match reason {
+                _ if is_more => {}
+                Some(reason) => return Err(Error::Held { n_changes: written.n_held, reason }),
+                None => break,
             }
         }
         Ok(n_entries)
@@ -187,7 +243,8 @@ impl Flusher {
 
     /// Writes what waits when it is called, on this thread and beside the flusher's own: whether all of it was written within `at_most`.
     ///
-    /// For a process that is about to end, and would rather not leave its changes to others. They are as safe with them.
+    /// It waits for rows that others have locked, but not beyond that time: within a transaction that holds such a row itself, that is all
+    /// it does. For a process that is about to end, and would rather not leave its changes to others. They are as safe with them.
     ///
     /// # Errors
     /// The last one, if the time was over before it went well.
@@ -229,22 +286,37 @@ fn drain(larder: &Larder<Pg>, lane: &Lane, start: Instant, at_most: Duration) ->
         if start.elapsed() >= at_most {
             return Ok(false);
         }
-        pass(larder, lane, true)?;
+        pass(larder, lane, Patience::Until(start + at_most))?;
     }
 }
 
 fn run(larder: &Larder<Pg>, interval: Duration, stop: &Stop) {
     let Some(lane) = larder.lane() else { return };
-    let (mut pause, mut said, mut forgotten) = (FIRST_PAUSE, None, Instant::now());
+    let (mut pause, mut said, mut forgotten) = (FIRST_PAUSE, None, None::<Instant>);
     while !stop.is_set() {
         // Whatever a handler of events does, the buffer must go on being emptied.
-        let passed = catch_unwind(AssertUnwindSafe(|| pass(larder, lane, false)));
+        let passed = catch_unwind(AssertUnwindSafe(|| pass(larder, lane, Patience::Background)));
         let failure = match passed {
             Ok(Ok(Pass::Done { is_more: true, .. })) => {
                 pause = FIRST_PAUSE;
                 continue;
             }
-            Ok(Ok(_)) => None,
+            // Nothing that was not said before.
+            Ok(Ok(Pass::Done { written, .. })) if written.n_held > 0 => {
+                let _ = stop.rest(interval);
+                continue;
+            }
+            Ok(Ok(passed)) => {
+                // Of whoever is silent, nothing may wait: then none of his changes can come again.
+                let is_time = forgotten.is_none_or(|forgotten| forgotten.elapsed() >= FORGET_EVERY);
+                if passed == Pass::Empty && is_time {
+                    forgotten = Some(Instant::now());
+                    // What is not forgotten now is forgotten in an hour.
+                    let _ =
+                        larder.transaction(|tx| tx.run(|connection| ledger::forget(connection, &lane.press.buffer)));
+                }
+                None
+            }
             Ok(Err(error)) => Some(format!("{error}: {}", causes(&error))),
             Err(_) => Some("it panicked".to_owned()),
         };
@@ -255,11 +327,6 @@ fn run(larder: &Larder<Pg>, interval: Duration, stop: &Stop) {
         if failure != said {
             failure.iter().for_each(|failure| tracing::warn!(failure, "a flush failed; it is tried again"));
             said = failure;
-        }
-        if forgotten.elapsed() >= FORGET_EVERY {
-            forgotten = Instant::now();
-            // What is not forgotten now is forgotten in an hour.
-            let _ = larder.transaction(|tx| tx.run(ledger::forget));
         }
         let _ = stop.rest(rest);
     }

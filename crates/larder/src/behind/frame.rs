@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bigdecimal::BigDecimal;
 use bytes::Bytes;
 
-use super::change::{Amount, Assignment, Change, SqlType, Value};
+use super::change::{Amount, Assignment, Change, MOST_CALLS, SqlType, Value};
 use crate::{
     codec::{Codec, Corrupt, Input, put_bytes, put_varint},
     store::Nonce,
@@ -35,16 +35,23 @@ impl Frame {
         Bytes::from(out)
     }
 
+    /// The frame that these bytes are. Whatever they say else is no frame: nothing that comes out of here is more than the database or
+    /// a number of ours can hold.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
         let mut input = Input::new(bytes);
         if input.byte()? != FORM {
             return Err(Corrupt);
         }
-        let producer = Nonce::from_bytes(input.take(16)?.try_into().map_err(|_| Corrupt)?);
+        let producer: [u8; 16] = input.take(16)?.try_into().map_err(|_| Corrupt)?;
+        let is_printed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
         let number = input.varint()?;
+        // The table that says what is applied has text, numbers of 63 bits, and 0 for nothing.
+        if !producer.iter().all(is_printed) || number == 0 || i64::try_from(number).is_err() {
+            return Err(Corrupt);
+        }
         let changes = list(&mut input, change)?;
         input.end()?;
-        Ok(Self { producer, number, changes })
+        Ok(Self { producer: Nonce::from_bytes(producer), number, changes })
     }
 }
 
@@ -77,15 +84,19 @@ fn put_change(change: &Change, out: &mut Vec<u8>) {
 }
 
 fn change(input: &mut Input<'_>) -> Result<Change, Corrupt> {
-    let (model, cell) = (String::decode(input)?, bytes(input)?);
+    let (model, cell) = (name(input)?, bytes(input)?);
     let key = list(input, value)?;
     let columns: BTreeMap<String, Assignment> = list(input, |input| {
-        let column = String::decode(input)?;
+        let column = name(input)?;
         Ok((column, Assignment { value: option(input, value)?, plus: option(input, amount)? }))
     })?
     .into_iter()
     .collect();
-    Ok(Change { model, cell, key, columns, n_calls: input.varint()? })
+    let n_calls = input.varint()?;
+    if columns.is_empty() || n_calls > MOST_CALLS {
+        return Err(Corrupt);
+    }
+    Ok(Change { model, cell, key, columns, n_calls })
 }
 
 fn put_value(value: &Value, out: &mut Vec<u8>) {
@@ -106,7 +117,7 @@ fn put_value(value: &Value, out: &mut Vec<u8>) {
 fn value(input: &mut Input<'_>) -> Result<Value, Corrupt> {
     let sql_type = match input.byte()? {
         0 => SqlType::BuiltIn(u32::decode(input)?),
-        1 => SqlType::Named { schema: option(input, String::decode)?, name: String::decode(input)? },
+        1 => SqlType::Named { schema: option(input, name)?, name: name(input)? },
         _ => return Err(Corrupt),
     };
     Ok(Value { sql_type, bytes: option(input, bytes)? })
@@ -128,9 +139,15 @@ fn put_amount(amount: &Amount, out: &mut Vec<u8>) {
 fn amount(input: &mut Input<'_>) -> Result<Amount, Corrupt> {
     match input.byte()? {
         0 => i64::decode(input).map(Amount::Whole),
-        1 => BigDecimal::decode(input).map(Amount::Decimal),
+        1 => Amount::of_calls(BigDecimal::decode(input)?).ok_or(Corrupt),
         _ => Err(Corrupt),
     }
+}
+
+/// What SQL can call something.
+fn name(input: &mut Input<'_>) -> Result<String, Corrupt> {
+    let name = String::decode(input)?;
+    if name.is_empty() || name.contains('\0') { Err(Corrupt) } else { Ok(name) }
 }
 
 fn bytes(input: &mut Input<'_>) -> Result<Vec<u8>, Corrupt> {
@@ -202,6 +219,32 @@ mod tests {
         assert_eq!(Frame::decode(&[b"\x02", &bytes[1..]].concat()), Err(Corrupt), "of another form");
         let change = &frame.changes[0];
         assert_eq!(decode_change(&encode_change(change)).as_ref(), Ok(change));
+    }
+
+    #[test]
+    fn what_no_producer_can_have_sent_is_no_frame() {
+        let broken = |spoil: &dyn Fn(&mut Frame)| {
+            let mut frame = frame();
+            spoil(&mut frame);
+            Frame::decode(&Frame::encode(frame.producer, frame.number, &frame.changes)) == Err(Corrupt)
+        };
+        let column = |name: &str, plus: Amount| (name.to_owned(), Assignment { value: None, plus: Some(plus) });
+        let decimal = |text: &str| Amount::Decimal(text.parse().unwrap());
+        assert!(!broken(&|_| ()));
+        assert!(!broken(&|frame| frame.number = i64::MAX.unsigned_abs()));
+        assert!(broken(&|frame| frame.number = i64::MAX.unsigned_abs() + 1));
+        assert!(broken(&|frame| frame.number = 0));
+        assert!(broken(&|frame| frame.producer = Nonce::from_bytes([0; 16])));
+        assert!(broken(&|frame| frame.producer = Nonce::from_bytes([0xff; 16])));
+        assert!(broken(&|frame| frame.changes[1].model = "a\0b".to_owned()));
+        assert!(broken(&|frame| frame.changes[1].columns.clear()));
+        assert!(broken(&|frame| frame.changes[1].columns.extend([column("a\0", Amount::Whole(1))])));
+        assert!(broken(&|frame| frame.changes[1].columns.extend([column("", Amount::Whole(1))])));
+        assert!(broken(&|frame| frame.changes[1].columns.extend([column("d", decimal("1e100000000"))])));
+        assert!(broken(&|frame| frame.changes[1].columns.extend([column("d", decimal("1e-100000000"))])));
+        assert!(broken(&|frame| frame.changes[1].n_calls = u64::MAX));
+        let unnamed = SqlType::Named { schema: None, name: "a\0".to_owned() };
+        assert!(broken(&|frame| frame.changes[1].key[0].sql_type = unnamed.clone()));
     }
 
     #[test]

@@ -16,12 +16,12 @@ use super::{
     change::{Change, Merged},
     error::{Error, Result},
     figures::{Figures, Tally, add},
-    flush::{Press, Way},
+    flush::{Patience, Press},
     flusher,
-    frame::Frame,
+    frame::{self, Frame},
 };
 use crate::{
-    buffer::{AppendError, Appended, Buffer, Bytes},
+    buffer::{AppendError, Appended, Buffer, Bytes, Size},
     failpoints::{Point, reach},
     handle::Larder,
     store::{Nonce, StoreError},
@@ -30,8 +30,16 @@ use crate::{
 /// How many rows one entry has at most.
 const FRAME_ROWS: usize = 512;
 
-/// How many rows go to the buffer at once, if several calls wait.
+/// How many bytes it has at most, if it is of several rows: flushers read entries by their number.
+const FRAME_BYTES: usize = 64 << 10;
+
+/// How many rows go to the buffer at once, and how many bytes, if several calls wait.
 const SENT_ROWS: usize = 4_096;
+const SENT_BYTES: usize = 1 << 20;
+
+/// How many bytes a row's change may have, and those of a call together: more would keep the server from others.
+const ROW_BYTES: usize = 1 << 20;
+const CALL_BYTES: usize = 16 << 20;
 
 /// How many batches a call writes in the flusher's place before it gives up: others may be quicker to fill the room that it makes.
 const PASSES: usize = 64;
@@ -63,6 +71,10 @@ struct Queue {
 struct Ticket {
     since: Instant,
     changes: Vec<Change>,
+    /// Whether they may go past the buffer, since it does not matter what comes before them.
+    only_counts: bool,
+    /// How large they are in the buffer.
+    n_bytes: usize,
     state: Mutex<State>,
     told: Condvar,
 }
@@ -83,7 +95,7 @@ struct Room {
 
 impl Lane {
     pub(crate) fn new(options: Options) -> Self {
-        let press = Press::new(options.buffer.name(), options.models.clone());
+        let press = Press::new(options.buffer.name(), options.models.clone(), options.gives_up_after);
         let (tally, queue, room) = (Tally::default(), Mutex::default(), Room::default());
         Self { options, press, tally, producer: Nonce::fresh(), number: AtomicU64::new(0), queue, room }
     }
@@ -98,9 +110,13 @@ impl Lane {
 
     /// Has the buffer take changes, all or none of them. Returns when it has.
     pub(super) fn send(&self, larder: &Larder<Pg>, changes: Vec<Change>) -> Result<()> {
+        let only_counts = self.check(&changes)?;
+        let n_bytes = self.weigh(&changes)?;
         let ticket = Arc::new(Ticket {
             since: Instant::now(),
             changes,
+            only_counts,
+            n_bytes,
             state: Mutex::new(State::Waiting),
             told: Condvar::new(),
         });
@@ -117,15 +133,48 @@ impl Lane {
         ticket.result().expect("who has had his turn, or was told, is done")
     }
 
+    /// Refuses what sets a counter. Tells whether the changes do nothing but add to counters.
+    fn check(&self, changes: &[Change]) -> Result<bool> {
+        let mut only_counts = true;
+        for change in changes {
+            let Some(model) = self.options.models.iter().find(|model| model.name == change.model) else {
+                only_counts = false;
+                continue;
+            };
+            if let Some(column) = model.counter_set_by(change) {
+                return Err(Error::Counter { model: model.name, column });
+            }
+            only_counts &= model.only_counts(change);
+        }
+        Ok(only_counts)
+    }
+
+    /// How many bytes the changes of a call are, unless they are too many.
+    fn weigh(&self, changes: &[Change]) -> Result<usize> {
+        let mut all = 0;
+        for change in changes {
+            let n_bytes = frame::encode_change(change).len();
+            if n_bytes > ROW_BYTES {
+                return Err(Error::TooManyBytes { n_bytes, limit: ROW_BYTES });
+            }
+            all += n_bytes;
+        }
+        let limit = CALL_BYTES.min(usize::try_from(self.options.at_most.n_bytes).unwrap_or(usize::MAX));
+        if all > limit { Err(Error::TooManyBytes { n_bytes: all, limit }) } else { Ok(all) }
+    }
+
     /// Sends what has waited longest.
     fn send_some(&self, larder: &Larder<Pg>) {
         let mut sending = Sending(Vec::new());
         let mut queue = lock(&self.queue);
-        let mut n_rows = 0;
+        let (mut n_rows, mut n_bytes) = (0, 0);
+        // What fits by itself must not be refused for the sake of those whom it goes with.
+        let at_most = SENT_BYTES.min(usize::try_from(self.options.at_most.n_bytes / 2).unwrap_or(usize::MAX));
         while n_rows < SENT_ROWS
-            && let Some(ticket) = queue.waiting.pop_front()
+            && let Some(ticket) = queue.waiting.pop_front_if(|next| n_rows == 0 || n_bytes + next.n_bytes <= at_most)
         {
             n_rows += ticket.changes.len();
+            n_bytes += ticket.n_bytes;
             sending.0.push(ticket);
         }
         drop(queue);
@@ -136,12 +185,11 @@ impl Lane {
         }
         let n_calls = sending.0.iter().map(|ticket| ticket.n_calls()).sum();
         let changes = merged.into_changes();
-        let n_entries = changes.len().div_ceil(FRAME_ROWS) as u64;
-        let first = self.number.fetch_add(n_entries, Ordering::Relaxed) + 1;
-
-        let chunks = changes.chunks(FRAME_ROWS).zip(first..);
+        let frames = framed(&changes, n_bytes);
+        let first = self.number.fetch_add(frames.len() as u64, Ordering::Relaxed) + 1;
+        let numbered = frames.iter().zip(first..);
         let entries: Vec<Bytes> =
-            chunks.map(|(changes, number)| Frame::encode(self.producer, number, changes)).collect();
+            numbered.map(|(changes, number)| Frame::encode(self.producer, number, changes)).collect();
         match self.append(larder, &entries, since) {
             Ok(()) => {
                 add(&self.tally.buffered, n_calls);
@@ -149,7 +197,7 @@ impl Lane {
                 sending.end(|_| Ok(()));
             }
             Err(error @ (Error::Away(_) | Error::Unknown(_))) if self.options.when_away == WhenAway::WriteThrough => {
-                self.write_through(larder, (&changes, first), &error, sending);
+                self.write_through(larder, (&frames, first), &error, sending);
             }
             Err(error) => {
                 let counter = if matches!(error, Error::Full { .. }) { &self.tally.full } else { &self.tally.away };
@@ -166,11 +214,11 @@ impl Lane {
         loop {
             let n_flushes = self.room.n_flushes();
             reach(Point::BeforeAppend);
-            let appended = self.buffer().append(entries, self.options.max_entries);
+            let appended = self.buffer().append(entries, self.options.at_most);
             reach(Point::AfterAppend);
-            let n_entries = match (appended, &unanswered) {
-                (Ok(Appended::All { .. }), _) => return Ok(()),
-                (Ok(Appended::Full { n_entries }), _) => n_entries,
+            let Size { n_entries, n_bytes } = match (appended, &unanswered) {
+                (Ok(Appended::All(_)), _) => return Ok(()),
+                (Ok(Appended::Full(size)), _) => size,
                 // The same numbers once more: if the buffer gets both, the second counts for nothing.
                 (Err(AppendError::Unknown(error)), None) => {
                     unanswered = Some(Arc::new(error));
@@ -180,7 +228,7 @@ impl Lane {
                 (Err(_), Some(error)) => return Err(Error::Unknown(Arc::clone(error))),
             };
             // What was not answered may be among that which fills it.
-            let full = || unanswered.clone().map_or(Error::Full { n_entries }, Error::Unknown);
+            let full = || unanswered.clone().map_or(Error::Full { n_entries, n_bytes }, Error::Unknown);
             match self.options.when_full {
                 WhenFull::Reject => return Err(full()),
                 WhenFull::Block(at_most) => {
@@ -192,31 +240,33 @@ impl Lane {
                 }
                 WhenFull::WriteThrough if n_passes < PASSES => {
                     n_passes += 1;
-                    // What was sent before and not answered may be written all the same.
+                    // What was sent before and not answered may be written all the same; what others have sent is theirs.
                     let unknown = |error| unanswered.clone().map_or(error, Error::Unknown);
-                    flusher::pass(larder, self, true).map_err(unknown)?;
+                    flusher::pass(larder, self, Patience::Turns).map_err(unknown)?;
                 }
                 WhenFull::WriteThrough => return Err(full()),
             }
         }
     }
 
-    /// Writes what only adds to the database, under the numbers of the entries that it was in: should the buffer have those after all, they
+    /// Writes what only counts to the database, under the numbers of the entries that it was in: should the buffer have those after all, they
     /// are passed over.
     fn write_through(
         &self,
         larder: &Larder<Pg>,
-        (changes, first): (&[Change], u64),
+        (sent, first): (&[&[Change]], u64),
         away: &Error,
         mut sending: Sending,
     ) {
         // Each entry has its own number, and a flusher may already have come to some of them.
-        let places: HashMap<&[u8], usize> =
-            changes.iter().enumerate().map(|(at, change)| (&change.cell[..], at / FRAME_ROWS)).collect();
-        let mut frames: Vec<Merged> = changes.chunks(FRAME_ROWS).map(|_| Merged::default()).collect();
+        let of_frame = |(at, frame): (usize, &&'_ [Change])| {
+            frame.iter().map(move |change| (change.cell.clone(), at)).collect::<Vec<_>>()
+        };
+        let places: HashMap<Vec<u8>, usize> = sent.iter().enumerate().flat_map(of_frame).collect();
+        let mut frames: Vec<Merged> = sent.iter().map(|_| Merged::default()).collect();
         let (mut n_written, mut n_away) = (0, 0);
         for ticket in &sending.0 {
-            if !ticket.only_adds() {
+            if !ticket.only_counts {
                 n_away += ticket.n_calls();
                 continue;
             }
@@ -233,14 +283,17 @@ impl Lane {
         if n_written == 0 {
             return sending.end(|_| Err(away.clone()));
         }
-        let written = self.press.write(larder, &frames, &[], (Way::Direct, true)).map_err(Error::from);
-        if let Ok(Some(written)) = &written {
+        let written = self.press.write_directly(larder, &frames).map_err(|error| match error {
+            error @ crate::Error::CommitUnknown(_) => Error::Unknown(Arc::new(StoreError::unavailable(error))),
+            error => error.into(),
+        });
+        if let Ok(written) = &written {
             self.tally.written_directly(n_written, written);
         }
         sending.end(|ticket| match &written {
-            Ok(_) if ticket.only_adds() => Ok(()),
+            Ok(_) if ticket.only_counts => Ok(()),
             // If the buffer has it, it is written when that is flushed.
-            Err(error) if ticket.only_adds() && !matches!(away, Error::Unknown(_)) => Err(error.clone()),
+            Err(error) if ticket.only_counts && !matches!(away, Error::Unknown(_)) => Err(error.clone()),
             _ => Err(away.clone()),
         });
     }
@@ -284,10 +337,6 @@ impl Ticket {
         }
     }
 
-    fn only_adds(&self) -> bool {
-        self.changes.iter().all(Change::only_adds)
-    }
-
     fn n_calls(&self) -> u64 {
         self.changes.iter().map(|change| change.n_calls).sum()
     }
@@ -324,6 +373,25 @@ impl Drop for Sending {
         let error = Error::Unknown(Arc::new(StoreError::unavailable("the thread that sent it panicked")));
         self.end(|_| Err(error.clone()));
     }
+}
+
+/// Changes as frames, in their order: `n_bytes` of them, or less.
+fn framed(changes: &[Change], n_bytes: usize) -> Vec<&[Change]> {
+    if n_bytes <= FRAME_BYTES {
+        return changes.chunks(FRAME_ROWS).collect();
+    }
+    let mut frames = Vec::new();
+    let (mut from, mut so_far) = (0, 0);
+    for (at, change) in changes.iter().enumerate() {
+        let n_bytes = frame::encode_change(change).len();
+        if at > from && (at - from == FRAME_ROWS || so_far + n_bytes > FRAME_BYTES) {
+            frames.push(&changes[from..at]);
+            (from, so_far) = (at, 0);
+        }
+        so_far += n_bytes;
+    }
+    frames.push(&changes[from..]);
+    frames
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,10 +1,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use diesel::pg::Pg;
+use diesel::{Column, pg::Pg};
 
 use super::models::Model;
 use crate::{
-    buffer::Buffer,
+    buffer::{Buffer, Size},
     entity::{Table, Writable},
 };
 
@@ -13,9 +13,10 @@ use crate::{
 pub struct Options {
     pub(super) buffer: Arc<dyn Buffer>,
     pub(super) models: Vec<Model>,
-    pub(super) max_entries: u64,
+    pub(super) at_most: Size,
     pub(super) when_full: WhenFull,
     pub(super) when_away: WhenAway,
+    pub(super) gives_up_after: Duration,
 }
 
 /// What a call does whose change finds no room in the buffer.
@@ -38,11 +39,12 @@ pub enum WhenAway {
     /// It fails: with [`Error::Away`](super::Error::Away) if nothing has happened, and with [`Error::Unknown`](super::Error::Unknown)
     /// if the change may have been taken.
     Reject,
-    /// Increments are written to the database at once, and counted once also if the buffer has taken them after all. What the database
-    /// rejects becomes a [dead letter](super::DeadLetters), as it would have later.
+    /// Increments of [counters](Options::counter) are written to the database at once, and counted once also if the buffer has taken them
+    /// after all. What the database rejects becomes a [dead letter](super::DeadLetters), as it would have later. They fail with
+    /// [`Error::Unknown`](super::Error::Unknown) if the database does not answer COMMIT, and with
+    /// [`Error::Database`](super::Error::Database) if it has certainly not written them.
     ///
-    /// Values that are set fail as with [`Reject`](Self::Reject): an older value that waits in the buffer would be written over them
-    /// later.
+    /// All else fails as with [`Reject`](Self::Reject): an older value that waits in the buffer would be written over it later.
     WriteThrough,
 }
 
@@ -59,9 +61,10 @@ impl Options {
         Self {
             buffer,
             models: Vec::new(),
-            max_entries: 100_000,
+            at_most: Size { n_entries: 100_000, n_bytes: 256 << 20 },
             when_full: WhenFull::Block(Duration::from_secs(1)),
             when_away: WhenAway::Reject,
+            gives_up_after: Duration::from_secs(900),
         }
     }
 
@@ -75,11 +78,37 @@ impl Options {
         self
     }
 
+    /// Declares a column as a counter: it is only added to through the buffer. What sets it fails with
+    /// [`Error::Counter`](super::Error::Counter).
+    ///
+    /// So an increment may overtake what waits, and goes to the database itself where [`WhenAway::WriteThrough`] says so. All handles of a
+    /// buffer declare the same. One that does not, and sets the column, has that made a [dead letter](super::DeadLetters) by a flusher that
+    /// does: declare it where flushers run first, and let increments be written through last. The model need not be given by
+    /// [`with`](Self::with) as well. What is written to the column past the buffer, by [`Repository::update`](crate::Repository::update),
+    /// is no concern of it.
+    #[must_use]
+    pub fn counter<E: Table<Pg> + Writable>(self, column: impl Column<Table = E::Table>) -> Self {
+        let mut options = self.with::<E>();
+        options.models.iter_mut().filter(|model| model.name == E::cells_name()).for_each(|model| model.count(&column));
+        options
+    }
+
     /// How many entries may wait before the buffer is full. An entry has what was acknowledged together: one call's change where calls
     /// come singly, up to 512 rows where many come at once. Defaults to 100,000.
     #[must_use]
     pub fn max_entries(mut self, n_entries: u64) -> Self {
-        self.max_entries = n_entries;
+        self.at_most.n_entries = n_entries;
+        self
+    }
+
+    /// How many bytes the entries that wait may have before the buffer is full, each with
+    /// [`ENTRY_BYTES`](crate::buffer::ENTRY_BYTES) besides its own. Defaults to 256 MiB.
+    ///
+    /// A change of a row alone has some 100 bytes and its values. A row's change of more than 1 MiB, and a call's of more than 16 MiB or
+    /// more than this, are [refused](super::Error::TooManyBytes).
+    #[must_use]
+    pub fn max_bytes(mut self, n_bytes: u64) -> Self {
+        self.at_most.n_bytes = n_bytes;
         self
     }
 
@@ -87,6 +116,15 @@ impl Options {
     #[must_use]
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
         self.when_full = when_full;
+        self
+    }
+
+    /// How old a change is when it becomes a [dead letter](super::DeadLetters) because no handle here has its model or column, or because its
+    /// table or type is another by now. Until then it waits for one that can write it, as in the course of a deployment, and changes of other
+    /// rows are written. Defaults to 15 minutes.
+    #[must_use]
+    pub fn give_up_after(mut self, age: Duration) -> Self {
+        self.gives_up_after = age;
         self
     }
 
@@ -103,9 +141,10 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("buffer", &self.buffer.name())
             .field("models", &self.models)
-            .field("max_entries", &self.max_entries)
+            .field("at_most", &self.at_most)
             .field("when_full", &self.when_full)
             .field("when_away", &self.when_away)
+            .field("gives_up_after", &self.gives_up_after)
             .finish()
     }
 }

@@ -9,7 +9,7 @@ use diesel::{
 
 use super::{
     apply::{Shape, Types, quoted},
-    change::{Amount, Assignment, Change, Merged},
+    change::{Amount, Assignment, Change, Merged, SqlType},
     error::Result,
     flusher,
     frame::Frame,
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     backend::Isolation,
     entity::{PatternOn, Table},
+    failpoints::{Point, reach},
     handle::{Larder, TransactionOptions},
     load,
     lookout::{Sent, text_of},
@@ -37,6 +38,7 @@ use crate::{
 pub(super) fn find<E: Table<Pg>>(larder: &Larder<Pg>, lane: &Lane, key: &E::Key) -> Result<Option<E>> {
     let cell = payload::cell_key::<E::ByKey>(key);
     let (mut frames, mut last) = (Vec::new(), HashMap::new());
+    reach(Point::BeforeRead);
     flusher::visit(lane, |mut frame| {
         // What was sent twice, or came late, is passed over by flushers too.
         let before = last.entry(frame.producer).or_insert(0);
@@ -47,6 +49,7 @@ pub(super) fn find<E: Table<Pg>>(larder: &Larder<Pg>, lane: &Lane, key: &E::Key)
             frames.push(frame);
         }
     })?;
+    reach(Point::AfterRead);
     let options = TransactionOptions { isolation: Isolation::RepeatableRead, ..TransactionOptions::default() };
     Ok(larder.transaction_with(options, |tx| {
         let change = waiting(tx, &frames)?;
@@ -55,8 +58,10 @@ pub(super) fn find<E: Table<Pg>>(larder: &Larder<Pg>, lane: &Lane, key: &E::Key)
             None => Types::new(),
         };
         let statement = select::<E>(key, change.as_ref(), &types);
+        reach(Point::BeforeSelect);
         let sent = Sent { operation: "SELECT", is_own: true, is_call: true };
         let rows: Vec<WholeRow<E>> = Access::transaction(tx).select::<E, _>(sent, statement)?;
+        reach(Point::AfterSelect);
         Ok(rows.into_iter().next().map(|WholeRow(row)| row))
     })?)
 }
@@ -69,22 +74,28 @@ fn waiting(tx: &Tx<Pg>, frames: &[Frame]) -> crate::Result<Option<Change>> {
     let producers: HashSet<_> = frames.iter().map(|frame| frame.producer).collect();
     let producers: Vec<_> = producers.into_iter().collect();
     let marks = tx.run(|connection| ledger::marks_unlocked(connection, &producers))?;
-    let is_waiting = |frame: &&Frame| marks.get(&frame.producer).is_none_or(|marks| !marks.has(frame.number));
+    let is_written = |frame: &Frame, change: &Change| {
+        marks.get(&frame.producer).is_some_and(|marks| marks.has(frame.number, &change.cell))
+    };
     let mut merged = Merged::default();
-    for change in frames.iter().filter(is_waiting).flat_map(|frame| &frame.changes) {
-        merged.add(change);
+    for frame in frames {
+        frame.changes.iter().filter(|change| !is_written(frame, change)).for_each(|change| _ = merged.add(change));
     }
     Ok(merged.into_changes().into_iter().next())
 }
 
 /// `SELECT .. FROM t CROSS JOIN LATERAL jsonb_populate_record(t.*, ..) AS larder_new WHERE key`: the record gives each value the type of
-/// its column, as an UPDATE does.
+/// its column, as an UPDATE does. What is JSON itself goes by its side.
 fn select<'q, E: Table<Pg>>(key: &E::Key, change: Option<&'q Change>, types: &Types) -> Statement<'q, Pg> {
     let mut list = SelectList::<Pg>::new();
     E::columns(&mut list);
     let columns = change.iter().flat_map(|change| &change.columns);
-    let replaced: Vec<(String, String)> =
-        columns.clone().map(|(name, _)| (qualified::<E>(name), format!("larder_new.{}", quoted(name)))).collect();
+    let (whole, typed): (Vec<_>, Vec<_>) = columns.partition(|(_, assignment)| is_json(assignment));
+    let from = |columns: &[(&String, &Assignment)], source: &str| {
+        let from = |(name, _): &(&String, &Assignment)| (qualified::<E>(name), format!("{source}.{}", quoted(name)));
+        columns.iter().map(from).collect::<Vec<_>>()
+    };
+    let replaced = [from(&typed, "larder_new"), from(&whole, "larder_json")].concat();
     let mut statement = Statement::new();
     statement.sql("SELECT ").separated(", ", list.items, |statement, item| {
         let mut text = Statement::<Pg>::new();
@@ -98,17 +109,30 @@ fn select<'q, E: Table<Pg>>(key: &E::Key, change: Option<&'q Change>, types: &Ty
         }
     });
     statement.sql(" FROM ").fragment(load::table::<Pg, E>());
-    if !replaced.is_empty() {
+    if !typed.is_empty() {
         statement.sql(" CROSS JOIN LATERAL jsonb_populate_record(").fragment(load::table::<Pg, E>());
-        statement.sql(".*, jsonb_build_object(").separated(", ", columns, |statement, (name, assignment)| {
+        statement.sql(".*, jsonb_build_object(").separated(", ", typed, |statement, (name, assignment)| {
             statement.sql("CAST(").bind::<Text, &str>(name).sql(" AS text), ");
             push_value(&qualified::<E>(name), assignment, types, statement);
         });
         statement.sql(")) AS larder_new");
     }
+    if !whole.is_empty() {
+        statement.sql(" CROSS JOIN LATERAL (SELECT ").separated(", ", whole, |statement, (name, assignment)| {
+            push_value(&qualified::<E>(name), assignment, types, statement);
+            statement.sql(format!(" AS {}", quoted(name)));
+        });
+        statement.sql(") AS larder_json");
+    }
     statement.sql(" WHERE ");
     E::ByKey::matching(vec![key.clone()], &mut statement);
     statement
+}
+
+/// Whether a value is JSON itself: in a record of JSON its null would be that of SQL, and its text another one.
+fn is_json(assignment: &Assignment) -> bool {
+    const JSON: [SqlType; 2] = [SqlType::BuiltIn(114), SqlType::BuiltIn(3_802)];
+    assignment.value.as_ref().is_some_and(|value| JSON.contains(&value.sql_type))
 }
 
 fn push_value<'q>(column: &str, assignment: &'q Assignment, types: &Types, statement: &mut Statement<'q, Pg>) {

@@ -54,7 +54,7 @@ impl<'r, E: Table<Pg>> Behind<'r, E> {
     /// order in which they were acknowledged. Changes that change nothing are no error, and cost nothing.
     ///
     /// # Errors
-    /// [`Error::NotPlain`], [`Error::Array`] and [`Error::KeyColumn`] for what can't wait; [`Error::Full`], [`Error::Away`],
+    /// [`Error::NotPlain`], [`Error::Array`], [`Error::KeyColumn`] and [`Error::Counter`] for what can't wait; [`Error::Full`], [`Error::Away`],
     /// [`Error::Unknown`] and [`Error::Database`] as the handle's [`Options`](super::Options) have it; [`Error::NoBuffer`],
     /// [`Error::InTransaction`] and [`Error::NotRegistered`].
     pub fn update<C>(&self, key: impl Into<E::Key>, changes: C) -> Result<()>
@@ -75,7 +75,7 @@ impl<'r, E: Table<Pg>> Behind<'r, E> {
     /// Costs as [`Behind::update`]; increments that meet on the way, or in the buffer, are added up.
     ///
     /// # Errors
-    /// As [`Behind::update`].
+    /// As [`Behind::update`], and [`Error::TooManyDigits`].
     pub fn increment<C, D>(&self, key: impl Into<E::Key>, column: C, by: D) -> Result<()>
     where
         C: Column<Table = E::Table>,
@@ -83,7 +83,7 @@ impl<'r, E: Table<Pg>> Behind<'r, E> {
         D: Delta,
     {
         let (larder, lane) = Self::lane(self.larder)?;
-        lane.send(larder, vec![change::<E>(row::<E>(key), added(column, by))?])
+        lane.send(larder, vec![change::<E>(row::<E>(key), added(column, by)?)?])
     }
 
     /// The row with this primary key as it will be when all that waits is written: `None` if there is none.
@@ -163,14 +163,14 @@ impl<E: Table<Pg>> Batch<'_, E> {
     /// Adds an increment, as [`Behind::increment`]. Nothing is sent.
     ///
     /// # Errors
-    /// [`Error::KeyColumn`].
+    /// [`Error::KeyColumn`] and [`Error::TooManyDigits`].
     pub fn increment<C, D>(&mut self, key: impl Into<E::Key>, column: C, by: D) -> Result<&mut Self>
     where
         C: Column<Table = E::Table>,
         C::SqlType: Adds<D>,
         D: Delta,
     {
-        self.add(row::<E>(key), added(column, by))?;
+        self.add(row::<E>(key), added(column, by)?)?;
         Ok(self)
     }
 
@@ -219,8 +219,8 @@ fn row<E: Table<Pg>>(key: impl Into<E::Key>) -> (E::Key, CellKey) {
 }
 
 /// A column that grows. Its value says no more than its type, which the compiler has checked.
-fn added<C: Column>(_column: C, by: impl Delta) -> Columns {
-    [(C::NAME.to_owned(), Assignment { value: None, plus: Some(by.into_amount()) })].into()
+fn added<C: Column>(_column: C, by: impl Delta) -> Result<Columns> {
+    Ok([(C::NAME.to_owned(), Assignment { value: None, plus: Some(by.into_amount()?) })].into())
 }
 
 fn check<E: Table<Pg>>(columns: &Columns) -> Result<()> {

@@ -18,10 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Appended, Buffer, Bytes, EntryId};
+use super::{Appended, Buffer, Bytes, ENTRY_BYTES, EntryId, Size};
 
 /// More than any test adds.
-const MANY: u64 = 1 << 40;
+const MANY: Size = Size { n_entries: 1 << 40, n_bytes: 1 << 50 };
 
 /// Makes one `#[test]` of each property in [`buffer::conformance`](crate::buffer::conformance).
 ///
@@ -38,6 +38,8 @@ macro_rules! buffer_conformance_tests {
             removing_what_is_not_there_changes_nothing,
             what_was_removed_gives_its_place_to_nobody,
             a_full_buffer_takes_nothing,
+            a_buffer_is_full_by_its_bytes_too,
+            the_bytes_of_what_was_removed_are_room,
             entries_are_added_all_or_none,
             entries_may_be_any_bytes,
             the_backlog_tells_what_waits,
@@ -78,8 +80,8 @@ fn texts(buffer: &impl Buffer, n: usize) -> Vec<Bytes> {
 pub fn an_empty_buffer_has_nothing(buffer: &impl Buffer) {
     assert_eq!(texts(buffer, 10), [""; 0]);
     let backlog = buffer.backlog().expect("the backlog is told");
-    assert_eq!((backlog.n_entries, backlog.oldest, backlog.newest), (0, None, None));
-    assert_eq!(buffer.append(&[], MANY).expect("nothing is added"), Appended::All { n_entries: 0 });
+    assert_eq!((backlog.size, backlog.oldest, backlog.newest), (Size::default(), None, None));
+    assert_eq!(buffer.append(&[], MANY).expect("nothing is added"), Appended::All(Size::default()));
 }
 
 /// Those of one call, and those of one call after another.
@@ -125,7 +127,7 @@ pub fn what_was_removed_is_gone_and_the_rest_stays(buffer: &impl Buffer) {
     let ids: Vec<EntryId> = read(buffer, 10, None).into_iter().map(|(id, _)| id).collect();
     buffer.remove(&[ids[0], ids[2]]).expect("entries are removed");
     assert_eq!(texts(buffer, 10), ["b", "d"]);
-    assert_eq!(buffer.backlog().expect("the backlog is told").n_entries, 2);
+    assert_eq!(buffer.backlog().expect("the backlog is told").size.n_entries, 2);
 }
 
 /// It may have been removed already, by somebody who did not live to hear of it.
@@ -157,15 +159,59 @@ pub fn what_was_removed_gives_its_place_to_nobody(buffer: &impl Buffer) {
 /// It says how many there are, and has room again when some are removed.
 #[track_caller]
 pub fn a_full_buffer_takes_nothing(buffer: &impl Buffer) {
-    let append = |text: &str| buffer.append(&[entry(text)], 2).expect("the buffer answers");
-    assert_eq!(append("a"), Appended::All { n_entries: 1 });
-    assert_eq!(append("b"), Appended::All { n_entries: 2 });
-    assert_eq!(append("c"), Appended::Full { n_entries: 2 });
+    let at_most = Size { n_entries: 2, ..MANY };
+    let append = |text: &str| buffer.append(&[entry(text)], at_most).expect("the buffer answers");
+    assert_eq!(append("a"), Appended::All(size(1, 1)));
+    assert_eq!(append("b"), Appended::All(size(2, 2)));
+    assert_eq!(append("c"), Appended::Full(size(2, 2)));
     assert_eq!(texts(buffer, 10), ["a", "b"], "nothing was trimmed for it, either");
     let (first, _) = read(buffer, 1, None)[0];
     buffer.remove(&[first]).expect("entries are removed");
-    assert_eq!(append("d"), Appended::All { n_entries: 2 });
+    assert_eq!(append("d"), Appended::All(size(2, 2)));
     assert_eq!(texts(buffer, 10), ["b", "d"]);
+}
+
+/// Those of the entries that wait, each with what it costs itself, and no other ones.
+#[track_caller]
+pub fn a_buffer_is_full_by_its_bytes_too(buffer: &impl Buffer) {
+    let at_most = Size { n_bytes: size(2, 100).n_bytes, ..MANY };
+    let append = |n: usize| buffer.append(&[Bytes::from(vec![b'x'; n])], at_most).expect("the buffer answers");
+    assert_eq!(append(101 + usize::try_from(ENTRY_BYTES).unwrap_or(0)), Appended::Full(Size::default()), "never fits");
+    assert_eq!(append(70), Appended::All(size(1, 70)));
+    assert_eq!(append(31), Appended::Full(size(1, 70)));
+    assert_eq!(append(30), Appended::All(size(2, 100)));
+    assert_eq!(append(0), Appended::Full(size(2, 100)));
+    let (first, _) = read(buffer, 1, None)[0];
+    buffer.remove(&[first]).expect("entries are removed");
+    assert_eq!(append(71), Appended::Full(size(1, 30)));
+    assert_eq!(append(70), Appended::All(size(2, 100)));
+    assert_eq!(buffer.backlog().expect("the backlog is told").size, size(2, 100));
+}
+
+/// However much has gone through it, in whatever sizes.
+#[track_caller]
+pub fn the_bytes_of_what_was_removed_are_room(buffer: &impl Buffer) {
+    for round in 0..50_usize {
+        let entries: Vec<Bytes> = (0..5).map(|n| Bytes::from(vec![b'x'; (round * 37 + n * 91) % 500])).collect();
+        let expected = Size::of(&entries);
+        assert_eq!(buffer.append(&entries, expected).expect("the buffer answers"), Appended::All(expected));
+        assert_eq!(buffer.backlog().expect("the backlog is told").size, expected);
+        let ids: Vec<EntryId> = read(buffer, 10, None).into_iter().map(|(id, _)| id).collect();
+        // From the front, the middle and the end, and some of them twice.
+        let (first, rest): (Vec<usize>, Vec<usize>) = (0..5).partition(|n| (round >> n) & 1 == 1);
+        let ids_of = |places: &[usize]| places.iter().map(|n| ids[*n]).collect::<Vec<_>>();
+        for _ in 0..2 {
+            buffer.remove(&ids_of(&first)).expect("entries are removed");
+        }
+        let left = Size::of(&rest.iter().map(|n| entries[*n].clone()).collect::<Vec<_>>());
+        assert_eq!(buffer.backlog().expect("the backlog is told").size, left);
+        assert_eq!(buffer.append(&[], MANY).expect("nothing is added"), Appended::All(left));
+        buffer.remove(&ids_of(&rest)).expect("entries are removed");
+    }
+}
+
+fn size(n_entries: u64, n_bytes: u64) -> Size {
+    Size { n_entries, n_bytes: n_bytes + n_entries * ENTRY_BYTES }
 }
 
 /// Where there is room for some of them only, none is.
@@ -173,9 +219,10 @@ pub fn a_full_buffer_takes_nothing(buffer: &impl Buffer) {
 pub fn entries_are_added_all_or_none(buffer: &impl Buffer) {
     add(buffer, &["a"]);
     let three: Vec<Bytes> = ["b", "c", "d"].map(entry).to_vec();
-    assert_eq!(buffer.append(&three, 3).expect("the buffer answers"), Appended::Full { n_entries: 1 });
+    let append = |n_entries| buffer.append(&three, Size { n_entries, ..MANY }).expect("the buffer answers");
+    assert_eq!(append(3), Appended::Full(size(1, 1)));
     assert_eq!(texts(buffer, 10), ["a"]);
-    assert_eq!(buffer.append(&three, 4).expect("the buffer answers"), Appended::All { n_entries: 4 });
+    assert_eq!(append(4), Appended::All(size(4, 4)));
     assert_eq!(texts(buffer, 10), ["a", "b", "c", "d"]);
 }
 
@@ -194,7 +241,7 @@ pub fn the_backlog_tells_what_waits(buffer: &impl Buffer) {
     add(buffer, &["a", "b", "c"]);
     let backlog = buffer.backlog().expect("the backlog is told");
     let last = read(buffer, 10, None).last().map(|(id, _)| *id);
-    assert_eq!((backlog.n_entries, backlog.newest), (3, last));
+    assert_eq!((backlog.size, backlog.newest), (size(3, 3), last));
     let waited = |oldest: Option<Duration>| oldest.expect("something waits");
     // Clocks may be as coarse as a millisecond.
     assert!(waited(backlog.oldest) <= before.elapsed() + Duration::from_millis(2), "{backlog:?}");

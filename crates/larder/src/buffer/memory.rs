@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{AppendError, Appended, Backlog, Buffer, Bytes, Entry, EntryId};
+use super::{AppendError, Appended, Backlog, Buffer, Bytes, ENTRY_BYTES, Entry, EntryId, Size};
 use crate::store::{Clock, Fence, StoreError, SystemClock};
 
 /// What can't lose its memory while somebody can ask it has one life.
@@ -22,8 +22,15 @@ pub struct MemoryBuffer {
 #[derive(Debug, Default)]
 struct Entries {
     last: u64,
+    n_bytes: u64,
     /// Each with its place and the time when it was added.
     waiting: VecDeque<(u64, Duration, Bytes)>,
+}
+
+impl Entries {
+    fn size(&self) -> Size {
+        Size { n_entries: self.waiting.len() as u64, n_bytes: self.n_bytes }
+    }
 }
 
 impl MemoryBuffer {
@@ -61,19 +68,21 @@ impl Buffer for MemoryBuffer {
         &self.name
     }
 
-    fn append(&self, entries: &[Bytes], at_most: u64) -> Result<Appended, AppendError> {
+    fn append(&self, entries: &[Bytes], at_most: Size) -> Result<Appended, AppendError> {
         let now = self.clock.now();
         let mut held = self.lock();
-        let n_entries = held.waiting.len() as u64;
-        if n_entries + entries.len() as u64 > at_most {
-            return Ok(Appended::Full { n_entries });
+        let before = held.size();
+        let with = before.and(Size::of(entries));
+        if !with.fits(at_most) {
+            return Ok(Appended::Full(before));
         }
+        held.n_bytes = with.n_bytes;
         for entry in entries {
             held.last += 1;
             let place = held.last;
             held.waiting.push_back((place, now, entry.clone()));
         }
-        Ok(Appended::All { n_entries: n_entries + entries.len() as u64 })
+        Ok(Appended::All(with))
     }
 
     fn read(&self, n: usize, after: Option<EntryId>) -> Result<Vec<Entry>, StoreError> {
@@ -92,7 +101,9 @@ impl Buffer for MemoryBuffer {
     fn remove(&self, entries: &[EntryId]) -> Result<(), StoreError> {
         let mut places: Vec<u64> = entries.iter().map(|id| id.place.0).collect();
         places.sort_unstable();
-        self.lock().waiting.retain(|(place, ..)| places.binary_search(place).is_err());
+        let mut held = self.lock();
+        held.waiting.retain(|(place, ..)| places.binary_search(place).is_err());
+        held.n_bytes = held.waiting.iter().map(|(.., bytes)| bytes.len() as u64 + ENTRY_BYTES).sum();
         Ok(())
     }
 
@@ -100,7 +111,7 @@ impl Buffer for MemoryBuffer {
         let now = self.clock.now();
         let held = self.lock();
         Ok(Backlog {
-            n_entries: held.waiting.len() as u64,
+            size: held.size(),
             oldest: held.waiting.front().map(|(_, added, _)| now.saturating_sub(*added)),
             newest: held.waiting.back().map(|(place, ..)| at(*place)),
         })

@@ -59,7 +59,12 @@ const ALL: &[(&str, Kind, Unit, &str)] = &[
     ("larder.behind.rows", Counter, Unit::Count, "rows that were changed for them"),
     ("larder.behind.rejected", Counter, Unit::Count, "changes that the database has rejected"),
     ("larder.behind.failures", Counter, Unit::Count, "flushes that failed"),
-    ("larder.behind.lag", Gauge, Unit::Seconds, "how long the oldest change had waited when a flusher last looked"),
+    (
+        "larder.behind.lag",
+        Gauge,
+        Unit::Seconds,
+        "how long the oldest change had waited when a flusher last looked, and longer while none can",
+    ),
 ];
 
 pub(super) fn describe_all() {

@@ -11,7 +11,7 @@ use diesel::{
 };
 
 #[cfg(feature = "behind")]
-pub(crate) use self::joined::{Joined, update_joined};
+pub(crate) use self::joined::{Joined, joined_update, update_joined};
 pub use self::records::Records;
 pub(crate) use self::statement::{push_columns, register, write_of};
 use self::{

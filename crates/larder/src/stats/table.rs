@@ -52,12 +52,10 @@ impl fmt::Display for crate::behind::Figures {
         )?;
         write!(
             f,
-            "{} flushed as {} rows, {} rejected, lag {}",
-            self.n_flushed,
-            self.n_rows,
-            self.n_dead,
-            Short(self.lag)
-        )
+            "{} flushed as {} rows, {} rejected, {} held",
+            self.n_flushed, self.n_rows, self.n_dead, self.n_held
+        )?;
+        self.lag.map_or(Ok(()), |lag| write!(f, ", lag {}", Short(lag)))
     }
 }
 

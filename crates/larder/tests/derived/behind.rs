@@ -35,10 +35,10 @@ fn what_waits_is_counted_and_published_and_needs_no_database() {
     let mut batch = pages.batch();
     batch.increment(1, pages::views, 1).unwrap().increment(2, pages::views, 1).unwrap();
     batch.send().unwrap();
-    assert!(matches!(pages.increment(1, pages::views, 1), Err(Error::Full { n_entries: 2 })));
+    assert!(matches!(pages.increment(1, pages::views, 1), Err(Error::Full { n_entries: 2, .. })));
 
     let backlog = larder.backlog().unwrap();
-    assert_eq!(backlog.n_entries, 2);
+    assert_eq!(backlog.size.n_entries, 2);
     let stats = larder.stats();
     let figures = stats.behind.unwrap();
     assert_eq!((figures.n_buffered, figures.n_entries, figures.n_full), (3, 2, 1));

@@ -46,6 +46,26 @@ fn the_shops_view_is_as_it_is_printed() {
 }
 
 #[test]
+fn the_tables_of_write_behind_are_made_and_taken_away() {
+    let (shop, folder) = (Shop::new(), tempfile::tempdir().unwrap());
+    let mut connection = shop.database.connect();
+    let migration = folder.path().join("migration");
+    assert_eq!(printed(&["migration", "behind", "--write", migration.to_str().unwrap()]), "");
+    let read = |name: &str| fs::read_to_string(migration.join(name)).unwrap();
+    assert_eq!(printed(&["migration", "behind"]), read("up.sql"));
+    assert_eq!(printed(&["migration", "behind", "--down"]), read("down.sql"));
+    connection.batch_execute(&read("up.sql")).unwrap();
+    connection.batch_execute("SELECT producer, applied, direct FROM larder_behind").unwrap();
+    connection.batch_execute("SELECT reason, change FROM larder_behind_dead").unwrap();
+    // Twice: what is gone is no mistake.
+    connection.batch_execute(&read("down.sql")).unwrap();
+    connection.batch_execute(&read("down.sql")).unwrap();
+    connection.batch_execute(&read("up.sql")).unwrap();
+    assert!(printed(&["migration"]).contains("  behind "));
+    assert!(printed(&["migration", "behind", "--help"]).contains("migration behind [OPTIONS]"));
+}
+
+#[test]
 fn a_view_of_another_query_is_made_and_refreshed() {
     let shop = Shop::new();
     let (ada, query) = (shop.user("ada"), tempfile::NamedTempFile::new().unwrap());

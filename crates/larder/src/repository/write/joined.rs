@@ -27,6 +27,15 @@ pub(crate) struct Joined<'q, DB: Backend> {
 /// `UPDATE t SET .. FROM (SELECT .. FROM t JOIN source .. FOR NO KEY UPDATE) larder_old WHERE t.key = larder_old.key RETURNING ..`. One
 /// statement.
 pub(crate) fn update_joined<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, joined: Joined<'_, DB>) -> Result<Vec<i64>> {
+    let rows: Vec<Numbered<E>> = tx.returning::<E, _>("UPDATE", joined_update::<DB, E>(tx, joined))?;
+    let (numbers, changes): (Vec<i64>, Vec<_>) =
+        rows.into_iter().map(|Numbered(number, OldAndNew(old, new))| (number, (Some(old), Some(new)))).unzip();
+    register(tx, &changes);
+    Ok(numbers)
+}
+
+/// The statement of [`update_joined`].
+pub(crate) fn joined_update<'q, DB: Backend, E: Table<DB>>(tx: &Tx<DB>, joined: Joined<'q, DB>) -> Statement<'q, DB> {
     let keys = E::ByKey::COLUMNS;
     let mut list = SelectList::<DB>::new();
     E::columns(&mut list);
@@ -61,12 +70,7 @@ pub(crate) fn update_joined<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, joined: Join
     });
     statement.sql(", ");
     push_columns::<DB, E>(&mut statement);
-
-    let rows: Vec<Numbered<E>> = tx.returning::<E, _>("UPDATE", statement)?;
-    let (numbers, changes): (Vec<i64>, Vec<_>) =
-        rows.into_iter().map(|Numbered(number, OldAndNew(old, new))| (number, (Some(old), Some(new)))).unzip();
-    register(tx, &changes);
-    Ok(numbers)
+    statement
 }
 
 /// `k0, k1, c0, c1, .., n`: the names of the key's columns, of the row's, of those beside them, and of the number.
