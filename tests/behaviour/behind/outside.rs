@@ -10,8 +10,9 @@ use bigdecimal::BigDecimal;
 use diesel::{connection::SimpleConnection as _, prelude::*, sql_query, sql_types::Binary};
 use larder::{
     behind::{DeadLetter, Error, Flusher, Options, WhenAway},
-    buffer::{Buffer as _, Bytes, Size},
+    buffer::{AppendError, Appended, Backlog, Buffer, Bytes, Entry, EntryId, Size},
     failpoints::{Point, on_this_thread},
+    store::StoreError,
 };
 use tests::{Counter, Namespace, counters, eventually, redis_store, redis_url};
 
@@ -242,4 +243,63 @@ fn a_database_that_takes_no_writes_has_nothing_rejected() {
     assert!(matches!(error, Error::Database(_)), "{error:?}");
     Flusher::run_once(&world.larder).unwrap();
     assert_eq!((world.n(1), dead(&world)), (1, vec![]));
+}
+
+/// The same entries by another name: whoever has it takes no turns with the others.
+struct Renamed(larder_redis::RedisBuffer);
+
+impl Buffer for Renamed {
+    fn name(&self) -> &'static str {
+        "another"
+    }
+
+    fn append(&self, entries: &[Bytes], at_most: Size) -> Result<Appended, AppendError> {
+        self.0.append(entries, at_most)
+    }
+
+    fn read(&self, n: usize, after: Option<EntryId>) -> Result<Vec<Entry>, StoreError> {
+        self.0.read(n, after)
+    }
+
+    fn remove(&self, entries: &[EntryId]) -> Result<(), StoreError> {
+        self.0.remove(entries)
+    }
+
+    fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.0.backlog()
+    }
+}
+
+/// So it is on the ledger's row locks that each change is applied once; turns only spare work.
+#[test]
+fn flushers_that_take_no_turns_apply_nothing_twice() {
+    let world = World::new();
+    Counter::repository(&world.larder).behind().increment(1, counters::n, 1).unwrap();
+    let other = world.branch(|_| Options::on(Renamed(buffer(&world))).with::<Counter>());
+    // There are rows to lock.
+    Flusher::run_once(&world.larder).unwrap();
+    Counter::repository(&world.larder).behind().increment(1, counters::n, 1).unwrap();
+    thread::scope(|scope| {
+        let (locked, told) = std::sync::mpsc::channel();
+        let first = scope.spawn({
+            let (larder, url) = (world.larder.clone(), world.database.url().to_owned());
+            move || {
+                let _hook = on_this_thread(move |point| {
+                    if point == Point::FlushLocked {
+                        locked.send(()).unwrap();
+                        let waits = "SELECT FROM pg_stat_activity WHERE datname = current_database()
+                            AND wait_event_type = 'Lock' AND query LIKE '%FROM larder_behind %FOR UPDATE%'";
+                        let mut psql = diesel::PgConnection::establish(&url).unwrap();
+                        eventually(LONG, || sql_query(waits).execute(&mut psql).unwrap() == 1);
+                    }
+                });
+                Flusher::run_once(&larder).unwrap()
+            }
+        });
+        told.recv().unwrap();
+        assert_eq!(Flusher::run_once(&other).unwrap(), 0);
+        assert_eq!(first.join().unwrap(), 1);
+    });
+    assert_eq!(world.n(1), 2);
+    assert_eq!(other.behind_figures().unwrap().n_repeated, 1);
 }
