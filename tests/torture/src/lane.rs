@@ -17,7 +17,7 @@ use larder::{
     buffer::Buffer,
     store::{Clock as _, ManualClock, Store},
 };
-use shop_core::Order;
+use shop_core::{Order, schema::orders};
 use tests::{Database, OwnRedis, SHOP};
 
 use crate::{
@@ -270,7 +270,10 @@ impl Process {
 
     fn options(&self, plan: &Plan) -> Options {
         let when_away = if plan.writes_through { WhenAway::WriteThrough } else { WhenAway::Reject };
-        let options = Options::on_arc(Arc::clone(&self.pipe)).with::<Order>();
+        let mut options = Options::on_arc(Arc::clone(&self.pipe)).with::<Order>();
+        if plan.writes_through {
+            options = options.counter::<Order>(orders::total_amount);
+        }
         options.max_entries(plan.room).when_full(WhenFull::Reject).when_away(when_away)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use larder::{
-    buffer::{AppendError, Appended, Backlog, Buffer, Bytes, Entry, EntryId},
+    buffer::{AppendError, Appended, Backlog, Buffer, Bytes, Entry, EntryId, Size},
     store::StoreError,
 };
 
@@ -25,7 +25,7 @@ pub enum Call {
         /// What.
         entries: Vec<Bytes>,
         /// If there is room for so many.
-        at_most: u64,
+        at_most: Size,
     },
     /// [`Buffer::remove`]
     Remove(Vec<EntryId>),
@@ -116,7 +116,7 @@ impl Buffer for Pipe {
         self.buffer.name()
     }
 
-    fn append(&self, entries: &[Bytes], at_most: u64) -> Result<Appended, AppendError> {
+    fn append(&self, entries: &[Bytes], at_most: Size) -> Result<Appended, AppendError> {
         let Some((me, stage)) = self.actor() else { return self.buffer.append(entries, at_most) };
         let call = Call::Append { entries: entries.to_vec(), at_most };
         let (way, writes_through) = {
