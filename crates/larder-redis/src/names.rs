@@ -26,6 +26,8 @@ const BUFFER: &[u8] = b"#behind:";
 const BUFFER_BYTES: &[u8] = b"#behind-bytes:";
 /// What is told to one who waits.
 const DROPPED: &[u8] = b"#dropped";
+/// What the keys of rate limits begin with.
+const RATE: &[u8] = b"#rate:";
 
 impl Names {
     pub(crate) fn new(namespace: &[u8], database: i64) -> Self {
@@ -65,8 +67,18 @@ impl Names {
         [BUFFER, BUFFER_BYTES].map(|prefix| [&self.namespace, prefix, name.as_bytes()].concat().into())
     }
 
+    /// What the keys of a rate limiter begin with.
+    pub(crate) fn rate(&self, name: &str) -> Box<[u8]> {
+        self.together(RATE, name)
+    }
+
+    /// What keys begin with that one script may touch: they share a hash tag, and so a slot, whatever the name is.
+    fn together(&self, kind: &[u8], name: &str) -> Box<[u8]> {
+        [&self.namespace, kind, b"{:", name.as_bytes(), b"}:"].concat().into()
+    }
+
     /// Whether a key, without the namespace, is one of these.
     pub(crate) fn is_ours(key: &[u8]) -> bool {
-        key == ANNOUNCED || key == HOLDERS || [BUFFER, BUFFER_BYTES].iter().any(|prefix| key.starts_with(prefix))
+        key == ANNOUNCED || key == HOLDERS || [BUFFER, BUFFER_BYTES, RATE].iter().any(|kind| key.starts_with(kind))
     }
 }

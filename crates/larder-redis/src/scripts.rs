@@ -28,6 +28,9 @@ script!(SETTLE, "scripts/message.lua", "scripts/settle.lua");
 pub(crate) static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/append.lua")));
 pub(crate) static REMOVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/remove.lua")));
 
+/// For rate limits.
+pub(crate) static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/take.lua")));
+
 /// Sent as it is each time, a few times a second: by those who listen, and can't repeat themselves when the server has forgotten it.
 pub(crate) const RENEW: &str = include_str!("scripts/renew.lua");
 

@@ -137,6 +137,15 @@ impl RedisStore {
         RedisBuffer::new(name, keys, Arc::clone(&self.pool))
     }
 
+    /// What else works on the same connections.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// Does something with a connection, and lets the other connections know if it breaks.
     fn with_link<T>(&self, work: impl FnOnce(&mut Link) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.pool.with_link(work)

@@ -18,6 +18,7 @@ mod log;
 mod losses;
 mod passwords;
 mod permissions;
+mod rate;
 mod recalling;
 mod recorder;
 mod reigns;

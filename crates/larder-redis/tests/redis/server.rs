@@ -61,6 +61,23 @@ impl Server {
         client.get_connection_with_timeout(Duration::from_secs(30)).unwrap()
     }
 
+    /// What its clock shows, in microseconds.
+    pub(crate) fn now(&self) -> u64 {
+        let (seconds, micros): (u64, u64) = redis::cmd("TIME").query(&mut self.raw()).unwrap();
+        seconds * 1_000_000 + micros
+    }
+
+    /// All keys in a namespace.
+    pub(crate) fn keys(&self, namespace: &str) -> Vec<String> {
+        redis::cmd("KEYS").arg(format!("{namespace}*")).query(&mut self.raw()).unwrap()
+    }
+
+    /// Ends all connections that stores have made.
+    pub(crate) fn end_connections(&self) {
+        let mut command = redis::cmd("CLIENT");
+        command.arg("KILL").arg("SKIPME").arg("yes").exec(&mut self.raw()).unwrap();
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.as_mut().expect("only a private server").kill().unwrap();
     }
