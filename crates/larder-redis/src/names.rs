@@ -28,6 +28,8 @@ const BUFFER_BYTES: &[u8] = b"#behind-bytes:";
 const DROPPED: &[u8] = b"#dropped";
 /// What the keys of rate limits begin with.
 const RATE: &[u8] = b"#rate:";
+/// What the keys of sessions begin with.
+const SESSIONS: &[u8] = b"#sessions:";
 
 impl Names {
     pub(crate) fn new(namespace: &[u8], database: i64) -> Self {
@@ -72,6 +74,11 @@ impl Names {
         self.together(RATE, name)
     }
 
+    /// What the keys of sessions begin with.
+    pub(crate) fn sessions(&self, name: &str) -> Box<[u8]> {
+        self.together(SESSIONS, name)
+    }
+
     /// What keys begin with that one script may touch: they share a hash tag, and so a slot, whatever the name is.
     fn together(&self, kind: &[u8], name: &str) -> Box<[u8]> {
         [&self.namespace, kind, b"{:", name.as_bytes(), b"}:"].concat().into()
@@ -79,6 +86,6 @@ impl Names {
 
     /// Whether a key, without the namespace, is one of these.
     pub(crate) fn is_ours(key: &[u8]) -> bool {
-        key == ANNOUNCED || key == HOLDERS || [BUFFER, BUFFER_BYTES, RATE].iter().any(|kind| key.starts_with(kind))
+        key == ANNOUNCED || key == HOLDERS || [BUFFER, BUFFER_BYTES, RATE, SESSIONS].iter().any(|kind| key.starts_with(kind))
     }
 }

@@ -31,6 +31,25 @@ pub(crate) static REMOVE: LazyLock<Script> = LazyLock::new(|| Script::new(includ
 /// For rate limits.
 pub(crate) static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/take.lua")));
 
+/// For sessions.
+pub(crate) mod sessions {
+    use super::{LazyLock, Script};
+
+    macro_rules! script {
+        ($name:ident, $file:literal) => {
+            pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+                Script::new(concat!(include_str!("scripts/sessions/common.lua"), include_str!($file)))
+            });
+        };
+    }
+
+    script!(CREATE, "scripts/sessions/create.lua");
+    script!(LOAD, "scripts/sessions/load.lua");
+    script!(SAVE, "scripts/sessions/save.lua");
+    script!(ROTATE, "scripts/sessions/rotate.lua");
+    script!(OTHERS, "scripts/sessions/others.lua");
+}
+
 /// Sent as it is each time, a few times a second: by those who listen, and can't repeat themselves when the server has forgotten it.
 pub(crate) const RENEW: &str = include_str!("scripts/renew.lua");
 

@@ -26,6 +26,7 @@ mod restarts;
 mod round_trips;
 mod scans;
 mod server;
+mod sessions;
 mod settings;
 #[cfg(feature = "tls")]
 mod tls;
