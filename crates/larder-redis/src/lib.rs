@@ -43,8 +43,10 @@ mod request;
 mod scripts;
 mod server;
 pub mod sessions;
+mod stop;
 mod store;
 mod strict;
+pub mod topics;
 mod warning;
 mod wire;
 

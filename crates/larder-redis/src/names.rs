@@ -18,6 +18,8 @@ pub(crate) struct Names {
 const ANNOUNCED: &[u8] = b"#announced";
 /// Who holds copies of strict models: a sorted set of listeners by the time until which they are waited for.
 const HOLDERS: &[u8] = b"#holders";
+/// What the channels of topics begin with.
+const TOPIC: &[u8] = b"#topic";
 /// What is told to everybody who listens.
 const CHANGED: &[u8] = b"#changed";
 /// What the key of a buffer's stream begins with.
@@ -77,6 +79,11 @@ impl Names {
     /// What the keys of sessions begin with.
     pub(crate) fn sessions(&self, name: &str) -> Box<[u8]> {
         self.together(SESSIONS, name)
+    }
+
+    /// The channel of a topic.
+    pub(crate) fn topic(&self, name: &str) -> Box<[u8]> {
+        [&self.namespace, TOPIC, self.database.as_bytes(), b":", name.as_bytes()].concat().into()
     }
 
     /// What keys begin with that one script may touch: they share a hash tag, and so a slot, whatever the name is.

@@ -30,3 +30,4 @@ mod sessions;
 mod settings;
 #[cfg(feature = "tls")]
 mod tls;
+mod topics;
