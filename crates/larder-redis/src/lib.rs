@@ -19,6 +19,9 @@
 //! # }
 //! ```
 //!
+//! The same connections also serve what else an application does with its Redis, with or without a cache: [`sessions`], [`rate`] limits,
+//! [`topics`], whose messages come at most once, and [`streams`], whose messages come at least once.
+//!
 //! Neither call fails because the server is away: an application starts without its cache, and works with it as soon as it is
 //! there.
 
@@ -31,6 +34,7 @@ mod digest;
 mod error;
 mod glob;
 mod health;
+mod keeps;
 mod link;
 mod listen;
 mod message;
@@ -45,6 +49,7 @@ mod server;
 pub mod sessions;
 mod stop;
 mod store;
+pub mod streams;
 mod strict;
 pub mod topics;
 mod warning;

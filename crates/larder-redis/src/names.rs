@@ -18,6 +18,8 @@ pub(crate) struct Names {
 const ANNOUNCED: &[u8] = b"#announced";
 /// Who holds copies of strict models: a sorted set of listeners by the time until which they are waited for.
 const HOLDERS: &[u8] = b"#holders";
+/// What the keys of streams begin with.
+const STREAMS: &[u8] = b"#streams:";
 /// What the channels of topics begin with.
 const TOPIC: &[u8] = b"#topic";
 /// What is told to everybody who listens.
@@ -86,6 +88,11 @@ impl Names {
         [&self.namespace, TOPIC, self.database.as_bytes(), b":", name.as_bytes()].concat().into()
     }
 
+    /// What the keys of a stream begin with.
+    pub(crate) fn stream(&self, name: &str) -> Box<[u8]> {
+        self.together(STREAMS, name)
+    }
+
     /// What keys begin with that one script may touch: they share a hash tag, and so a slot, whatever the name is.
     fn together(&self, kind: &[u8], name: &str) -> Box<[u8]> {
         [&self.namespace, kind, b"{:", name.as_bytes(), b"}:"].concat().into()
@@ -93,6 +100,8 @@ impl Names {
 
     /// Whether a key, without the namespace, is one of these.
     pub(crate) fn is_ours(key: &[u8]) -> bool {
-        key == ANNOUNCED || key == HOLDERS || [BUFFER, BUFFER_BYTES, RATE, SESSIONS].iter().any(|kind| key.starts_with(kind))
+        key == ANNOUNCED
+            || key == HOLDERS
+            || [BUFFER, BUFFER_BYTES, RATE, SESSIONS, STREAMS].iter().any(|kind| key.starts_with(kind))
     }
 }

@@ -50,6 +50,16 @@ pub(crate) mod sessions {
     script!(OTHERS, "scripts/sessions/others.lua");
 }
 
+/// For streams.
+pub(crate) mod streams {
+    use super::{LazyLock, Script};
+
+    pub(crate) static SEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/streams/send.lua")));
+    pub(crate) static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/streams/take.lua")));
+    pub(crate) static BACKLOG: LazyLock<Script> =
+        LazyLock::new(|| Script::new(include_str!("scripts/streams/backlog.lua")));
+}
+
 /// Sent as it is each time, a few times a second: by those who listen, and can't repeat themselves when the server has forgotten it.
 pub(crate) const RENEW: &str = include_str!("scripts/renew.lua");
 

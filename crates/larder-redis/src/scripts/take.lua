@@ -19,8 +19,8 @@ end
 if is_taken == '1' then
   for key, debt in pairs(after) do
     if debt > before[key] then
-      -- When it is full again it is as if it had never been.
-      local left = math.ceil(debt / rates[key] / 1000)
+      -- When it is full again it is as if it had never been; keys expire by a clock that may be some microseconds behind.
+      local left = math.ceil(debt / rates[key] / 1000) + 1
       redis.call('SET', key, string.format('%.0f %.0f', debt, now), 'PX', string.format('%.0f', left))
     end
   end

@@ -9,7 +9,7 @@ pub enum SessionError {
     /// Redis can't be reached, did not answer in time, or refused. What was asked of it may have been done, unless it was not reached.
     #[error("the sessions can't be reached")]
     Store(#[from] StoreError),
-    /// Somebody else has saved or rotated the session since it was loaded. Nothing was changed: load it anew, or use
+    /// Somebody else has saved the session since it was loaded. Nothing was changed: load it anew, or use
     /// [`update`](super::Sessions::update).
     #[error("the session was changed meanwhile")]
     Conflict,

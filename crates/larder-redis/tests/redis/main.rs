@@ -28,6 +28,8 @@ mod scans;
 mod server;
 mod sessions;
 mod settings;
+mod slots;
+mod streams;
 #[cfg(feature = "tls")]
 mod tls;
 mod topics;

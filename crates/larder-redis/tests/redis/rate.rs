@@ -18,7 +18,7 @@ use crate::{
 const SLOW: Limit = Limit::per_hour("slow", 4).burst(3);
 
 fn limiter(server: &Server, when_away: WhenAway) -> RateLimiter {
-    server.store().rate_limiter("test", when_away)
+    server.patient().build().unwrap().rate_limiter("test", when_away)
 }
 
 fn remaining(decision: &Decision) -> Vec<u32> {
@@ -124,7 +124,7 @@ fn what_was_forgiven_was_never_taken() {
 #[test]
 fn a_key_is_kept_until_it_has_all_of_its_tokens_again_and_tells_nobody_whose_it_is() {
     let (server, namespace) = (Server::shared(), namespace());
-    let store = server.builder().namespace(&namespace).build().unwrap();
+    let store = server.patient().namespace(&namespace).build().unwrap();
     let limiter = store.rate_limiter("test", WhenAway::Fail);
     limiter.check(&[SLOW.of("ada@example.org")]).unwrap();
     let keys = server.keys(&namespace);
@@ -132,7 +132,7 @@ fn a_key_is_kept_until_it_has_all_of_its_tokens_again_and_tells_nobody_whose_it_
     assert!(keys[0].starts_with(&format!("{namespace}#rate:{{:test}}:")) && !keys[0].contains("ada"), "{keys:?}");
     let left: u64 = redis::cmd("PTTL").arg(&keys[0]).query(&mut server.raw()).unwrap();
     let reset = limiter.check(&[SLOW.of("ada@example.org").costs(0)]).unwrap().standings[0].reset_after;
-    assert!(Duration::from_millis(left + 1) >= reset && left <= 15 * 60 * 1_000, "{left} ms, {reset:?}");
+    assert!(Duration::from_millis(left + 1) >= reset && left <= 15 * 60 * 1_000 + 1, "{left} ms, {reset:?}");
     limiter.forgive(&[SLOW.of("ada@example.org")]).unwrap();
     let quick = Limit::new("quick", 1, Duration::from_millis(20));
     for n in 0..100 {
@@ -145,7 +145,7 @@ fn a_key_is_kept_until_it_has_all_of_its_tokens_again_and_tells_nobody_whose_it_
 fn counts_are_those_of_a_name_and_a_namespace() {
     let (server, namespace) = (Server::shared(), namespace());
     let limiter = |namespace: &str, name: &str| {
-        server.builder().namespace(namespace).build().unwrap().rate_limiter(name, WhenAway::Fail)
+        server.patient().namespace(namespace).build().unwrap().rate_limiter(name, WhenAway::Fail)
     };
     let (one, same) = (limiter(&namespace, "a"), limiter(&namespace, "a"));
     let others = [limiter(&namespace, "b"), limiter(&(namespace.clone() + "x:"), "a"), limiter(&namespace, "a}:")];
@@ -157,7 +157,7 @@ fn counts_are_those_of_a_name_and_a_namespace() {
 #[test]
 fn a_clock_that_was_set_back_gives_nothing_and_takes_nothing() {
     let (server, namespace) = (Server::shared(), namespace());
-    let store = server.builder().namespace(&namespace).build().unwrap();
+    let store = server.patient().namespace(&namespace).build().unwrap();
     let limiter = store.rate_limiter("test", WhenAway::Fail);
     limiter.check(&[SLOW.of("ada")]).unwrap();
     let key = server.keys(&namespace).remove(0);
@@ -174,7 +174,7 @@ fn a_clock_that_was_set_back_gives_nothing_and_takes_nothing() {
 #[test]
 fn what_is_no_bucket_is_refused_by_the_server_or_replaced() {
     let (server, namespace) = (Server::shared(), namespace());
-    let store = server.builder().namespace(&namespace).build().unwrap();
+    let store = server.patient().namespace(&namespace).build().unwrap();
     let limiter = store.rate_limiter("test", WhenAway::Fail);
     limiter.check(&[SLOW.of("ada")]).unwrap();
     let key = server.keys(&namespace).remove(0);
@@ -245,8 +245,9 @@ fn a_limiter_outlives_its_connections_and_its_script() {
     redis::cmd("SCRIPT").arg("FLUSH").exec(&mut server.raw()).unwrap();
     assert_eq!(remaining(&limiter.check(&[SLOW.of("ada")]).unwrap()), [1]);
     server.end_connections();
-    assert!(limiter.check(&[SLOW.of("ada")]).unwrap_err().is_unavailable(), "it may have been counted");
-    assert_eq!(remaining(&limiter.check(&[SLOW.of("ada")]).unwrap()), [0]);
+    let look = [SLOW.of("ada").costs(0)];
+    eventually("there are connections again", || limiter.check(&look).is_ok());
+    assert_eq!(remaining(&limiter.check(&look).unwrap()), [1]);
 }
 
 #[test]

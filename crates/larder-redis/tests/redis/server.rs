@@ -47,6 +47,11 @@ impl Server {
         RedisStore::builder(&self.url).namespace(namespace()).quarantine(Duration::ZERO)
     }
 
+    /// As [`builder`](Self::builder), for what is not about time-outs: a busy machine is waited for.
+    pub(crate) fn patient(&self) -> RedisStoreBuilder {
+        self.builder().io_timeout(Duration::from_secs(20)).connect_timeout(Duration::from_secs(20))
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -70,6 +75,12 @@ impl Server {
     /// All keys in a namespace.
     pub(crate) fn keys(&self, namespace: &str) -> Vec<String> {
         redis::cmd("KEYS").arg(format!("{namespace}*")).query(&mut self.raw()).unwrap()
+    }
+
+    /// How many connections wait in it for something to come.
+    pub(crate) fn n_blocked(&self) -> usize {
+        let info: String = redis::cmd("INFO").arg("clients").query(&mut self.raw()).unwrap();
+        info.lines().find_map(|line| line.strip_prefix("blocked_clients:")).unwrap().trim().parse().unwrap()
     }
 
     /// Ends all connections that stores have made.

@@ -38,7 +38,7 @@ impl Site {
     }
 
     fn store(&self) -> RedisStore {
-        self.server.builder().namespace(&self.namespace).build().unwrap()
+        self.server.patient().namespace(&self.namespace).build().unwrap()
     }
 
     fn sessions(&self) -> Sessions<Visit> {
@@ -169,6 +169,12 @@ fn nothing_lies_in_redis_for_good_or_tells_an_id() {
         assert!(key.starts_with(&format!("{}#sessions:{{:test}}:", site.namespace)), "{key}");
     }
     let key = keys.iter().find(|key| key.contains(":s:")).unwrap();
+    let short = site.with(options(LONG, Duration::from_secs(6))).create(None, visit("")).unwrap();
+    let shorts = site.keys().into_iter().find(|key| !keys.contains(key)).unwrap();
+    assert!(site.left(&shorts) <= 6_000, "it lies there for longer than it lives");
+    let rotated = site.with(options(LONG, LONG)).rotate(short.id()).unwrap();
+    let still = site.keys().into_iter().find(|key| !keys.contains(key));
+    assert!(rotated.is_none() || still.is_none_or(|key| site.left(&key) <= 6_000));
     let held: Vec<Vec<u8>> = redis::cmd("HGETALL").arg(key).query(&mut site.server.raw()).unwrap();
     assert!(held.iter().all(|part| !String::from_utf8_lossy(part).contains(&id)));
 }
@@ -223,7 +229,7 @@ impl Serialize for Refusing {
 fn sessions_are_those_of_a_name_and_a_namespace_and_no_cells() {
     use larder::store::{Cursor, Store as _};
     let server = Server::private(&[]);
-    let store = server.builder().namespace("n:").build().unwrap();
+    let store = server.patient().namespace("n:").build().unwrap();
     let sessions = store.sessions::<Visit>("a", SessionOptions::default());
     let session = sessions.create(Some("ada"), visit("")).unwrap();
     let others = [

@@ -53,7 +53,7 @@ fn message(subscriber: &mut Subscriber<Paid>) -> Paid {
 #[test]
 fn everybody_who_listens_is_told_each_message_once_and_in_order() {
     let (server, namespace) = (Server::shared(), namespace());
-    let topic = || server.builder().namespace(&namespace).build().unwrap().topic::<Paid>("paid");
+    let topic = || server.patient().namespace(&namespace).build().unwrap().topic::<Paid>("paid");
     let (one, other) = (topic(), topic());
     assert_eq!(one.publish(&paid(0)).unwrap(), 0, "nobody listens yet");
     let mut subscribers = [joined(&one), joined(&other), joined(&other)];
@@ -86,7 +86,7 @@ fn topics_are_those_of_a_name_a_namespace_and_a_database() {
 #[test]
 fn what_is_no_message_is_told_as_such_and_what_comes_after_it_too() {
     let (server, namespace) = (Server::shared(), namespace());
-    let store = server.builder().namespace(&namespace).build().unwrap();
+    let store = server.patient().namespace(&namespace).build().unwrap();
     let topic = store.topic::<Paid>("paid");
     let mut subscriber = joined(&topic);
     store.topic::<u32>("paid").publish(&7).unwrap();

@@ -5,9 +5,6 @@
 local session = good(KEYS[1], ARGV[1])
 if not session then return nil end
 redis.call('RENAME', KEYS[1], KEYS[2])
--- Whoever has read it under its old key, and learns the new one, is not to write what he has read then.
-session.v = string.format('%.0f', session.v + 1)
-redis.call('HSET', KEYS[2], 'v', session.v)
 if KEYS[3] then
   session.x, session.u = now + ARGV[3], ARGV[4]
   local group = generation(KEYS[3], ARGV[6], ARGV[3])

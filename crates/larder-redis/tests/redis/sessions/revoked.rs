@@ -45,6 +45,7 @@ fn whoever_has_planted_an_id_has_nothing_after_the_sign_in() {
     let session = site.with(options(LONG, 2 * LONG)).sign_in(planted.id(), "ada").unwrap().unwrap();
     assert_eq!((session.data.note.as_str(), session.user()), ("basket", Some("ada")));
     assert!(session.ends_in() > LONG, "its life begins with the sign-in");
+    assert!(sessions.load(session.id()).unwrap().unwrap().ends_in() > LONG, "and it is written down");
     assert!(!is_live(&sessions, planted.id()));
     // Whoever becomes another user is not ended with the first one.
     let session = sessions.sign_in(session.id(), "grace").unwrap().unwrap();
@@ -103,7 +104,7 @@ fn durable() -> Server {
 #[test]
 fn a_killed_server_that_writes_through_has_all_sessions_and_none_that_were_ended() {
     let mut server = durable();
-    let sessions = server.store().sessions("test", SessionOptions::default());
+    let sessions = server.patient().build().unwrap().sessions("test", SessionOptions::default());
     let of = |user| sessions.create(Some(user), visit(user)).unwrap();
     let (kept, revoked, rotated, with_all) = (of("ada"), of("ada"), of("ada"), of("grace"));
     sessions.revoke(revoked.id()).unwrap();
@@ -121,7 +122,7 @@ fn a_killed_server_that_writes_through_has_all_sessions_and_none_that_were_ended
 #[test]
 fn a_killed_server_that_keeps_nothing_has_no_sessions() {
     let mut server = Server::private(&[]);
-    let sessions = server.store().sessions("test", SessionOptions::default());
+    let sessions = server.patient().build().unwrap().sessions("test", SessionOptions::default());
     let session = sessions.create(Some("ada"), visit("")).unwrap();
     server.kill();
     server.restart();
@@ -151,11 +152,11 @@ fn a_server_that_stands_still_is_waited_for_no_longer_than_the_time_out() {
 #[test]
 fn sessions_outlive_their_connections_and_their_scripts() {
     let server = Server::private(&[]);
-    let sessions = server.store().sessions("test", SessionOptions::default());
+    let sessions = server.patient().build().unwrap().sessions("test", SessionOptions::default());
     let session = sessions.create(None, visit("a")).unwrap();
     redis::cmd("SCRIPT").arg("FLUSH").exec(&mut server.raw()).unwrap();
     sessions.update(session.id(), |visit| visit.note.push('b')).unwrap();
     server.end_connections();
-    assert!(sessions.load(session.id()).is_err());
+    eventually("there are connections again", || sessions.load(session.id()).is_ok());
     assert_eq!(data(&sessions, session.id()), visit("ab"));
 }

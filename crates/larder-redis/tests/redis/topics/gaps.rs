@@ -58,6 +58,7 @@ fn a_server_that_stands_still_is_given_up_and_the_gap_is_told() {
         let waiting = scope.spawn(move || {
             // Longer than a server is believed that says nothing.
             assert!(subscriber.next(Duration::from_secs(4)).is_none());
+            assert!(format!("{subscriber:?}").contains("is_connected: false"), "{subscriber:?}");
             is_lost.send(()).unwrap();
             subscriber
         });
