@@ -1,10 +1,6 @@
 //! A buffer of writes as a stream.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use larder::{
     buffer::{AppendError, Appended, Backlog, Buffer, Bytes, ENTRY_BYTES, Entry, EntryId, Size},
@@ -12,7 +8,7 @@ use larder::{
 };
 use redis::Value;
 
-use crate::{error::from_server, link::Link, pool::Pool, reign, request::Request, scripts};
+use crate::{error::from_server, keeps::Keeps, link::Link, pool::Pool, request::Request, scripts};
 
 /// Writes that wait to be written to the database, on Redis 6.2 or later: one stream.
 ///
@@ -38,46 +34,15 @@ pub struct RedisBuffer {
     /// Under it stands how many bytes wait.
     bytes_key: Box<[u8]>,
     pool: Arc<Pool>,
-    /// Which server has said last that it does not evict, and when.
-    keeps: Mutex<Option<(Fence, Instant)>>,
+    keeps: Keeps,
 }
 
 /// How many entries a script takes out: some half a millisecond, in which the server does nothing else.
 const REMOVED: usize = 128;
 
-/// For how long a server is believed not to evict: its settings can be changed while it runs.
-const BELIEVED_FOR: Duration = Duration::from_secs(1);
-
 impl RedisBuffer {
     pub(crate) fn new(name: String, [key, bytes_key]: [Box<[u8]>; 2], pool: Arc<Pool>) -> Self {
-        Self { name, key, bytes_key, pool, keeps: Mutex::default() }
-    }
-
-    /// Refuses a server that may evict the stream.
-    fn check(&self, link: &mut Link) -> Result<(), StoreError> {
-        let keeps = || self.keeps.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = *keeps();
-        if known.is_some_and(|(fence, heard)| fence == link.fence() && heard.elapsed() < BELIEVED_FOR) {
-            return Ok(());
-        }
-        let asked = Instant::now();
-        let mut request = Request::default();
-        request.command(2).arg(&[b"INFO"]).arg(&[b"memory"]);
-        let answers = link.call(&request)?;
-        let info = answers.first().map(reign::text).transpose()?.unwrap_or_default();
-        let has_limit = reign::field(info, "maxmemory").is_some_and(|bytes| bytes != "0");
-        match reign::field(info, "maxmemory_policy") {
-            Some(policy) if has_limit && policy.starts_with("allkeys-") => {
-                *keeps() = None;
-                Err(StoreError::refused(format!(
-                    "maxmemory-policy is {policy}, which may evict what waits in a buffer"
-                )))
-            }
-            _ => {
-                *keeps() = Some((link.fence(), asked));
-                Ok(())
-            }
-        }
+        Self { name, key, bytes_key, pool, keeps: Keeps::default() }
     }
 
     fn with_link<T>(&self, work: impl FnOnce(&mut Link) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -113,7 +78,7 @@ impl Buffer for RedisBuffer {
         // Until something is sent, nothing can have happened.
         let mut is_sent = false;
         let appended = self.with_link(|link| {
-            self.check(link)?;
+            self.keeps.check(link)?;
             is_sent = true;
             let answer = link.run(script, &request)?.into_iter().next();
             Ok(answer.map(|answer| appended(link, answer)))

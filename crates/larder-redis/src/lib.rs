@@ -19,27 +19,39 @@
 //! # }
 //! ```
 //!
+//! The same connections also serve what else an application does with its Redis, with or without a cache: [`sessions`], [`rate`] limits,
+//! [`topics`], whose messages come at most once, and [`streams`], whose messages come at least once.
+//!
 //! Neither call fails because the server is away: an application starts without its cache, and works with it as soon as it is
 //! there.
 
 mod answer;
 mod buffer;
 mod builder;
+mod call;
 mod cell;
+mod digest;
 mod error;
 mod glob;
 mod health;
+mod keeps;
 mod link;
 mod listen;
 mod message;
 mod names;
+mod pack;
 mod pool;
+pub mod rate;
 mod reign;
 mod request;
 mod scripts;
 mod server;
+pub mod sessions;
+mod stop;
 mod store;
+pub mod streams;
 mod strict;
+pub mod topics;
 mod warning;
 mod wire;
 

@@ -66,6 +66,7 @@ use crate::{
 /// ```
 pub struct RedisStore {
     pool: Arc<Pool>,
+    lines: Arc<Manager>,
     names: Arc<Names>,
     listeners: Listeners,
     strict: Strict,
@@ -100,7 +101,8 @@ impl RedisStore {
         Self {
             pool: Arc::new(Pool::new(manager, pool_size)),
             listeners: Listeners::new(Arc::clone(&lines), Arc::clone(&names), strict),
-            answers: Answers::new(lines, Arc::clone(&names)),
+            answers: Answers::new(Arc::clone(&lines), Arc::clone(&names)),
+            lines,
             names,
             strict,
             quarantine,
@@ -135,6 +137,20 @@ impl RedisStore {
         let name = name.into();
         let keys = self.names.buffer(&name);
         RedisBuffer::new(name, keys, Arc::clone(&self.pool))
+    }
+
+    /// What else works on the same connections.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// What makes connections to wait on.
+    pub(crate) fn lines(&self) -> &Arc<Manager> {
+        &self.lines
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Does something with a connection, and lets the other connections know if it breaks.

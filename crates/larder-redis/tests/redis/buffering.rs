@@ -141,7 +141,7 @@ fn a_server_that_may_evict_the_buffer_or_has_no_memory_takes_nothing() {
     let error = eventually("it is asked", || append(&buffer, "b").err());
     let AppendError::NotAppended(error) = error else { panic!("{error:?}") };
     let reason = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(reason, "maxmemory-policy is allkeys-lru, which may evict what waits in a buffer");
+    assert_eq!(reason, "maxmemory-policy is allkeys-lru, which may evict what waits");
     set("maxmemory-policy", "noeviction");
     append(&buffer, "it is asked at once while it is refused").unwrap();
     let server = Server::private(&[("maxmemory", "50mb"), ("maxmemory-policy", "noeviction")]);

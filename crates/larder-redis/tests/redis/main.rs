@@ -18,6 +18,7 @@ mod log;
 mod losses;
 mod passwords;
 mod permissions;
+mod rate;
 mod recalling;
 mod recorder;
 mod reigns;
@@ -25,6 +26,10 @@ mod restarts;
 mod round_trips;
 mod scans;
 mod server;
+mod sessions;
 mod settings;
+mod slots;
+mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+mod topics;

@@ -47,6 +47,11 @@ impl Server {
         RedisStore::builder(&self.url).namespace(namespace()).quarantine(Duration::ZERO)
     }
 
+    /// As [`builder`](Self::builder), for what is not about time-outs: a busy machine is waited for.
+    pub(crate) fn patient(&self) -> RedisStoreBuilder {
+        self.builder().io_timeout(Duration::from_secs(20)).connect_timeout(Duration::from_secs(20))
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -59,6 +64,29 @@ impl Server {
     pub(crate) fn raw(&self) -> redis::Connection {
         let client = redis::Client::open(self.url.as_str()).unwrap();
         client.get_connection_with_timeout(Duration::from_secs(30)).unwrap()
+    }
+
+    /// What its clock shows, in microseconds.
+    pub(crate) fn now(&self) -> u64 {
+        let (seconds, micros): (u64, u64) = redis::cmd("TIME").query(&mut self.raw()).unwrap();
+        seconds * 1_000_000 + micros
+    }
+
+    /// All keys in a namespace.
+    pub(crate) fn keys(&self, namespace: &str) -> Vec<String> {
+        redis::cmd("KEYS").arg(format!("{namespace}*")).query(&mut self.raw()).unwrap()
+    }
+
+    /// How many connections wait in it for something to come.
+    pub(crate) fn n_blocked(&self) -> usize {
+        let info: String = redis::cmd("INFO").arg("clients").query(&mut self.raw()).unwrap();
+        info.lines().find_map(|line| line.strip_prefix("blocked_clients:")).unwrap().trim().parse().unwrap()
+    }
+
+    /// Ends all connections that stores have made.
+    pub(crate) fn end_connections(&self) {
+        let mut command = redis::cmd("CLIENT");
+        command.arg("KILL").arg("SKIPME").arg("yes").exec(&mut self.raw()).unwrap();
     }
 
     pub(crate) fn kill(&mut self) {
