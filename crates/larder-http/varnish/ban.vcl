@@ -18,8 +18,8 @@ sub vcl_recv {
             return (synth(500, "Not purged"));
         }
         if (req.http.ban-tags) {
-            # Only what an object itself has is asked for, so that the lurker can do it in the background.
-            if (std.ban({"obj.http.xkey ~ "(^| )("} + req.http.ban-tags + {")( |$)""})) {
+            # Only what an object itself has is asked for, so that the lurker can do it in the background. A ban's words end at spaces.
+            if (std.ban("obj.http.xkey ~ (^|\s)(" + req.http.ban-tags + ")(\s|$)")) {
                 return (synth(200, "Purged"));
             }
             return (synth(500, "Not purged"));
