@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+pub(crate) use self::layer::forget_targeted;
 pub use self::layer::{CacheControlLayer, SetCacheControl};
 
 /// Who may keep an answer, and for how long: a value of `Cache-Control` (RFC 9111, section 5.2.2; RFC 5861; RFC 8246).

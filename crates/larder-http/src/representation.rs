@@ -156,5 +156,6 @@ mod tests {
         let whole = representation.body_tag(b"text/plain", [&b"abcd"[..]]);
         assert!(whole.is_strongly(&representation.body_tag(b"text/plain", [&b"a"[..], b"", b"bcd"])));
         assert!(!whole.is_strongly(&representation.body_tag(b"text/html", [&b"abcd"[..]])));
+        assert!(!whole.is_strongly(&representation.body_tag(b"text/plaina", [&b"bcd"[..]])));
     }
 }

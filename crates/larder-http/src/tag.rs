@@ -91,6 +91,8 @@ mod tests {
         let names = ["", "%", "%25", "a", "A", "a b", "ab", "a%20b", &long, &format!("{long}b"), &format!("{long}c")];
         let tags: std::collections::BTreeSet<Tag> = names.iter().map(Tag::new).collect();
         assert_eq!(tags.len(), names.len());
+        // No shorter name has a tag like this.
+        assert!(Tag::new(format!("{long}b")).as_str().starts_with("%-"));
         assert!(tags.iter().all(|tag| (1..=LONGEST).contains(&tag.as_str().len())));
         assert_ne!(Tag::hashed("ada@example.org"), Tag::hashed("eve@example.org"));
         assert_eq!(Tag::hashed("ada@example.org").as_str().len(), 22);

@@ -5,7 +5,7 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{AUTHORIZATION, CACHE_CONTROL, SET_COOKIE},
 };
 use pin_project_lite::pin_project;
@@ -59,6 +59,9 @@ impl CacheControlLayer {
     fn set(&self, headers: &mut HeaderMap, status: StatusCode, is_read: bool, is_authorized: bool) {
         let has_cookie = headers.contains_key(SET_COOKIE) && !self.shares_cookies;
         let is_private = has_cookie || (is_authorized && !self.shares_authorized);
+        if is_private {
+            forget_targeted(headers);
+        }
         if headers.contains_key(CACHE_CONTROL) {
             if is_private {
                 make_private(headers);
@@ -69,6 +72,15 @@ impl CacheControlLayer {
         let value = if is_kept { self.value } else { self.otherwise };
         let value = if is_private { value.into_private() } else { value };
         headers.insert(CACHE_CONTROL, value.to_header_value());
+    }
+}
+
+/// Takes out what edges go by in place of `Cache-Control`: `Surrogate-Control`, and `CDN-Cache-Control` and its like (RFC 9213).
+pub(crate) fn forget_targeted(headers: &mut HeaderMap) {
+    let is_targeted = |name: &str| name == "surrogate-control" || name.ends_with("-cache-control");
+    let names: Vec<HeaderName> = headers.keys().filter(|name| is_targeted(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
     }
 }
 
@@ -161,7 +173,6 @@ where
 mod tests {
     use std::{convert::Infallible, time::Duration};
 
-    use http::HeaderName;
     use tower::{ServiceExt as _, service_fn};
 
     use super::*;
@@ -241,6 +252,22 @@ mod tests {
         ];
         for (set, expected) in table {
             assert_eq!(said(layer(), Method::GET, &[], 200, set).await, expected, "{set:?}");
+        }
+    }
+    #[test]
+    fn what_edges_go_by_instead_goes_with_it() {
+        let names = ["surrogate-control", "cdn-cache-control", "shop-cdn-cache-control"];
+        for (is_private, n_left) in [(false, 3), (true, 0)] {
+            let mut headers: HeaderMap = names
+                .map(|name| (HeaderName::from_static(name), HeaderValue::from_static("max-age=60")))
+                .into_iter()
+                .collect();
+            if is_private {
+                headers.insert(SET_COOKIE, HeaderValue::from_static("a=1"));
+            }
+            layer().set(&mut headers, StatusCode::OK, true, false);
+            let left = names.iter().filter(|name| headers.contains_key(**name)).count();
+            assert_eq!(left, n_left);
         }
     }
 }

@@ -21,8 +21,8 @@ use tower_service::Service;
 
 use super::{ConditionalLayer, Precondition};
 use crate::{
-    Body, Current, EntityTag, Selected, Verdict, Version, Versions, add_vary, evaluate, preconditions::date,
-    representation::Representation, vary,
+    Body, Current, EntityTag, Selected, Verdict, Version, Versions, add_vary, cache_control::forget_targeted, evaluate,
+    preconditions::date, representation::Representation, vary,
 };
 
 /// A service behind a [`ConditionalLayer`].
@@ -207,6 +207,7 @@ async fn tag_by_version<V: Versions>(
         headers.insert(ETAG, representation.tag(&before).to_header_value());
     } else {
         tracing::debug!(path = asked.uri.path(), "a write came between: the answer gets no tag");
+        forget_targeted(headers);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

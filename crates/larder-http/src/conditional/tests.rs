@@ -121,10 +121,12 @@ async fn what_a_client_has_is_answered_without_the_service() {
 #[tokio::test]
 async fn an_answer_that_a_write_overtook_has_no_tag_and_is_kept_nowhere() {
     for after in [v(2), Current::Unknown, Current::Missing] {
-        let serve = |_| served("Ada", &[(CACHE_CONTROL, "public, max-age=60")]);
+        let for_cdn = HeaderName::from_static("cdn-cache-control");
+        let serve = move |_| served("Ada", &[(CACHE_CONTROL, "public, max-age=60"), (for_cdn.clone(), "max-age=60")]);
         let answer = ask_with(&[v(1), after], |layer| layer, request(Method::GET, &[]), serve).await;
         assert_eq!((answer.status, answer.header(ETAG)), (StatusCode::OK, None), "{after:?}");
         assert_eq!(answer.header(CACHE_CONTROL), Some("no-store"));
+        assert_eq!(answer.headers.get("cdn-cache-control"), None);
     }
 }
 
@@ -297,6 +299,9 @@ async fn what_is_there_is_not_created_again() {
     assert_eq!(seen(v(1)).await, StatusCode::PRECONDITION_FAILED);
     assert_eq!(seen(Current::Unknown).await, StatusCode::PRECONDITION_FAILED);
     assert_eq!(seen(Current::Missing).await, StatusCode::OK);
+    // Nor where nobody knows whether it is what the client must not find.
+    let seen = ask(&[Current::Unknown], Method::PUT, &[(IF_NONE_MATCH, "\"a\"")]).await;
+    assert_eq!((seen.status, seen.n_calls), (StatusCode::PRECONDITION_FAILED, 0));
 }
 
 #[tokio::test]
