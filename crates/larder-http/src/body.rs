@@ -25,6 +25,7 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<B, E> {
         Empty,
+        Nothing,
         Whole { frames: VecDeque<Frame<Bytes>> },
         Failed { error: Option<E> },
         Inner { #[pin] inner: B },
@@ -32,8 +33,16 @@ pin_project! {
 }
 
 impl<B: http_body::Body> Body<B> {
+    /// A content of no bytes.
     pub(crate) fn empty() -> Self {
         Self { kind: Kind::Empty }
+    }
+
+    /// What goes with a 304 or an answer to HEAD, which have no content but may speak of its length.
+    ///
+    /// It claims no size, since a framework would send that as `Content-Length: 0`: here that is the length of what is *not* sent (RFC 9110, section 8.6).
+    pub(crate) fn nothing() -> Self {
+        Self { kind: Kind::Nothing }
     }
 
     /// A body that was read already.
@@ -57,7 +66,7 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for Body<B> {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.project().kind.project() {
-            KindProjection::Empty => Poll::Ready(None),
+            KindProjection::Empty | KindProjection::Nothing => Poll::Ready(None),
             KindProjection::Whole { frames } => Poll::Ready(frames.pop_front().map(Ok)),
             KindProjection::Failed { error } => Poll::Ready(error.take().map(Err)),
             KindProjection::Inner { inner } => inner.poll_frame(context),
@@ -66,7 +75,7 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for Body<B> {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Empty => true,
+            Kind::Empty | Kind::Nothing => true,
             Kind::Whole { frames } => frames.is_empty(),
             Kind::Failed { error } => error.is_none(),
             Kind::Inner { inner } => inner.is_end_stream(),
@@ -79,7 +88,7 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for Body<B> {
             Kind::Whole { frames } => {
                 SizeHint::with_exact(frames.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum())
             }
-            Kind::Failed { .. } => SizeHint::default(),
+            Kind::Nothing | Kind::Failed { .. } => SizeHint::default(),
             Kind::Inner { inner } => inner.size_hint(),
         }
     }

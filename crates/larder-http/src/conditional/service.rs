@@ -104,7 +104,7 @@ where
         let current = layer.versions.version(&parts).await;
         let is_left_to_handler = current == Current::Unknown && layer.options.handlers_check;
         if !is_left_to_handler && precondition.check(current, None).is_err() {
-            return Ok(bare(StatusCode::PRECONDITION_FAILED));
+            return Ok(failed());
         }
     }
     parts.extensions.insert(precondition);
@@ -167,9 +167,9 @@ where
         Verdict::NotModified => {
             head.status = StatusCode::NOT_MODIFIED;
             keep_for_304(&mut head.headers);
-            body = Body::empty();
+            body = Body::nothing();
         }
-        Verdict::Failed => return Ok(bare(StatusCode::PRECONDITION_FAILED)),
+        Verdict::Failed => return Ok(failed()),
     }
     Ok(Response::from_parts(head, body))
 }
@@ -186,7 +186,8 @@ where
     let selected = Selected { exists: true, entity_tag: Some(tag), last_modified: None };
     match evaluate(&parts.method, &parts.headers, selected) {
         Verdict::NotModified => {
-            let mut answer = bare(StatusCode::NOT_MODIFIED);
+            let mut answer = Response::new(Body::nothing());
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
             answer.headers_mut().insert(ETAG, tag.to_header_value());
             add_vary(answer.headers_mut(), vary);
             Some(answer)
@@ -234,9 +235,9 @@ where
     Body::whole(frames)
 }
 
-fn bare<O: http_body::Body>(status: StatusCode) -> Response<Body<O>> {
+fn failed<O: http_body::Body>() -> Response<Body<O>> {
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
+    *response.status_mut() = StatusCode::PRECONDITION_FAILED;
     response
 }
 
@@ -246,7 +247,7 @@ fn without_content<O: http_body::Body<Data = Bytes>>(response: Response<Body<O>>
     if let Some(n_bytes) = http_body::Body::size_hint(&body).exact() {
         head.headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(n_bytes));
     }
-    Response::from_parts(head, Body::empty())
+    Response::from_parts(head, Body::nothing())
 }
 
 /// Takes out what describes the content that a 304 does not have (RFC 9110, section 15.4.5).

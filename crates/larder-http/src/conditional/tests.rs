@@ -42,6 +42,8 @@ struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// What a framework would send as `Content-Length`, if there is no such header.
+    size: Option<u64>,
     n_calls: usize,
 }
 
@@ -93,8 +95,9 @@ async fn ask_with(
         async move { Ok::<_, Infallible>(answer) }
     }));
     let (head, body) = service.oneshot(request).await.unwrap().into_parts();
+    let size = http_body::Body::size_hint(&body).exact();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer { status: head.status, headers: head.headers, body, n_calls: n_calls.load(Ordering::Relaxed) }
+    Answer { status: head.status, headers: head.headers, body, size, n_calls: n_calls.load(Ordering::Relaxed) }
 }
 
 async fn ask(told: &[Current], method: Method, headers: &[(HeaderName, &str)]) -> Answer {
@@ -142,6 +145,20 @@ async fn get_and_head_have_the_same_tag() {
     }
     let head = ask(&[Current::Unknown], Method::HEAD, &[]).await;
     assert_eq!(head.header(CONTENT_LENGTH), Some("3"));
+}
+
+#[tokio::test]
+async fn what_is_sent_without_its_content_claims_no_length_of_it() {
+    let tag = tag_of(&[v(1)]).await;
+    let hash = tag_of(&[Current::Unknown]).await;
+    for (told, tag) in [(v(1), &tag), (Current::Unknown, &hash)] {
+        let answer = ask(&[told], Method::GET, &[(IF_NONE_MATCH, tag)]).await;
+        let seen = (answer.status, answer.size, answer.header(CONTENT_LENGTH));
+        assert_eq!(seen, (StatusCode::NOT_MODIFIED, None, None), "{told:?}");
+    }
+    assert_eq!(ask(&[Current::Unknown], Method::HEAD, &[]).await.size, None);
+    let refused = ask(&[v(2)], Method::PUT, &[(IF_MATCH, &tag)]).await;
+    assert_eq!((refused.status, refused.size), (StatusCode::PRECONDITION_FAILED, Some(0)));
 }
 
 #[tokio::test]

@@ -55,26 +55,37 @@ pub struct TagHeader {
 }
 
 impl TagHeader {
-    fn new(name: &'static str, separator: &'static str, limit_bytes: usize) -> Self {
-        Self { name: HeaderName::from_static(name), separator, limit_bytes }
+    /// Another edge's header, with what stands between two tags, and how long a value it takes.
+    ///
+    /// # Panics
+    /// `separator` has something that a tag or no header may have.
+    #[must_use]
+    pub fn new(name: HeaderName, separator: &'static str, limit_bytes: usize) -> Self {
+        let separates = |byte: u8| matches!(byte, b' ' | b',' | b';' | b'|');
+        assert!(!separator.is_empty() && separator.bytes().all(separates), "tags are separated by one of ` ,;|`");
+        Self { name, separator, limit_bytes }
+    }
+
+    fn known(name: &'static str, separator: &'static str, limit_bytes: usize) -> Self {
+        Self::new(HeaderName::from_static(name), separator, limit_bytes)
     }
 
     /// `Surrogate-Key`, separated by spaces, at most 16 000 bytes: Fastly.
     #[must_use]
     pub fn surrogate_key() -> Self {
-        Self::new("surrogate-key", " ", 16_000)
+        Self::known("surrogate-key", " ", 16_000)
     }
 
     /// `Cache-Tag`, separated by commas, at most 16 000 bytes: Cloudflare, Akamai and others.
     #[must_use]
     pub fn cache_tag() -> Self {
-        Self::new("cache-tag", ",", 16_000)
+        Self::known("cache-tag", ",", 16_000)
     }
 
     /// `xkey`, separated by spaces, at most 7 000 bytes, since Varnish by default takes no line of a header beyond 8 192.
     #[must_use]
     pub fn xkey() -> Self {
-        Self::new("xkey", " ", 7_000)
+        Self::known("xkey", " ", 7_000)
     }
 
     /// The tag of answers that have more tags than go into a header. Whoever purges any tag purges this one too.
@@ -206,6 +217,12 @@ mod tests {
             assert_eq!((header.name().as_str(), header.value(&tags).unwrap().to_str().unwrap()), (name, value));
         }
         assert!(TagHeader::xkey().value(&Tags::default()).is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "tags are separated by")]
+    fn a_separator_that_a_tag_may_have_is_refused() {
+        drop(TagHeader::new(HeaderName::from_static("edge-cache-tag"), ":", 128));
     }
 
     #[test]
