@@ -9,10 +9,11 @@ struct Need {
     is_met: fn() -> bool,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need { name: "a C compiler", debian: &["gcc", "libc6-dev"], is_met: || on_path("cc") },
     Need { name: "a PostgreSQL server", debian: &["postgresql"], is_met: servers::has_postgres },
     Need { name: "a Redis server", debian: &["redis-server"], is_met: servers::has_redis },
+    Need { name: "Varnish with xkey", debian: &["varnish", "varnish-modules"], is_met: servers::has_varnish },
     Need { name: "libpq", debian: &["libpq-dev"], is_met: || has_library("libpq", "pq") },
     Need { name: "SQLite", debian: &["libsqlite3-dev"], is_met: || has_library("sqlite3", "sqlite3") },
 ];
@@ -53,9 +54,10 @@ fn advice(is_debian: bool, names: &str, packages: &[&str]) -> String {
     } else {
         write!(
             advice,
-            "    brew install postgresql@17 libpq redis sqlite pkgconf          (macOS)\n    \
-             sudo dnf install gcc postgresql-server libpq-devel redis sqlite-devel    (Fedora)\n    \
-             sudo pacman -S gcc postgresql redis sqlite                         (Arch)"
+            "    brew install postgresql@17 libpq redis sqlite varnish pkgconf  (macOS)\n    \
+             sudo dnf install gcc postgresql-server libpq-devel redis sqlite-devel varnish varnish-modules  (Fedora)\n    \
+             sudo pacman -S gcc postgresql redis sqlite varnish                 (Arch)\n\
+             where no package has Varnish's module xkey, build github.com/varnish/varnish-modules"
         )
     };
     advice

@@ -1,4 +1,4 @@
-//! Private PostgreSQL and Redis servers that end with the program that started them.
+//! Private PostgreSQL, Redis and Varnish servers that end with the program that started them.
 //!
 //! Each server has a directory and a port of its own, listens on 127.0.0.1 only, and runs as an unprivileged user where the
 //! program runs as root (PostgreSQL refuses root). It can be stopped, killed, frozen and started again on the same port and
@@ -13,10 +13,12 @@ mod port;
 mod postgres;
 mod programs;
 mod redis;
+mod varnish;
 
 pub use self::{
     error::Error,
     postgres::{Postgres, PostgresOptions},
-    programs::{has_postgres, has_redis},
+    programs::{has_postgres, has_redis, has_varnish},
     redis::{Redis, RedisOptions},
+    varnish::{Varnish, VarnishOptions},
 };

@@ -17,6 +17,12 @@ pub fn has_redis() -> bool {
     redis_server().is_ok()
 }
 
+/// Whether Varnish is installed, with the module that finds answers by their tags.
+#[must_use]
+pub fn has_varnish() -> bool {
+    varnishd().is_ok() && has_xkey()
+}
+
 /// The folder of `initdb`, `postgres` and `createdb`: from `PATH`, else of the newest version that a package has installed.
 pub(crate) fn postgres_bin() -> Result<PathBuf, Error> {
     let mut packaged: Vec<PathBuf> = ["/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt", "/usr"]
@@ -39,6 +45,23 @@ pub(crate) fn redis_server() -> Result<PathBuf, Error> {
         .map(|folder| folder.join("redis-server"))
         .find(|program| program.is_file())
         .ok_or(Error::Missing { program: "redis-server", package: "redis-server" })
+}
+
+pub(crate) fn varnishd() -> Result<PathBuf, Error> {
+    // Debian has it where only root looks.
+    on_path()
+        .chain(["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join("varnishd"))
+        .find(|program| program.is_file())
+        .ok_or(Error::Missing { program: "varnishd", package: "varnish" })
+}
+
+/// Modules are in `lib/varnish/vmods`, or in that of an architecture: `lib/x86_64-linux-gnu/varnish/vmods`.
+fn has_xkey() -> bool {
+    let libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/homebrew/lib"].map(PathBuf::from);
+    let inner = libraries.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let folders = inner.filter_map(|entry| Some(entry.ok()?.path())).chain(libraries.iter().cloned());
+    folders.map(|folder| folder.join("varnish/vmods/libvmod_xkey.so")).any(|module| module.is_file())
 }
 
 fn on_path() -> impl Iterator<Item = PathBuf> {

@@ -70,6 +70,30 @@ const ROOMS: &[Room] = &[
         ]),
         never: &["shop-core"],
     },
+    // It is told versions and tags, and not what they are of.
+    Room {
+        package: "larder-http",
+        may: Some(&[
+            "base64",
+            "bytes",
+            "futures-core",
+            "http",
+            "http-body",
+            "http-body-util",
+            "httpdate",
+            "hyper",
+            "hyper-util",
+            "larder",
+            "pin-project-lite",
+            "sha2",
+            "thiserror",
+            "tokio",
+            "tower-layer",
+            "tower-service",
+            "tracing",
+        ]),
+        never: &["redis", "larder-redis", "shop-core"],
+    },
     // It is told of models, and knows none.
     Room {
         package: "larder-cli",
@@ -225,7 +249,7 @@ mod tests {
     #[test]
     fn a_crate_without_a_row_is_found() {
         let tree = Tree::of_packages(&[
-            ("larder-http", "crates/larder-http", json!([])),
+            ("larder-nonesuch", "crates/larder-nonesuch", json!([])),
             ("shop", "examples/shop", json!([])),
         ]);
         assert_eq!(only_what_the_table_allows(&tree).len(), 1);
