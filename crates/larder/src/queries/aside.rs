@@ -131,7 +131,7 @@ where
     /// While `write` runs nobody is served a stored value of the key, and nobody stores one; where several write at the same time, none
     /// is stored. `None` empties the place. If `write` fails, which may have been done or may yet be, nobody is served or stores one for as long
     /// as writes are held (15 s). It should not take longer than that, or others may store what was there before. Where the value's home lets two write at once, and Redis is
-    /// restarted between them while one of them dies, the older value may stay for its `ttl`. In a transaction of larder's
+    /// restarted between them while one of them dies, or fails and is written later, the older value may stay for its `ttl`. In a transaction of larder's
     /// it is no part of that: what is rolled back stays stored. Two round trips.
     ///
     /// # Errors
