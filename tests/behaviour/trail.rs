@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use bigdecimal::BigDecimal;
 use diesel::{pg::Pg, prelude::*};
 use larder::{Dependencies, NearOptions, Scope, Source, Trail};
-use shop_core::{Order, Status, User, UserChanges, schema::users};
-use tests::{Shop, eventually};
+use shop_core::{
+    Order, Status, User, UserChanges,
+    schema::{orders, users},
+};
+use tests::{Failure, Shop, eventually};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -70,6 +74,31 @@ fn a_trail_has_what_was_not_found_counted_or_asked_of_the_database_and_of_querie
         let cached = read(&shop, number);
         assert_eq!((&cached.cells[..], &cached.models[..]), (of().table::<User>().cells(), &[][..]));
     }
+    // What goes past the cells is by their keys all the same, for whoever is to be told of a change.
+    let of_her = of().key(Order::key_by_user_id(ada.id));
+    let orders = |scope: &Scope<Pg>| {
+        Order::repository(scope).list_by_user_id(ada.id).order(orders::total_amount.asc()).load().unwrap();
+    };
+    let filtered = |scope: &Scope<Pg>| {
+        User::repository(scope).with(User::orders().filter(orders::status.eq(Status::Paid))).get(ada.id).unwrap();
+    };
+    let sum = |scope: &Scope<Pg>| {
+        let _: Option<BigDecimal> = Order::repository(scope).list_by_user_id(ada.id).sum(orders::total_amount).unwrap();
+    };
+    let reads: [&dyn Fn(&Scope<Pg>); 4] = [&orders, &filtered, &sum, &sum];
+    for read_them in reads {
+        let trail = read(&shop, read_them);
+        assert!(of_her.cells().iter().all(|cell| trail.cells.contains(cell)), "{trail:?}");
+        assert!(trail.models.is_empty(), "{trail:?}");
+    }
+    shop.faults.everywhere().fail(Failure::Unavailable);
+    let without_store = read(&shop, |scope| {
+        for _ in 0..100 {
+            User::repository(scope).get(ada.id).unwrap();
+        }
+    });
+    assert_eq!(cells(without_store), of().row::<User>(ada.id).cells());
+    shop.faults.clear();
     // A scope that was written by sees its write, and is followed as before.
     let scope = shop.larder.scope();
     let changes = UserChanges { email: Some("new@example.com".to_owned()), ..Default::default() };

@@ -1,5 +1,6 @@
 //! Columns that the writes of other rows keep right.
 
+mod behind;
 mod random;
 mod rebuild;
 mod tables;

@@ -23,6 +23,7 @@ use crate::{
     backend::{Backend, Isolation},
     cursor::CursorKey,
     error::Result,
+    inline::may_wait,
     layers::{Layers, Times},
     load::{Loaders, Refreshes},
     lookout::Lookout,
@@ -183,7 +184,9 @@ impl<DB: Backend> Larder<DB> {
     ///
     /// For entity tags and the like: whoever has the same version has the same rows. The store may forget what it knows (what is
     /// evicted, or expires, is another version afterwards), and knows nothing while it is away, or while something of it is being
-    /// written: `None`. Costs one round trip, and one more where nobody has loaded some of it.
+    /// written: `None`. Of a write that went on [without the store](Writes::Available) others are told when it is settled, and of the rows of
+    /// a view when its refresh returns. Costs one round trip, and one more where nobody has loaded some of it; where this handle has not
+    /// seen the version before, what is near of it is dropped.
     #[must_use]
     pub fn version(&self, of: &Dependencies<DB>) -> Option<Version> {
         of.version(self.layers())
@@ -204,6 +207,7 @@ impl<DB: Backend> Larder<DB> {
     /// # Errors
     /// [`Error::Store`](crate::Error::Store): it may or may not have been done, and may be repeated.
     pub fn invalidate_tag(&self, tag: &str) -> Result<()> {
+        may_wait()?;
         self.layers().map_or(Ok(()), |layers| layers.settle_tag(tag))
     }
 

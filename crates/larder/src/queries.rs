@@ -211,6 +211,9 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     ///
     /// `T` is what [`load`](Self::load) gives. Whether it was done; where the store fails, `tracing` and the event handler are told.
     pub fn forget<T>(self) -> bool {
+        if may_wait().is_err() {
+            return false;
+        }
         let (Some(layers), Some(key)) = (self.access.layers(), self.key::<T>()) else { return true };
         layers.settle(&[&key])
     }

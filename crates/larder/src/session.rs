@@ -29,6 +29,7 @@ use crate::{
     lookout::{Lookout, Sent, Site},
     near::{Near, NearCache},
     patience::Patience,
+    payload,
     repeats::{self, Verb},
     row::FromRow,
     statement::Statement,
@@ -247,9 +248,6 @@ impl<'s, DB: Backend> Access<'s, DB> {
         statement: Statement<'_, DB>,
     ) -> Result<Vec<T>> {
         may_wait()?;
-        if let Some(follower) = self.follower().filter(|_| sent.is_call) {
-            follower.any_of::<E>();
-        }
         self.lookout().send::<DB, E, T>(sent, self.site, statement, |statement| self.load(statement))
     }
 
@@ -257,6 +255,13 @@ impl<'s, DB: Backend> Access<'s, DB> {
     #[inline]
     pub(crate) fn follower(self) -> Option<&'s Follower> {
         self.terms?.client()?.follower()
+    }
+
+    /// Has it taken down that the rows with these keys are read, wherever they come from.
+    pub(crate) fn touches<P: Pattern>(self, keys: &[P::Key]) {
+        if let Some(follower) = self.follower() {
+            follower.depends_on(&payload::cell_keys::<P>(keys.iter()));
+        }
     }
 
     /// Where rows of `E` are read from, with this near cache. To be asked **before** anything is looked for in it.

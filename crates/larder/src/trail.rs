@@ -22,7 +22,8 @@ const MOST_CELLS: usize = 10_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trail {
-    /// Keys that were answered by what is near.
+    /// Keys that were answered by what is near; one that was looked for more than once counts as often, as where a read of
+    /// async code was begun anew on a thread.
     pub near: u64,
     /// Keys that were answered by the store.
     pub shared: u64,

@@ -194,7 +194,7 @@ impl<DB: Backend> Tx<DB> {
     }
 
     /// Changes the columns that depend on what was changed, and those that depend on them.
-    fn apply_pending(&self) -> Result<()> {
+    pub(crate) fn apply_pending(&self) -> Result<()> {
         for _ in 0..MOST_TABLES {
             let Some(group) = self.frames.borrow_mut().last_mut().and_then(|frame| frame.pending.take_first()) else {
                 return Ok(());

@@ -101,6 +101,8 @@ impl From<larder::Error> for Problem {
         };
         match &error {
             Error::NotFound { .. } => return Self::not_found("row"),
+            // Of a read that is made again where it may wait.
+            Error::WouldWait => return Self::unavailable("it is not near"),
             Error::Cursor(_) => {
                 return Self::of(StatusCode::BAD_REQUEST, "cursor", "This is no cursor of the list")
                     .detail("begin at the list's beginning, without `after`");
@@ -116,7 +118,6 @@ impl From<larder::Error> for Problem {
         // What it is, is for whoever runs the service.
         tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
         match error {
-            Error::WouldWait => unreachable!("it is made again where it may wait"),
             Error::Busy { .. } => Self::unavailable("too many requests wait"),
             Error::Pool(_) | Error::Store(_) | Error::TooSlow { .. } => Self::unavailable("what it needs is away"),
             Error::TimedOut => Self::timed_out(),

@@ -39,7 +39,7 @@ fn a_row_that_the_database_rejects_does_not_stop_the_others() {
     assert_eq!(
         told,
         [
-            ("counters:id:1000", "no row has this key"),
+            ("counters:id:1000", "no row was changed: none has this key, or a trigger or policy keeps it"),
             ("counters:id:3", "duplicate key value violates unique constraint "),
             ("counters:id:7", "new row for relation "),
         ]
@@ -94,7 +94,7 @@ fn dead_letters_are_put_back_once_or_discarded() {
 }
 
 #[test]
-fn a_statement_that_can_not_be_sent_at_all_waits_until_it_can() {
+fn a_column_that_is_gone_holds_what_waits_until_it_is_back() {
     let world = World::new();
     let counters = Counter::repository(&world.larder);
     counters.behind().increment(1, counters::n, 1).unwrap();
@@ -113,20 +113,21 @@ fn what_a_trigger_refuses_or_does_not_fit_is_rejected_too() {
     let counters = Counter::repository(&world.larder);
     let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN RAISE EXCEPTION 'not %', NEW.id; END $$;
+        CREATE FUNCTION assert() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ASSERT NEW.n < 100, 'too many'; RETURN NEW; END $$;
+        CREATE TRIGGER assert BEFORE UPDATE ON counters FOR EACH ROW WHEN (NEW.id = 4) EXECUTE FUNCTION assert();
         CREATE TRIGGER refuse BEFORE UPDATE ON counters FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION refuse()";
     world.database.connect().batch_execute(refuse).unwrap();
-    for (id, by) in [(1, i64::MAX), (2, 1), (3, 1)] {
+    for (id, by) in [(1, i64::MAX), (2, 1), (3, 1), (4, 100)] {
         counters.behind().increment(id, counters::n, by).unwrap();
     }
     counters.behind().increment(1, counters::n, 1).unwrap();
     Flusher::run_once(&world.larder).unwrap();
-    assert_eq!((world.n(1), world.n(2), world.n(3)), (i64::MAX, 0, 1));
+    assert_eq!((world.n(1), world.n(2), world.n(3), world.n(4)), (i64::MAX, 0, 1, 0));
     let reasons: Vec<String> = dead(&world).into_iter().map(|letter| letter.reason).collect();
-    assert_eq!(reasons.len(), 2, "{reasons:?}");
-    assert!(
-        reasons.contains(&"bigint out of range".to_owned()) && reasons.contains(&"not 2".to_owned()),
-        "{reasons:?}"
-    );
+    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    for reason in ["bigint out of range", "not 2", "too many"] {
+        assert!(reasons.contains(&reason.to_owned()), "{reasons:?}");
+    }
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::{
 };
 
 use diesel::pg::Pg;
-use larder::{Dependencies, MaterializedView as _, MemoryStore, Writes, store::Ended};
+use larder::{Dependencies, MaterializedView as _, MemoryStore, NearOptions, Writes, store::Ended};
 use shop_core::UserStats;
-use tests::{Namespace, eventually};
+use tests::{Meter, Namespace, Proxy, eventually, redis_store};
 
 use super::*;
 
@@ -45,6 +45,54 @@ fn a_version_is_the_same_for_everybody_until_something_of_it_is_written() {
     assert!(is_new());
     shop.larder.invalidate_tag("prices").unwrap();
     assert!(is_new() && !is_new());
+}
+
+#[test]
+fn rows_that_were_loaded_or_written_together_have_versions_of_their_own() {
+    let shop = Shop::new();
+    let (ada, bob) = (shop.user("ada"), shop.user("bob"));
+    let of = |user: &User| shop.larder.version(&Dependencies::new().row::<User>(user.id)).unwrap();
+    User::repository(&shop.larder).find_many(&[ada.id, bob.id]).unwrap();
+    assert_ne!(of(&ada), of(&bob));
+    shop.larder
+        .transaction(|tx| {
+            User::repository(tx).update(ada.id, &renamed("a@example.com"))?;
+            User::repository(tx).update(bob.id, &renamed("b@example.com"))
+        })
+        .unwrap();
+    assert_ne!(of(&ada), of(&bob));
+}
+
+#[test]
+fn who_knows_a_version_is_given_nothing_older_that_is_near() {
+    let shop = Shop::new();
+    let ada = shop.user("ada");
+    // What Redis tells this one comes late.
+    let (proxy, meter) = (Proxy::to(&redis_url()), Meter::new());
+    let store = meter.metered(redis_store(proxy.url(), &shop.namespace));
+    let near = NearOptions::bytes(16 << 20).horizon(Duration::from_secs(60));
+    let reader = Larder::<Pg>::builder(shop.database.pool(&meter, 2)).shared(store).near(near).build();
+    let (users, of_ada) = (User::repository(&reader), Dependencies::new().row::<User>(ada.id));
+    let (mut n_old, mut n_known) = (0, 0);
+    for n in 0..20 {
+        proxy.delay(Duration::ZERO);
+        eventually(Duration::from_secs(30), || {
+            // Nobody knows it while she is being loaded.
+            let _ = reader.version(&of_ada);
+            meter.reset();
+            users.get(ada.id).unwrap();
+            meter.counts().cost() == Cost::default()
+        });
+        proxy.delay(Duration::from_millis(100));
+        let changed = User::repository(&shop.larder).update(ada.id, &renamed(&format!("{n}@example.com"))).unwrap();
+        n_old += usize::from(users.get(ada.id).unwrap() != changed);
+        // On so slow a line the store may not answer in time.
+        let Some(version) = reader.version(&of_ada) else { continue };
+        n_known += 1;
+        assert_eq!(users.get(ada.id).unwrap(), changed, "{n_old} of {n} reads without a version were old");
+        assert_eq!(shop.larder.version(&of_ada), Some(version));
+    }
+    assert!(n_old > 0 && n_known > 0, "without a version, too, everything was seen at once: nothing was shown");
 }
 
 #[test]

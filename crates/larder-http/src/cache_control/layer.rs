@@ -68,6 +68,10 @@ impl CacheControlLayer {
             }
             return;
         }
+        if status == StatusCode::NOT_MODIFIED && is_read && !is_private {
+            // A cache goes on with what it has, which may be the handler's own: that was not asked.
+            return;
+        }
         let is_kept = is_read && matches!(status.as_u16(), 200 | 203 | 204 | 304);
         let value = if is_kept { self.value } else { self.otherwise };
         let value = if is_private { value.into_private() } else { value };
@@ -97,8 +101,10 @@ fn make_private(headers: &mut HeaderMap) {
         .filter(|directive| !directive.is_empty() && !has_quotes)
         .filter(|directive| !matches!(&*name_of(directive), "public" | "s-maxage" | "private"))
         .collect();
-    let all = if kept.iter().any(|directive| name_of(directive) == "no-store") {
+    let all = if text.split(',').any(|directive| name_of(directive) == "no-store") {
         "no-store".to_owned()
+    } else if has_quotes {
+        "private, no-cache".to_owned()
     } else {
         ["private"].into_iter().chain(kept).collect::<Vec<_>>().join(", ")
     };
@@ -210,7 +216,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_succeeds_is_kept() {
-        for status in [200, 203, 204, 304] {
+        for status in [200, 203, 204] {
             assert_eq!(said(layer(), Method::GET, &[], status, &[]).await, "public, s-maxage=60");
         }
         for status in [201, 206, 301, 308, 400, 404, 410, 412, 500, 503] {
@@ -220,6 +226,16 @@ mod tests {
         assert_eq!(said(layer(), Method::POST, &[], 200, &[]).await, "no-store");
         let lax = layer().otherwise(CacheControl::public());
         assert_eq!(said(lax, Method::GET, &[], 404, &[]).await, "public");
+    }
+
+    #[test]
+    fn what_is_kept_already_stays_as_it_is_unless_it_is_for_one_client() {
+        let said = |is_authorized| {
+            let mut headers = HeaderMap::new();
+            layer().set(&mut headers, StatusCode::NOT_MODIFIED, true, is_authorized);
+            headers.remove(CACHE_CONTROL)
+        };
+        assert_eq!((said(false), said(true)), (None, Some(HeaderValue::from_static("private"))));
     }
 
     #[tokio::test]
@@ -243,11 +259,12 @@ mod tests {
 
     #[tokio::test]
     async fn not_even_if_a_handler_says_so() {
-        let table: [(&'static [(HeaderName, &'static str)], &str); 5] = [
+        let table: [(&'static [(HeaderName, &'static str)], &str); 6] = [
             (&[(SET_COOKIE, "a=1"), (CACHE_CONTROL, "Public, max-age=5, S-MaxAge=9")], "private, max-age=5"),
             (&[(SET_COOKIE, "a=1"), (CACHE_CONTROL, "public"), (CACHE_CONTROL, "max-age=5")], "private, max-age=5"),
             (&[(SET_COOKIE, "a=1"), (CACHE_CONTROL, "public, no-store")], "no-store"),
-            (&[(SET_COOKIE, "a=1"), (CACHE_CONTROL, "private=\"a, public\", max-age=5")], "private"),
+            (&[(SET_COOKIE, "a=1"), (CACHE_CONTROL, "private=\"a, public\", max-age=5")], "private, no-cache"),
+            (&[(SET_COOKIE, "a=1"), (CACHE_CONTROL, "no-store, no-cache=\"set-cookie\"")], "no-store"),
             (&[(SET_COOKIE, "a=1"), (CACHE_CONTROL, "max-age=5")], "private, max-age=5"),
         ];
         for (set, expected) in table {

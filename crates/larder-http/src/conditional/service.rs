@@ -11,7 +11,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{
         CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH,
-        IF_UNMODIFIED_SINCE, LAST_MODIFIED, TRAILER, TRANSFER_ENCODING,
+        IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE, TRAILER, TRANSFER_ENCODING,
     },
     request::Parts,
 };
@@ -135,6 +135,8 @@ where
     let hashes = !matches!(before, Current::Version(_)) && options.max_hashed_bytes > 0;
     if is_head && hashes {
         parts.method = Method::GET;
+        // A range counts for GET only.
+        parts.headers.remove(RANGE);
     }
     let response = inner.call(Request::from_parts(parts, body)).await?;
     if response.status() != StatusCode::OK {

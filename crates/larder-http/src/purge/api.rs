@@ -50,8 +50,13 @@ impl PurgeApi {
     }
 
     /// `POST` to `some` with the tags in a header, such as `Surrogate-Key: a b`; an empty `POST` to `all` purges everything.
+    ///
+    /// # Panics
+    /// `separator` has something else than visible characters and blanks.
     #[must_use]
     pub fn by_header(some: Uri, all: Uri, name: HeaderName, separator: &'static str) -> Self {
+        let is_plain = separator.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        assert!(is_plain, "a separator may be in a header");
         Self::new(some, all, None, Form::Header { name, separator })
     }
 

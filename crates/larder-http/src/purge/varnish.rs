@@ -70,10 +70,12 @@ impl Purge for Varnish {
             VarnishTags::SoftXkey => ("xkey-softpurge", " "),
             VarnishTags::Ban => ("ban-tags", "|"),
         };
+        let mut outcome = Ok(());
         for run in runs(tags, LINE_BYTES, usize::MAX) {
-            self.tell(header, &joined(run, separator)).await?;
+            // Whoever fails: the others are to hear of all of it.
+            outcome = outcome.and(self.tell(header, &joined(run, separator)).await);
         }
-        Ok(())
+        outcome
     }
 
     async fn purge_all(&self) -> Result<(), PurgeError> {

@@ -130,10 +130,12 @@ impl Queue {
     pub(super) fn next(&mut self, now: Instant) -> Next {
         let hurry = self.hurry.filter(|deadline| now <= *deadline);
         let is_due = |due: Instant| due <= now || self.closed || hurry.is_some_and(|deadline| due >= deadline);
-        while self.again.front().is_some_and(|(due, _)| is_due(*due)) {
-            if let Some((_, batch)) = self.again.pop_front() {
-                self.waiting.add(batch);
-            }
+        // By itself: among others it would be told a third time with them.
+        if self.again.front().is_some_and(|(due, _)| is_due(*due))
+            && let Some((_, batch)) = self.again.pop_front()
+        {
+            self.under_way = Some((batch.n_tags(), batch.since));
+            return Next::Purge(batch);
         }
         if self.waiting.all {
             self.waiting.tags.clear();
@@ -187,5 +189,38 @@ impl Queue {
             lag: oldest.map_or(Duration::ZERO, |since| now - since),
             ..self.figures
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(again_after: Duration) -> Queue {
+        Queue::new(&PurgerOptions { again_after: Some(again_after), ..PurgerOptions::default() })
+    }
+
+    fn names(next: Next) -> (Batch, Vec<String>) {
+        let Next::Purge(batch) = next else { panic!("there is something to purge") };
+        let tags = batch.tags().unwrap_or_default();
+        (batch, tags.iter().map(|tag| tag.as_str().to_owned()).collect())
+    }
+
+    #[test]
+    fn what_is_told_a_second_time_is_told_by_itself_and_no_third_time() {
+        let (start, after) = (Instant::now(), Duration::from_secs(5));
+        let mut queue = queue(after);
+        queue.tell(vec![Tag::new("old")], start);
+        let (batch, told) = names(queue.next(start));
+        assert_eq!(told, ["old"]);
+        queue.succeeded(batch, start);
+        queue.tell(vec![Tag::new("new")], start + after);
+        let (batch, told) = names(queue.next(start + after));
+        assert_eq!(told, ["old"]);
+        queue.succeeded(batch, start + after);
+        let (batch, told) = names(queue.next(start + after));
+        assert_eq!(told, ["new"]);
+        queue.succeeded(batch, start + after);
+        assert_eq!(queue.n_undone(), 1, "the second time of the new one");
     }
 }

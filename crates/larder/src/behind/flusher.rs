@@ -78,7 +78,7 @@ pub(super) fn pass(larder: &Larder<Pg>, lane: &Lane, patience: Patience) -> Resu
     let doubt = lane.press.doubt.load(Ordering::Relaxed);
     let size = doubt.div_ceil(TRUST);
     let flushed = lane.press.in_turn(larder, patience, |tx| {
-        let read = read(lane, (PAGE >> size).max(1), BATCH_ROWS >> size, BATCH_BYTES >> size);
+        let read = read(lane, (BATCH_ROWS >> size).max(1), (BATCH_BYTES >> size).max(1));
         let batch = read.map_err(crate::Error::other)?;
         let flushed = lane.press.write_in(tx, &batch.frames, &batch.unread, patience)?;
         Ok((batch, flushed))
@@ -163,14 +163,18 @@ pub(super) fn visit(lane: &Lane, mut each: impl FnMut(Frame)) -> Result<()> {
     }
 }
 
-/// The oldest entries, so many a round trip, until they have about so many rows or bytes beside those that could not be written before.
-fn read(lane: &Lane, page: usize, n_rows: usize, n_bytes: usize) -> Result<Batch> {
+/// The oldest entries, until they have about so many rows or bytes beside those that could not be written before.
+fn read(lane: &Lane, n_rows: usize, n_bytes: usize) -> Result<Batch> {
     let stayed = lane.press.stayed_before();
     let (mut batch, mut rows, mut read_bytes, mut after) = (Batch::default(), HashSet::new(), 0, None);
     loop {
-        let entries = lane.buffer().read(page, after).map_err(|error| Error::Unread(Arc::new(error)))?;
-        batch.is_more = entries.len() == page;
+        let entries = lane.buffer().read(PAGE, after).map_err(|error| Error::Unread(Arc::new(error)))?;
+        batch.is_more = entries.len() == PAGE;
         for Entry { id, bytes, waited } in entries {
+            if rows.len() >= n_rows || read_bytes >= n_bytes {
+                batch.is_more = true;
+                return Ok(batch);
+            }
             after = Some(id);
             match Frame::decode(&bytes) {
                 Ok(frame) => {
@@ -188,8 +192,7 @@ fn read(lane: &Lane, page: usize, n_rows: usize, n_bytes: usize) -> Result<Batch
                 }
             }
         }
-        let is_full = batch.frames.len() >= MOST_ENTRIES;
-        if !batch.is_more || is_full || rows.len() >= n_rows || read_bytes >= n_bytes {
+        if !batch.is_more || batch.frames.len() >= MOST_ENTRIES {
             return Ok(batch);
         }
     }
@@ -229,11 +232,19 @@ impl Flusher {
     /// [`Error::NoBuffer`], [`Error::Unread`], [`Error::Database`] and [`Error::Held`]: what was written before that is written.
     pub fn run_once(larder: &Larder<Pg>) -> Result<u64> {
         let lane = larder.lane().ok_or(Error::NoBuffer)?;
+        let unread = |error| Error::Unread(Arc::new(error));
+        // If it can't be asked, the first look says so.
+        let newest = lane.buffer().backlog().ok().and_then(|backlog| backlog.newest).map(|id| id.place);
         let mut n_entries = 0;
         while let Pass::Done { written, is_more, reason } = pass(larder, lane, Patience::Turns)? {
             n_entries += written.n_frames;
             match reason {
-                _ if is_more => {}
+                _ if is_more => {
+                    let oldest = lane.buffer().read(1, None).map_err(unread)?;
+                    if oldest.first().is_none_or(|entry| Some(entry.id.place) > newest) {
+                        break;
+                    }
+                }
                 Some(reason) => return Err(Error::Held { n_changes: written.n_held, reason }),
                 None => break,
             }
@@ -299,6 +310,11 @@ fn run(larder: &Larder<Pg>, interval: Duration, stop: &Stop) {
         let failure = match passed {
             Ok(Ok(Pass::Done { is_more: true, .. })) => {
                 pause = FIRST_PAUSE;
+                continue;
+            }
+            // All else is written; what is held was said when it was.
+            Ok(Err(Error::Held { .. })) => {
+                let _ = stop.rest(interval);
                 continue;
             }
             // Nothing that was not said before.

@@ -242,7 +242,11 @@ impl Lane {
                     n_passes += 1;
                     // What was sent before and not answered may be written all the same; what others have sent is theirs.
                     let unknown = |error| unanswered.clone().map_or(error, Error::Unknown);
-                    flusher::pass(larder, self, Patience::Turns).map_err(unknown)?;
+                    match flusher::pass(larder, self, Patience::Turns) {
+                        // No room is made of what can't be written yet.
+                        Err(Error::Held { .. }) => return Err(full()),
+                        passed => drop(passed.map_err(unknown)?),
+                    }
                 }
                 WhenFull::WriteThrough => return Err(full()),
             }

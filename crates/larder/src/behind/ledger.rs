@@ -269,7 +269,8 @@ struct Named {
 
 /// The number of a type in this database, and what SQL calls it.
 pub(super) fn sql_type(connection: &mut PgConnection, by: &SqlType) -> QueryResult<(u32, String)> {
-    const FIND: &str = "SELECT oid, format_type(oid, NULL) AS name FROM pg_type WHERE oid = ";
+    // Without a modifier, `character` is one character: with -1 it is `bpchar`, of any length.
+    const FIND: &str = "SELECT oid, format_type(oid, -1) AS name FROM pg_type WHERE oid = ";
     let Named { oid, name } = match by {
         SqlType::BuiltIn(oid) => sql_query(format!("{FIND}$1")).bind::<Oid, _>(*oid).get_result(connection)?,
         SqlType::Named { schema, name } => {

@@ -134,7 +134,7 @@ impl<'p> Rows<'p> {
                 rows.iter().for_each(|row| all.hold(row.parts));
                 continue;
             }
-            all.is_short = *was_held;
+            all.is_short |= *was_held;
             all.write_group(shape, rows)?;
         }
         if all.lock_wait == Some(SHORT) {
@@ -169,6 +169,8 @@ impl<'p> Rows<'p> {
             }
             Err(error) => error,
         };
+        // The next who waits for a lock does so beside rows that are changed already.
+        self.is_short = true;
         match self.refused(statement, &error)? {
             Refused::Rows => self.tell_apart(statement, rows, error),
             Refused::Statement(verdict) => self.set_all_aside(rows, verdict, error),
@@ -178,8 +180,6 @@ impl<'p> Rows<'p> {
 
     /// Finds those of some rows that the database refuses, and writes the others.
     fn tell_apart(&mut self, statement: Statement<'_>, rows: &[Row<'_>], error: Error) -> Result<()> {
-        // The next who waits for a lock does so beside rows that are changed already.
-        self.is_short = true;
         match rows {
             [Row { change, parts: [part] }] => {
                 let row = Row { change, parts: std::slice::from_ref(part) };
@@ -304,7 +304,10 @@ impl<'p> Rows<'p> {
         let found = self.tx.savepoint(|tx| {
             let types = self.press.types(tx, statement.shape)?;
             let arrays = sources(statement.shape, &types, changes)?.into_iter().map(|source| source.array);
-            (statement.model.apply)(tx, statement.shape, arrays.collect())
+            let found = (statement.model.apply)(tx, statement.shape, arrays.collect())?;
+            // What depends on these rows, too: at COMMIT it would fail for all.
+            tx.apply_pending()?;
+            Ok(found)
         });
         if found.is_err() {
             // A type that was made anew has another number.
@@ -345,7 +348,9 @@ fn missing<'c>(changes: &'c [&Change], found: &[i64]) -> impl Iterator<Item = Re
         }
     }
     let lost = changes.iter().zip(is_found).filter(|(_, is_found)| !is_found);
-    lost.map(|(change, _)| Rejected::of(change, "no row has this key"))
+    lost.map(|(change, _)| {
+        Rejected::of(change, "no row was changed: none has this key, or a trigger or policy keeps it")
+    })
 }
 
 /// What the database said.

@@ -93,7 +93,7 @@ pub(super) fn ask(tx: &Tx<Pg>, (model, shape, types): (&Model, &Shape, &Types), 
     const RUN: &str = "DO $larder$ BEGIN
             EXECUTE current_setting('larder.behind_statement');
             PERFORM set_config('larder.behind_answer', '00000', true);
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN OTHERS OR ASSERT_FAILURE THEN
             PERFORM set_config('larder.behind_answer', SQLSTATE || SQLERRM, true);
         END $larder$";
     let (mut has_values, mut answer) = (false, None);

@@ -137,6 +137,7 @@ where
     DB: Backend,
     P: PatternOn<DB>,
 {
+    access.touches::<P>(keys);
     let mut counts = vec![0; keys.len()];
     let condition = filter();
     let sent = Sent { operation: "SELECT", is_own: condition.is_none(), is_call: false };

@@ -114,6 +114,8 @@ where
     // Of a store that is not asked nobody needs the cells' keys, unless there are copies of them to keep right.
     let layers = access.layers().filter(|layers| sight.near().is_some() || !layers.is_store_spared());
     let Some(layers) = layers else {
+        let wanted: Vec<P::Key> = lacking.iter().map(|lacking| keys[lacking.at].clone()).collect();
+        access.touches::<P>(&wanted);
         let why = if sight.asks_store() || access.layers().is_none() { access.bypass() } else { Bypass::Asked };
         let nowhere = |lacking: &Lacking| Missing {
             at: lacking.at,

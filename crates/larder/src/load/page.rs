@@ -82,6 +82,7 @@ where
         return Ok(rows);
     }
     may_wait()?;
+    access.touches::<P>(slice::from_ref(key));
     let _call = Call::of::<P>(access.lookout(), 1, 1, access.site());
     let figures = access.figures::<P::Entity>();
     let mut copies = None;

@@ -64,6 +64,7 @@ where
         explain::refined_by::<DB, P, H>(plan, keys, refined);
         return Ok(groups);
     }
+    access.touches::<P>(keys);
     let filter = refined().filter;
     let sent = Sent { operation: "SELECT", is_own: filter.is_none(), is_call: false };
     let chunk = chunk_of::<DB, P>(filter.map_or(Ok(0), |filter| DB::n_binds(&filter))?);

@@ -19,6 +19,7 @@ use crate::{
     entity::{Entity, PatternOn},
     error::Result,
     figures::Bypass,
+    inline::may_wait,
     load,
     lookout::Sent,
     payload,
@@ -66,6 +67,8 @@ where
     ST: 'static,
     T: FromSqlRow<ST, DB> + Codec + 'static,
 {
+    may_wait()?;
+    access.touches::<P>(std::slice::from_ref(key));
     let select = || {
         let mut statement = Statement::new();
         statement.sql("SELECT ").sql(aggregate.sql()).sql("(").fragment(Box::new(column)).sql(")");

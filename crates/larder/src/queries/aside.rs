@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     figures::Bypass,
     handle::Larder,
+    inline::may_wait,
     store::CellKey,
 };
 
@@ -94,6 +95,7 @@ where
     /// The value of a key, if it is stored. One round trip; a store that fails has none.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<T> {
+        may_wait().ok()?;
         self.slot(key).ok()?.get(Form::SERDE)
     }
 
@@ -150,6 +152,9 @@ where
     ///
     /// Whether it was done; where the store fails, `tracing` and the event handler are told.
     pub fn forget(&self, key: &K) -> bool {
+        if may_wait().is_err() {
+            return false;
+        }
         let (Some(layers), Some(key)) = (self.larder.layers(), self.key(key)) else { return true };
         layers.settle(&[&key])
     }

@@ -86,12 +86,24 @@ impl<DB: Backend> Dependencies<DB> {
         let layers = layers.filter(|layers| !layers.is_store_spared())?;
         may_wait().ok()?;
         let stamps = layers.stamps(&self.cells, layers.found_stamps(&self.cells)?)?;
-        let digest =
-            stamps.iter().fold(Sha256::new(), |digest, stamp| digest.chain_update(stamp.as_bytes())).finalize();
-        let mut version = [0; 16];
-        version.copy_from_slice(&digest[..16]);
+        let named = |digest: Sha256, cell: &CellKey| {
+            digest.chain_update((cell.as_bytes().len() as u64).to_le_bytes()).chain_update(cell.as_bytes())
+        };
+        // With their keys: one write gives the same stamp to all cells that it changes.
+        let stamped = self.cells.iter().zip(&stamps);
+        let of_stamps =
+            stamped.fold(Sha256::new(), |digest, (cell, stamp)| named(digest, cell).chain_update(stamp.as_bytes()));
+        let version = first_half(of_stamps.finalize().into());
+        let of = first_half(self.cells.iter().fold(Sha256::new(), named).finalize().into());
+        layers.catch_up_near(of, version, &self.cells);
         Some(Version(version))
     }
+}
+
+fn first_half(digest: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    half
 }
 
 impl<DB: Backend> Default for Dependencies<DB> {

@@ -105,6 +105,7 @@ where
         statement.fragment(S::Entity::select(query, list));
         let sent = Sent { operation: "SELECT", is_own: false, is_call: true };
         let access = self.source.access().here();
+        access.follower().into_iter().for_each(|follower| follower.any_of::<S::Entity>());
         let loaded: Vec<load::Loaded<S::Entity, S::Head>> = access.select::<S::Entity, _>(sent, statement)?;
         self.shape.assemble(access, loaded.into_iter().map(load::Loaded::narrow).collect())
     }

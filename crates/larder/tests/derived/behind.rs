@@ -45,7 +45,7 @@ fn what_waits_is_counted_and_published_and_needs_no_database() {
     assert!(
         stats
             .to_string()
-            .ends_with("behind: 3 buffered, 0 written through, 1 refused; 0 flushed as 0 rows, 0 rejected, lag -\n")
+            .ends_with("behind: 3 buffered, 0 written through, 1 refused; 0 flushed as 0 rows, 0 rejected, 0 held\n")
     );
     let recorder = DebuggingRecorder::new();
     metrics::with_local_recorder(&recorder, || larder.publish_metrics());

@@ -40,6 +40,9 @@ pub(super) async fn find(
     Client(larder): Client,
     Asked(ByEmail { email }): Asked<ByEmail>,
 ) -> Result<Json<User>, Problem> {
+    if body::email(&email).is_err() {
+        return Err(Problem::not_found("user").detail("no user has this address"));
+    }
     let user =
         larder.read::<_, larder::Error>(move |larder| User::repository(larder).find_by_email(email.as_str())).await?;
     user.map(Json).ok_or_else(|| Problem::not_found("user").detail("no user has this address"))

@@ -163,6 +163,7 @@ fn whatever_is_sent_is_answered_with_what_is_wrong_with_it() {
         ("GET", "/users/none", None, 404),
         ("GET", "/users?email=a&else=b", None, 400),
         ("GET", "/users", None, 400),
+        ("GET", "/users?email=a%00@b", None, 404),
         ("POST", "/users", None, 415),
         ("POST", "/users", Some(json!({})), 422),
         ("POST", "/users", Some(json!({ "email": "nobody" })), 422),
