@@ -165,7 +165,13 @@ fn parse(charges: &[Charge], bytes: &[u8]) -> Option<Decision> {
         _ => return None,
     };
     let debts: Vec<u64> = words.map(|word| word.parse().ok()).collect::<Option<_>>()?;
-    let standings: Vec<_> =
-        charges.iter().zip(&debts).map(|(charge, &debt)| Standing::new(charge, debt, is_allowed)).collect();
+    // Of a bucket that stands in a check more than once, all that is wanted is to be had at once.
+    let n_others = |at: usize| {
+        let same = charges.iter().enumerate().filter(|(other, charge)| *other != at && charge.key == charges[at].key);
+        same.fold(0_u32, |n, (_, charge)| n.saturating_add(charge.cost))
+    };
+    let standings: Vec<_> = (0..charges.len().min(debts.len()))
+        .map(|at| Standing::new(&charges[at], n_others(at), debts[at], is_allowed))
+        .collect();
     (debts.len() == charges.len()).then_some(Decision { is_allowed, standings })
 }

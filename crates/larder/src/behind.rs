@@ -27,6 +27,7 @@
 
 mod amount;
 mod apply;
+mod callers;
 mod capture;
 mod change;
 mod dead;

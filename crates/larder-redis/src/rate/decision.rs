@@ -59,12 +59,13 @@ impl Decision {
 }
 
 impl Standing {
-    /// Reads what a debt means, of which the charge may have been a part.
-    pub(super) fn new(charge: &Charge, debt: u64, was_taken: bool) -> Self {
+    /// Reads what a debt means, of which the charge may have been a part, where the same check wants so many tokens more of the same bucket.
+    pub(super) fn new(charge: &Charge, n_others: u32, debt: u64, was_taken: bool) -> Self {
+        let n_tokens = charge.cost.saturating_add(n_others);
         let (Units { token, rate }, n_at_once) = (charge.limit.units(), charge.limit.n_at_once());
         let fits = u64::from(n_at_once) * token;
         let micros = |units: u64| Duration::from_micros(units.div_ceil(rate));
-        let wanted = token.saturating_mul(u64::from(charge.cost));
+        let wanted = token.saturating_mul(u64::from(n_tokens));
         let lacks = debt.saturating_add(wanted).saturating_sub(fits);
         let is_refused = !was_taken && charge.cost > 0 && lacks > 0;
         Self {
@@ -72,7 +73,7 @@ impl Standing {
             remaining: u32::try_from(fits.saturating_sub(debt) / token).unwrap_or(u32::MAX),
             reset_after: micros(debt),
             is_refused,
-            retry_after: (is_refused && charge.cost <= n_at_once).then(|| micros(lacks)),
+            retry_after: (is_refused && n_tokens <= n_at_once).then(|| micros(lacks)),
         }
     }
 }
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn times_are_rounded_up_to_the_microsecond_from_which_on_it_passes() {
-        let standing = Standing::new(&LIMIT.of("x"), 3_000_000, false);
+        let standing = Standing::new(&LIMIT.of("x"), 0, 3_000_000, false);
         assert_eq!((standing.remaining, standing.is_refused), (0, true));
         assert_eq!(standing.retry_after, Some(Duration::from_micros(142_858)));
         assert_eq!(standing.reset_after, Duration::from_micros(428_572));
@@ -93,22 +94,31 @@ mod tests {
 
     #[test]
     fn what_costs_more_than_ever_fits_has_no_time_to_try_again() {
-        let never = Standing::new(&LIMIT.of("x").costs(4), 0, false);
+        let never = Standing::new(&LIMIT.of("x").costs(4), 0, 0, false);
         assert_eq!((never.is_refused, never.retry_after, never.remaining), (true, None, 3));
-        let soon = Standing::new(&LIMIT.of("y"), 3_000_000, false);
+        let soon = Standing::new(&LIMIT.of("y"), 0, 3_000_000, false);
         let decision = Decision { is_allowed: false, standings: vec![soon, never.clone()] };
         assert_eq!((decision.tightest(), decision.retry_after()), (Some(&never), None));
     }
 
     #[test]
+    fn what_is_wanted_twice_is_told_when_both_are_to_be_had() {
+        let alone = Standing::new(&LIMIT.of("x"), 0, 2_000_000, false);
+        assert_eq!((alone.is_refused, alone.retry_after), (false, None));
+        let both = Standing::new(&LIMIT.of("x"), 1, 2_000_000, false);
+        assert_eq!((both.is_refused, both.retry_after), (true, Some(Duration::from_micros(142_858))));
+        assert_eq!(Standing::new(&LIMIT.of("x"), 3, 0, false).retry_after, None);
+    }
+
+    #[test]
     fn a_look_is_never_refused() {
-        let look = Standing::new(&LIMIT.of("x").costs(0), 3_000_000, true);
+        let look = Standing::new(&LIMIT.of("x").costs(0), 0, 3_000_000, true);
         assert_eq!((look.is_refused, look.remaining), (false, 0));
     }
 
     #[test]
     fn the_tightest_is_the_one_that_takes_longest_or_has_the_least() {
-        let [one, two, three] = [0, 1_000_000, 3_000_000].map(|debt| Standing::new(&LIMIT.of("x"), debt, debt == 0));
+        let [one, two, three] = [0, 1_000_000, 3_000_000].map(|debt| Standing::new(&LIMIT.of("x"), 0, debt, debt == 0));
         let allowed = Decision { is_allowed: true, standings: vec![one.clone(), two.clone()] };
         assert_eq!(allowed.tightest(), Some(&two));
         let refused = Decision { is_allowed: false, standings: vec![one, three.clone(), two] };

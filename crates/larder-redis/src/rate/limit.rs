@@ -95,7 +95,7 @@ impl Limit {
 
     /// How many at once, of a key that has taken nothing for a while.
     ///
-    /// A change of it does not begin anew. What would take more than 140 years to be full again is cut to that.
+    /// A change of it does not begin anew, unless it is so large that times are rounded (beyond 2^52 of the smallest part). What would take more than 140 years to be full again is cut to that.
     ///
     /// Defaults to `n`.
     ///
@@ -111,8 +111,9 @@ impl Limit {
 
     /// One token for a key, which is hashed: a user's id, an address, a route, or several of them joined by what none of them has.
     pub fn of(&self, key: impl AsRef<[u8]>) -> Charge {
-        let (n, period) = (self.n.to_le_bytes(), self.period.as_micros().to_le_bytes());
-        let key = digest(&[self.name.as_bytes(), &n, &period, key.as_ref()]);
+        // What a debt is counted in: another unit is another debt.
+        let Units { token, rate } = self.units();
+        let key = digest(&[self.name.as_bytes(), &token.to_le_bytes(), &rate.to_le_bytes(), key.as_ref()]);
         Charge { limit: *self, key, cost: 1 }
     }
 

@@ -1,7 +1,7 @@
 //! The way of a handle's changes into its buffer: calls that come at once go together.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,6 +13,7 @@ use diesel::pg::Pg;
 
 use super::{
     Options, WhenAway, WhenFull,
+    callers::{Call, Callers, Sending},
     change::{Change, Merged},
     error::{Error, Result},
     figures::{Figures, Tally, add},
@@ -56,34 +57,8 @@ pub(crate) struct Lane {
     producer: Nonce,
     /// The number of the last one. Only who has the turn to send changes it.
     number: AtomicU64,
-    queue: Mutex<Queue>,
+    callers: Callers,
     room: Room,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Arc<Ticket>>,
-    /// Whether a caller is sending for all.
-    is_led: bool,
-}
-
-/// One call's changes, and what became of them.
-struct Ticket {
-    since: Instant,
-    changes: Vec<Change>,
-    /// Whether they may go past the buffer, since it does not matter what comes before them.
-    only_counts: bool,
-    /// How large they are in the buffer.
-    n_bytes: usize,
-    state: Mutex<State>,
-    told: Condvar,
-}
-
-enum State {
-    Waiting,
-    /// It is this caller's turn to send.
-    Leads,
-    Done(Result<()>),
 }
 
 /// Tells who waits for room that something was flushed here.
@@ -96,8 +71,8 @@ struct Room {
 impl Lane {
     pub(crate) fn new(options: Options) -> Self {
         let press = Press::new(options.buffer.name(), options.models.clone(), options.gives_up_after);
-        let (tally, queue, room) = (Tally::default(), Mutex::default(), Room::default());
-        Self { options, press, tally, producer: Nonce::fresh(), number: AtomicU64::new(0), queue, room }
+        let (tally, callers, room) = (Tally::default(), Callers::default(), Room::default());
+        Self { options, press, tally, producer: Nonce::fresh(), number: AtomicU64::new(0), callers, room }
     }
 
     pub(crate) fn figures(&self) -> Figures {
@@ -112,25 +87,8 @@ impl Lane {
     pub(super) fn send(&self, larder: &Larder<Pg>, changes: Vec<Change>) -> Result<()> {
         let only_counts = self.check(&changes)?;
         let n_bytes = self.weigh(&changes)?;
-        let ticket = Arc::new(Ticket {
-            since: Instant::now(),
-            changes,
-            only_counts,
-            n_bytes,
-            state: Mutex::new(State::Waiting),
-            told: Condvar::new(),
-        });
-        let mut queue = lock(&self.queue);
-        queue.waiting.push_back(Arc::clone(&ticket));
-        let leads = !std::mem::replace(&mut queue.is_led, true);
-        drop(queue);
-        if leads || ticket.waits_for_its_turn() {
-            let _turn = Turn(self);
-            while ticket.result().is_none() {
-                self.send_some(larder);
-            }
-        }
-        ticket.result().expect("who has had his turn, or was told, is done")
+        let call = Call { since: Instant::now(), changes, only_counts, n_bytes };
+        self.callers.call(call, || self.send_some(larder))
     }
 
     /// Refuses what sets a counter. Tells whether the changes do nothing but add to counters.
@@ -165,25 +123,22 @@ impl Lane {
 
     /// Sends what has waited longest.
     fn send_some(&self, larder: &Larder<Pg>) {
-        let mut sending = Sending(Vec::new());
-        let mut queue = lock(&self.queue);
         let (mut n_rows, mut n_bytes) = (0, 0);
         // What fits by itself must not be refused for the sake of those whom it goes with.
         let at_most = SENT_BYTES.min(usize::try_from(self.options.at_most.n_bytes / 2).unwrap_or(usize::MAX));
-        while n_rows < SENT_ROWS
-            && let Some(ticket) = queue.waiting.pop_front_if(|next| n_rows == 0 || n_bytes + next.n_bytes <= at_most)
-        {
-            n_rows += ticket.changes.len();
-            n_bytes += ticket.n_bytes;
-            sending.0.push(ticket);
-        }
-        drop(queue);
-        let Some(since) = sending.0.first().map(|ticket| ticket.since) else { return };
+        let mut sending = self.callers.take(|next| {
+            let fits = n_rows == 0 || (n_rows < SENT_ROWS && n_bytes + next.n_bytes <= at_most);
+            if fits {
+                (n_rows, n_bytes) = (n_rows + next.changes.len(), n_bytes + next.n_bytes);
+            }
+            fits
+        });
+        let Some(since) = sending.calls().next().map(|call| call.since) else { return };
         let mut merged = Merged::default();
-        for change in sending.0.iter().flat_map(|ticket| &ticket.changes) {
+        for change in sending.calls().flat_map(|call| &call.changes) {
             merged.add(change);
         }
-        let n_calls = sending.0.iter().map(|ticket| ticket.n_calls()).sum();
+        let n_calls = sending.calls().map(Call::n_calls).sum();
         let changes = merged.into_changes();
         let frames = framed(&changes, n_bytes);
         let first = self.number.fetch_add(frames.len() as u64, Ordering::Relaxed) + 1;
@@ -269,13 +224,13 @@ impl Lane {
         let places: HashMap<Vec<u8>, usize> = sent.iter().enumerate().flat_map(of_frame).collect();
         let mut frames: Vec<Merged> = sent.iter().map(|_| Merged::default()).collect();
         let (mut n_written, mut n_away) = (0, 0);
-        for ticket in &sending.0 {
-            if !ticket.only_counts {
-                n_away += ticket.n_calls();
+        for call in sending.calls() {
+            if !call.only_counts {
+                n_away += call.n_calls();
                 continue;
             }
-            n_written += ticket.n_calls();
-            for change in &ticket.changes {
+            n_written += call.n_calls();
+            for change in &call.changes {
                 if let Some(frame) = places.get(&change.cell[..]).and_then(|&at| frames.get_mut(at)) {
                     frame.add(change);
                 }
@@ -294,10 +249,10 @@ impl Lane {
         if let Ok(written) = &written {
             self.tally.written_directly(n_written, written);
         }
-        sending.end(|ticket| match &written {
-            Ok(_) if ticket.only_counts => Ok(()),
+        sending.end(|call| match &written {
+            Ok(_) if call.only_counts => Ok(()),
             // If the buffer has it, it is written when that is flushed.
-            Err(error) if ticket.only_counts && !matches!(away, Error::Unknown(_)) => Err(error.clone()),
+            Err(error) if call.only_counts && !matches!(away, Error::Unknown(_)) => Err(error.clone()),
             _ => Err(away.clone()),
         });
     }
@@ -318,64 +273,6 @@ impl Room {
     fn wait(&self, since: u64, at_most: Duration) {
         let waited = self.flushed.wait_timeout_while(lock(&self.n_flushes), at_most, |n| *n == since);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-impl Ticket {
-    /// Waits until the changes are sent, or it is this caller's turn to send: whether it is.
-    fn waits_for_its_turn(&self) -> bool {
-        let waits = |state: &mut State| matches!(state, State::Waiting);
-        let state = self.told.wait_while(lock(&self.state), waits).unwrap_or_else(PoisonError::into_inner);
-        matches!(*state, State::Leads)
-    }
-
-    fn tell(&self, state: State) {
-        *lock(&self.state) = state;
-        self.told.notify_one();
-    }
-
-    fn result(&self) -> Option<Result<()>> {
-        match &*lock(&self.state) {
-            State::Done(result) => Some(result.clone()),
-            State::Waiting | State::Leads => None,
-        }
-    }
-
-    fn n_calls(&self) -> u64 {
-        self.changes.iter().map(|change| change.n_calls).sum()
-    }
-}
-
-/// The turn of one caller to send for all. It goes to the next, also if a hook or a buffer panics.
-struct Turn<'l>(&'l Lane);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut queue = lock(&self.0.queue);
-        match queue.waiting.front() {
-            Some(next) => next.tell(State::Leads),
-            None => queue.is_led = false,
-        }
-    }
-}
-
-/// Calls whose changes are being sent.
-struct Sending(Vec<Arc<Ticket>>);
-
-impl Sending {
-    fn end(&mut self, result: impl Fn(&Ticket) -> Result<()>) {
-        for ticket in self.0.drain(..) {
-            let result = result(&ticket);
-            ticket.tell(State::Done(result));
-        }
-    }
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        // Whoever sends has panicked; the others must hear of something.
-        let error = Error::Unknown(Arc::new(StoreError::unavailable("the thread that sent it panicked")));
-        self.end(|_| Err(error.clone()));
     }
 }
 
