@@ -198,6 +198,8 @@ fn no_more_calls_are_under_way_than_there_are_threads_and_no_more_wait_than_may(
     let (go_on, goes_on) = mpsc::channel::<()>();
     let goes_on = Arc::new(std::sync::Mutex::new(goes_on));
     let call = || {
+        let by_default = Async::new(shop.larder.clone(), Options::default()).load();
+        assert_eq!(by_default.threads, 8 + 16, "as many as the database's pool and the store's have connections");
         let (n_begun, n_now, n_most) = (Arc::clone(&n_begun), Arc::clone(&n_now), Arc::clone(&n_most));
         let (larder, goes_on) = (larder.clone(), Arc::clone(&goes_on));
         task::spawn(async move {

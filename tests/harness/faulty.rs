@@ -185,6 +185,10 @@ impl<S: Store> Store for Faulty<S> {
         self.store.attach(hold);
     }
 
+    fn at_once(&self) -> Option<usize> {
+        self.store.at_once()
+    }
+
     fn read(&self, keys: &[CellKey]) -> Result<Vec<Cell>, StoreError> {
         self.disturb(Operation::Read, |store| store.read(keys))
     }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::ExpressionMethods as _;
+use diesel::{ExpressionMethods as _, connection::SimpleConnection as _};
 use larder::{
     behind::{Error, Flusher, Options, WhenFull},
     failpoints::{Point, on_this_thread},
@@ -101,6 +101,19 @@ fn who_writes_through_makes_room_by_the_flushers_work_and_keeps_the_order() {
     Flusher::run_once(&world.larder).unwrap();
     assert_eq!(world.n(1), 70);
     assert_eq!(world.larder.behind_figures().unwrap().n_full, 0);
+}
+
+#[test]
+fn no_room_is_made_of_what_can_not_be_written_yet() {
+    let world = World::with(|options| full(options, WhenFull::WriteThrough));
+    fill(&world);
+    let mut connection = world.database.connect();
+    connection.batch_execute("ALTER TABLE counters RENAME TO away").unwrap();
+    let error = Counter::repository(&world.larder).behind().increment(2, counters::n, 1).unwrap_err();
+    assert!(matches!(error, Error::Full { n_entries: 3, .. }), "{error:?}");
+    connection.batch_execute("ALTER TABLE away RENAME TO counters").unwrap();
+    Flusher::run_once(&world.larder).unwrap();
+    assert_eq!((world.n(1), world.n(2)), (3, 0));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use larder_http::{Purge as _, PurgeError, Purger, PurgerOptions, Tag, TagHeader, VarnishTags};
+use larder_http::{Purge as _, PurgeError, Purger, PurgerOptions, Tag, TagHeader, Varnish, VarnishTags};
 
 use crate::{eventually::eventually, scene::Scene};
 
@@ -121,5 +121,18 @@ async fn an_edge_that_was_away_is_purged_when_it_is_back() {
     scene.shop.put("/a", "two");
     purger.purge([Tag::new("/a")]);
     assert_eq!(purger.drain(Duration::from_secs(30)).await, Ok(()));
+    assert_eq!(scene.text("/a").await, "two");
+}
+
+#[tokio::test]
+async fn a_purge_goes_on_to_every_edge_though_one_is_away() {
+    let scene = Scene::new(VarnishTags::Xkey).await;
+    scene.shop.put("/a", "one");
+    assert_eq!(scene.text("/a").await, "one");
+    scene.shop.put("/a", "two");
+    let [nobody, edge] = ["http://127.0.0.1:1/".to_owned(), scene.varnish.url()].map(|url| url.parse().unwrap());
+    // More than one request has room for, and the one that counts is in the last.
+    let tags: Vec<Tag> = (0..1_000).map(|n| Tag::new(format!("other:{n}"))).chain([Tag::new("/a")]).collect();
+    assert!(Varnish::new([nobody, edge], VarnishTags::Xkey).purge(&tags).await.is_err());
     assert_eq!(scene.text("/a").await, "two");
 }
