@@ -19,7 +19,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use quick_cache::sync::Cache;
 
 use self::{
     courier::Courier,
@@ -42,9 +41,6 @@ use crate::{
     near::{NearCache, NearOptions, Slots},
     store::{BATCH, Breaker, BreakerOptions, Cell, CellKey, Lease, Nonce, Store, StoreError, Vacancy},
 };
-
-/// Of so many sets of cells it is known which version was seen last.
-const MOST_VERSIONS: usize = 10_000;
 
 /// How long things live, and how long they may take.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +69,6 @@ pub(crate) struct Layers {
     lookout: Arc<Lookout>,
     courier: Courier,
     flights: Arc<Flights>,
-    /// The versions in which cells were seen last, by digests of their keys: nothing older of them is near.
-    versions: Cache<[u8; 16], [u8; 16]>,
     repair: Repair,
     unsettled: Unsettled,
     jitter: AtomicU32,
@@ -123,22 +117,8 @@ impl Layers {
         let courier = Courier::new(desk, fill_in_background);
         let repair = Repair::new(Arc::clone(&store), Arc::clone(&events));
         let unsettled = Unsettled::new(Arc::clone(&store), Arc::clone(&events));
-        let (versions, jitter) = (Cache::new(MOST_VERSIONS), AtomicU32::new(0));
-        Self {
-            store,
-            breaker,
-            near,
-            slots,
-            times,
-            events,
-            lookout,
-            courier,
-            flights,
-            versions,
-            repair,
-            unsettled,
-            jitter,
-        }
+        let jitter = AtomicU32::new(0);
+        Self { store, breaker, near, slots, times, events, lookout, courier, flights, repair, unsettled, jitter }
     }
 
     /// Looks keys up, in their order. One round trip a batch.

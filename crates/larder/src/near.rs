@@ -10,6 +10,7 @@ mod options;
 mod parts;
 mod proof;
 mod slots;
+mod versions;
 
 use std::{
     any::TypeId,
@@ -21,7 +22,7 @@ use std::{
 use quick_cache::DefaultHashBuilder;
 
 pub use self::options::{Near, NearOptions};
-use self::{clock::Clocks, kept::Entry, parts::Parts, proof::Proof};
+use self::{clock::Clocks, kept::Entry, parts::Parts, proof::Proof, versions::Versions};
 pub(crate) use self::{
     kept::Kept,
     slots::{Seen, Slots, Stamp},
@@ -39,6 +40,7 @@ pub(crate) struct NearCache {
     desk: Arc<Desk>,
     parts: Parts,
     turns: Turns,
+    versions: Versions,
     hasher: DefaultHashBuilder,
     horizon: u64,
     ttl: Duration,
@@ -78,6 +80,7 @@ impl NearCache {
             parts: Parts::new(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
             desk: Arc::clone(&desk),
             turns: Turns::default(),
+            versions: Versions::new(),
             hasher: DefaultHashBuilder::default(),
             horizon: horizon_ticks,
             ttl,

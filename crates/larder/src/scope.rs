@@ -108,7 +108,13 @@ impl<DB: Backend> Scope<DB> {
     /// As [`Larder::version`].
     #[must_use]
     pub fn version(&self, of: &Dependencies<DB>) -> Option<Version> {
-        self.larder.version(of)
+        of.version(self.access())
+    }
+
+    /// As [`Larder::near_version`]; `None` too where this scope's reads go past what is near.
+    #[must_use]
+    pub fn near_version(&self, of: &Dependencies<DB>) -> Option<Version> {
+        of.near_version(self.access())
     }
 
     /// What sees all that this scope, and what it had to be as fresh as, has written so far: for the client's next request.

@@ -271,6 +271,12 @@ impl<'s, DB: Backend> Access<'s, DB> {
         self.terms.map_or(asked, |terms| asked.max(terms.least(near, E::NEAR)))
     }
 
+    /// Where what is kept near like that is read from, whatever its models are.
+    pub(crate) fn consistency_of(self, near: &NearCache, kept: Near) -> Consistency {
+        let asked = self.reading.unwrap_or_default();
+        self.terms.map_or(asked, |terms| asked.max(terms.least(Some(near), kept)))
+    }
+
     /// The same, reading from where the model says, if nothing else was asked for.
     pub(crate) fn reading_as<E: Entity>(self) -> Self {
         Self { reading: self.reading.or(E::READS), ..self }

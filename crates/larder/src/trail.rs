@@ -22,10 +22,10 @@ const MOST_CELLS: usize = 10_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trail {
-    /// Keys that were answered by what is near; one that was looked for more than once counts as often, as where a read of
+    /// Keys that were answered by what is near, those of versions too; one that was looked for more than once counts as often, as where a read of
     /// async code was begun anew on a thread.
     pub near: u64,
-    /// Keys that were answered by the store.
+    /// Keys that were answered by the store, those of versions too.
     pub shared: u64,
     /// How often the database was asked: one statement each, unless a query of the application's own has sent several.
     pub statements: u64,
@@ -125,6 +125,21 @@ impl Follower {
         self.shared.fetch_add(found.iter().filter(is_hit).count() as u64, Ordering::SeqCst);
         self.round_trip(cells.len(), begun);
         self.cells::<E>(cells);
+    }
+
+    /// The version of cells was known by what is near.
+    pub(crate) fn near_version(&self, cells: &[CellKey]) {
+        self.near.fetch_add(cells.len() as u64, Ordering::SeqCst);
+        self.depends_on(cells);
+    }
+
+    /// The store was asked for the version of cells.
+    pub(crate) fn version(&self, cells: &[CellKey], is_known: bool, begun: Instant) {
+        if is_known {
+            self.shared.fetch_add(cells.len() as u64, Ordering::SeqCst);
+        }
+        self.round_trip(cells.len(), begun);
+        self.depends_on(cells);
     }
 
     /// The store was asked for something about so many keys.

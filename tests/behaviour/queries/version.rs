@@ -1,12 +1,15 @@
 //! Versions of what something is made of.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use diesel::pg::Pg;
-use larder::{Dependencies, MaterializedView as _, MemoryStore, NearOptions, Writes, store::Ended};
+use larder::{Builder, Dependencies, MaterializedView as _, MemoryStore, NearOptions, Version, Writes, store::Ended};
 use shop_core::UserStats;
 use tests::{Meter, Namespace, Proxy, eventually, redis_store};
 
@@ -14,6 +17,10 @@ use super::*;
 
 fn of(user: &User) -> Dependencies<Pg> {
     Dependencies::new().row::<User>(user.id).key(Order::key_by_user_id(user.id)).tag("prices")
+}
+
+fn order_of(user: &User) -> NewOrder {
+    NewOrder { id: None, user_id: user.id, status: Status::Paid, total_amount: money(1), created_at: None }
 }
 
 #[test]
@@ -37,8 +44,7 @@ fn a_version_is_the_same_for_everybody_until_something_of_it_is_written() {
     assert!(!is_new(), "it is of somebody else");
     repository.update(ada.id, &renamed("countess@example.com")).unwrap();
     assert!(is_new());
-    let order = NewOrder { id: None, user_id: ada.id, status: Status::Paid, total_amount: money(1), created_at: None };
-    let order = Order::repository(&other.larder).insert(&order).unwrap();
+    let order = Order::repository(&other.larder).insert(&order_of(&ada)).unwrap();
     assert!(is_new());
     let moved = OrderChanges { user_id: Some(bob.id), ..Default::default() };
     Order::repository(&shop.larder).update(order.id, &moved).unwrap();
@@ -151,4 +157,105 @@ fn who_is_told_of_the_end_of_writes_hears_of_all_that_was_changed_and_of_nothing
     eventually(Duration::from_secs(30), || heard_of(&of_bob) == 1);
     UserStats::refresh(&shop.larder).unwrap();
     assert!(told.lock().unwrap().contains(&b"user_stats:"[..]), "all of them");
+}
+
+fn near(builder: Builder<Pg>) -> Builder<Pg> {
+    builder.near(NearOptions::bytes(16 << 20).horizon(Duration::from_secs(60)))
+}
+
+/// The version as an edge's question is answered: by what is near, and else by the store.
+fn known(larder: &Larder<Pg>, of: &Dependencies<Pg>) -> Option<Version> {
+    larder.near_version(of).or_else(|| larder.version(of))
+}
+
+#[test]
+fn a_version_that_is_near_costs_nothing_and_goes_with_the_next_write() {
+    let shop = Shop::built(near);
+    let (other, ada) = (shop.branch_built(near), shop.user("ada"));
+    let of_ada = Dependencies::new().row::<User>(ada.id).key(Order::key_by_user_id(ada.id));
+    let mut last = None;
+    for n in 0..3 {
+        eventually(Duration::from_secs(30), || {
+            User::repository(&shop.larder).with(User::orders()).get(ada.id).unwrap();
+            let _ = shop.larder.version(&of_ada);
+            shop.larder.near_version(&of_ada).is_some()
+        });
+        shop.meter.reset();
+        let version = shop.larder.near_version(&of_ada);
+        let followed = shop.larder.scope().followed();
+        assert!(version != last && followed.near_version(&of_ada) == version);
+        shop.meter.expect(Cost::default());
+        assert_eq!((followed.trail().source(), &followed.trail().cells[..]), (larder::Source::Near, of_ada.cells()));
+        assert_eq!(shop.larder.version(&of_ada), version);
+        let strict = shop.larder.scope().reading(larder::Consistency::Shared);
+        assert_eq!(strict.near_version(&of_ada), None, "its reads go past what is near");
+        last = version;
+        match n {
+            0 => drop(User::repository(&shop.larder).update(ada.id, &renamed("own@example.com")).unwrap()),
+            1 => drop(User::repository(&other.larder).update(ada.id, &renamed("new@example.com")).unwrap()),
+            _ => drop(Order::repository(&other.larder).insert(&order_of(&ada)).unwrap()),
+        }
+        eventually(Duration::from_secs(30), || shop.larder.near_version(&of_ada) != version);
+    }
+    for of in [Dependencies::new().tag("prices"), Dependencies::new().table::<User>(), of(&ada)] {
+        assert!(shop.larder.version(&of) == shop.larder.version(&of) && shop.larder.near_version(&of).is_none());
+    }
+}
+
+/// Ends the others when one of them ends, be it by a panic.
+struct Over<'o>(&'o AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_version_is_of_one_state_whoever_knows_it_and_from_wherever() {
+    let shop = Shop::built(near);
+    let ada = shop.user("ada");
+    let of_ada = Dependencies::new().row::<User>(ada.id).key(Order::key_by_user_id(ada.id));
+    // What Redis tells this one comes late, so that it has read the new before it is told that the old has gone.
+    let (proxy, meter) = (Proxy::to(&redis_url()), Meter::new());
+    let store = meter.metered(redis_store(proxy.url(), &shop.namespace));
+    let late = near(Larder::<Pg>::builder(shop.database.pool(&meter, 2)).shared(store)).build();
+    proxy.delay(Duration::from_millis(2));
+    let (states, is_over) = (Mutex::new(HashMap::new()), AtomicBool::new(false));
+    let n_near = AtomicUsize::new(0);
+    let read = |larder: &Larder<Pg>| {
+        let before = known(larder, &of_ada);
+        let state: (User, Vec<Order>) = User::repository(larder).with(User::orders()).get(ada.id).unwrap();
+        n_near.fetch_add(usize::from(larder.near_version(&of_ada).is_some()), Ordering::SeqCst);
+        if let Some(version) = before.filter(|version| known(larder, &of_ada) == Some(*version)) {
+            let first = states.lock().unwrap().entry(version).or_insert_with(|| state.clone()).clone();
+            assert_eq!(first, state, "{version} is of two states");
+        }
+    };
+    thread::scope(|scope| {
+        let _over = Over(&is_over);
+        for larder in [&shop.larder, &late, &late] {
+            scope.spawn(|| {
+                let _over = Over(&is_over);
+                while !is_over.load(Ordering::SeqCst) {
+                    read(larder);
+                }
+            });
+        }
+        let other = shop.branch();
+        for n in 0..300 {
+            let n_seen = states.lock().unwrap().len();
+            if n % 3 == 0 {
+                Order::repository(&other.larder).insert(&order_of(&ada)).unwrap();
+            } else {
+                User::repository(&other.larder).update(ada.id, &renamed(&format!("{n}@example.com"))).unwrap();
+            }
+            // Each third write is on the heels of the one before it.
+            if n % 3 != 1 {
+                let is_seen = || is_over.load(Ordering::SeqCst) || states.lock().unwrap().len() > n_seen;
+                eventually(Duration::from_secs(30), is_seen);
+            }
+        }
+    });
+    assert!(states.lock().unwrap().len() > 150 && n_near.load(Ordering::SeqCst) > 100, "too little was known");
 }

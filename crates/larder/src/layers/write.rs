@@ -95,17 +95,6 @@ impl Layers {
         self.slots.kill_cells(keys.iter().map(|key| key.as_bytes()));
     }
 
-    /// Drops what this handle keeps of cells that have come to a version in which it has not seen them before: copies of them may be from before
-    /// it, and whoever knows the version must not be given those.
-    pub(crate) fn catch_up_near(&self, of: [u8; 16], version: [u8; 16], cells: &[CellKey]) {
-        if self.near.is_none() || self.versions.get(&of) == Some(version) {
-            return;
-        }
-        self.drop_near(&cells.iter().collect::<Vec<_>>());
-        // After that: whoever finds it here finds nothing older near.
-        self.versions.insert(of, version);
-    }
-
     /// Leaves the markers of a transaction that may or may not have been committed, and settles its cells when they are gone.
     pub(crate) fn unknown(&self, begun: &Begun, effects: &Effects) {
         self.tell(Event::CommitUnknown { n_cells: effects.len() });

@@ -166,6 +166,12 @@ impl Slots {
             && self.flushes.load(Ordering::Acquire) == stamp.flushes
     }
 
+    /// Whether nothing was dropped in its slot since, and nothing was kept there.
+    #[inline]
+    pub(super) fn is_as_seen(&self, Seen { slot, counters, flushes }: Seen) -> bool {
+        self.counter(slot).load(Ordering::Acquire) == counters && self.flushes.load(Ordering::Acquire) == flushes
+    }
+
     fn slot(&self, key: &[u8]) -> u32 {
         let slot = self.hasher.hash_one(key) & (self.counters.len() as u64 - 1);
         u32::try_from(slot).expect("there are at most 2^30 slots, and a power of two of them")

@@ -1,6 +1,10 @@
 //! What the result of a query depends on.
 
-use std::{fmt, marker::PhantomData};
+use std::{
+    fmt,
+    marker::PhantomData,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
@@ -10,8 +14,9 @@ use crate::{
     entity::{Entity, Pattern},
     inline::may_wait,
     key::Key as _,
-    layers::Layers,
+    near::Near,
     payload,
+    session::{Access, Consistency},
     store::{CellKey, Layout},
 };
 
@@ -33,6 +38,9 @@ use crate::{
 pub struct Dependencies<DB> {
     /// In the order of their keys, whatever order they are told in.
     cells: Vec<CellKey>,
+    /// How all of it is kept near, if it is.
+    near: Near,
+    near_ttl: Option<Duration>,
     backend: PhantomData<fn() -> DB>,
 }
 
@@ -40,13 +48,14 @@ impl<DB: Backend> Dependencies<DB> {
     /// Nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { cells: Vec::new(), backend: PhantomData }
+        Self { cells: Vec::new(), near: Near::Bounded, near_ttl: None, backend: PhantomData }
     }
 
     /// Any row of this model.
     #[must_use]
     pub fn table<E: Entity>(self) -> Self {
-        self.cell(payload::table_key(E::cells_name()))
+        // Its rows are read past the near cache.
+        Self { near: Near::Off, ..self }.cell(payload::table_key(E::cells_name()))
     }
 
     /// The row that has this primary key, there or not.
@@ -59,13 +68,13 @@ impl<DB: Backend> Dependencies<DB> {
     #[must_use]
     pub fn key<P: Pattern>(self, key: KeyOf<P>) -> Self {
         let key = key.into_key().canonical(DB::KEEPS_NANOSECONDS);
-        self.cell(payload::cell_key::<P>(&key))
+        self.kept_as::<P::Entity>().cell(payload::cell_key::<P>(&key))
     }
 
     /// Whatever [`Larder::invalidate_tag`](crate::Larder::invalidate_tag) of this tag says has changed.
     #[must_use]
     pub fn tag(self, tag: &str) -> Self {
-        self.cell(tag_key(tag))
+        Self { near: Near::Off, ..self }.cell(tag_key(tag))
     }
 
     /// The cells, in the order of their keys.
@@ -81,23 +90,61 @@ impl<DB: Backend> Dependencies<DB> {
         self
     }
 
-    /// Which version of them there is. One round trip, and one more where nobody has loaded some of them.
-    pub(crate) fn version(&self, layers: Option<&Layers>) -> Option<Version> {
-        let layers = layers.filter(|layers| !layers.is_store_spared())?;
-        may_wait().ok()?;
-        let stamps = layers.stamps(&self.cells, layers.found_stamps(&self.cells)?)?;
-        let named = |digest: Sha256, cell: &CellKey| {
-            digest.chain_update((cell.as_bytes().len() as u64).to_le_bytes()).chain_update(cell.as_bytes())
+    /// Rows of `E` are among them.
+    fn kept_as<E: Entity>(self) -> Self {
+        let is_near = E::NEAR != Near::Off && matches!(E::READS, None | Some(Consistency::Near));
+        let near = match self.near {
+            _ if !is_near => Near::Off,
+            Near::Bounded => E::NEAR,
+            other => other,
         };
+        let near_ttl = self.near_ttl.into_iter().chain(E::NEAR_TTL).min();
+        Self { near, near_ttl, ..self }
+    }
+
+    /// Which version of them there is. One round trip, and one more where nobody has loaded some of them.
+    pub(crate) fn version(&self, access: Access<'_, DB>) -> Option<Version> {
+        let layers = access.layers().filter(|layers| !layers.is_store_spared())?;
+        may_wait().ok()?;
+        let begun = Instant::now();
+        let seen = layers.near().and_then(|near| near.see_all(&self.cells));
+        let stamps = layers.found_stamps(&self.cells).and_then(|found| layers.stamps(&self.cells, found));
+        if let Some(follower) = access.follower() {
+            follower.version(&self.cells, stamps.is_some(), begun);
+        }
         // With their keys: one write gives the same stamp to all cells that it changes.
+        let stamps = stamps?;
         let stamped = self.cells.iter().zip(&stamps);
         let of_stamps =
             stamped.fold(Sha256::new(), |digest, (cell, stamp)| named(digest, cell).chain_update(stamp.as_bytes()));
         let version = first_half(of_stamps.finalize().into());
-        let of = first_half(self.cells.iter().fold(Sha256::new(), named).finalize().into());
-        layers.catch_up_near(of, version, &self.cells);
+        if let Some(near) = layers.near() {
+            near.note_version(self.digest(), version, seen, &self.cells, self.near_ttl);
+        }
         Some(Version(version))
     }
+
+    /// The version of them that is near. Asks nobody.
+    pub(crate) fn near_version(&self, access: Access<'_, DB>) -> Option<Version> {
+        let near = access.layers()?.near().filter(|_| self.near != Near::Off)?;
+        if access.consistency_of(near, self.near) != Consistency::Near {
+            return None;
+        }
+        let version = near.version(near.leave(self.near)?, self.digest())?;
+        if let Some(follower) = access.follower() {
+            follower.near_version(&self.cells);
+        }
+        Some(Version(version))
+    }
+
+    /// What tells these cells from all others.
+    fn digest(&self) -> [u8; 16] {
+        first_half(self.cells.iter().fold(Sha256::new(), named).finalize().into())
+    }
+}
+
+fn named(digest: Sha256, cell: &CellKey) -> Sha256 {
+    digest.chain_update((cell.as_bytes().len() as u64).to_le_bytes()).chain_update(cell.as_bytes())
 }
 
 fn first_half(digest: [u8; 32]) -> [u8; 16] {
@@ -114,7 +161,7 @@ impl<DB: Backend> Default for Dependencies<DB> {
 
 impl<DB> Clone for Dependencies<DB> {
     fn clone(&self) -> Self {
-        Self { cells: self.cells.clone(), backend: PhantomData }
+        Self { cells: self.cells.clone(), ..*self }
     }
 }
 
