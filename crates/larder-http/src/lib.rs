@@ -5,6 +5,8 @@
 //! functions of headers, are [`EntityTag`], [`EntityTags`] and [`evaluate`]. [`CacheControlLayer`] says who may keep an answer, and
 //! [`TagsLayer`] by which [`Tag`]s an edge can be told to drop it. A [`Purger`] tells it, through a [`Purge`]: [`Varnish`], or a
 //! CDN's [`PurgeApi`].
+//!
+//! It knows versions and tags, and not what they are of. With the feature `larder` they are of rows: `RowVersions`, `cell_tag`, `trail_tags`.
 
 mod body;
 mod cache_control;
@@ -14,10 +16,14 @@ mod preconditions;
 mod purge;
 mod purger;
 mod representation;
+#[cfg(feature = "larder")]
+mod rows;
 mod tag;
 mod vary;
 mod version;
 
+#[cfg(feature = "larder")]
+pub use self::rows::{RowVersions, cell_tag, trail_tags};
 pub use self::{
     body::Body,
     cache_control::{CacheControl, CacheControlLayer, SetCacheControl},

@@ -19,7 +19,10 @@ pub(crate) use self::{
     store::Timed,
 };
 use self::{models::Models, store::Operations};
-use crate::{entity::Entity, layers::prefix_of, store::CellKey};
+use crate::{
+    entity::Entity,
+    store::{CellKey, prefix_of},
+};
 
 /// Finds the figures of some model.
 pub(crate) type OfModel = fn(&Figures) -> &ModelFigures;

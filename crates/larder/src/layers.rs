@@ -29,7 +29,6 @@ use self::{
 pub(crate) use self::{
     courier::{OnDelivery, Parcel},
     flights::Crew,
-    settle::prefix_of,
     stamped::Dependent,
     write::{Begun, Noted},
 };

@@ -23,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use bytes::Bytes;
 
-pub(crate) use self::breaker::Breaker;
+pub(crate) use self::{breaker::Breaker, key::prefix_of};
 pub use self::{
     breaker::{BreakerOptions, BreakerState, BreakerStats},
     clock::{Clock, ManualClock, SystemClock},

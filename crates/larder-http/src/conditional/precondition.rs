@@ -55,6 +55,12 @@ impl Precondition {
         self.headers.contains_key(IF_MATCH) || self.headers.contains_key(IF_NONE_MATCH)
     }
 
+    /// Whether it asks if there is anything at all.
+    #[cfg(feature = "larder")]
+    pub(crate) fn is_of_any(&self) -> bool {
+        [IF_MATCH, IF_NONE_MATCH].iter().any(|name| self.headers.get(name).is_some_and(|value| value == "*"))
+    }
+
     /// Checks it against what is there now.
     ///
     /// The tag of any representation of the current state will do, since what a write must not lose is a state, and not its form in one

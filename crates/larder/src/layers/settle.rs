@@ -58,11 +58,6 @@ pub(crate) fn settle_all(
     }
 }
 
-/// What the keys of a table's cells begin with, that of this cell among them.
-pub(crate) fn prefix_of(key: &[u8]) -> &[u8] {
-    key.iter().position(|byte| *byte == b':').map_or(key, |end| &key[..=end])
-}
-
 /// What a relay does with the store of its handle.
 #[cfg(feature = "postgres")]
 impl Layers {
@@ -140,7 +135,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::store::{Bytes, Cell, Fill, MemoryStore, Operation, Vacancy, Watched};
+    use crate::store::{Bytes, Cell, Fill, MemoryStore, Operation, Vacancy, Watched, prefix_of};
 
     /// A store with so many values, and the number of times that it was told to settle some.
     fn store_with(n: usize) -> (Vec<CellKey>, impl Store, Arc<AtomicUsize>) {

@@ -9,7 +9,7 @@ use std::{
 #[cfg(not(feature = "failpoints"))]
 use quick_cache::DefaultHashBuilder as Hashes;
 
-use crate::layers::prefix_of;
+use crate::store::prefix_of;
 
 /// A test that plays a schedule twice has the same keys share a slot each time.
 #[cfg(feature = "failpoints")]

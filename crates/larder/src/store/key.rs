@@ -23,6 +23,12 @@ impl CellKey {
         &self.bytes
     }
 
+    /// What it begins with, up to its first colon: the keys of all cells of its model do, and no others.
+    #[must_use]
+    pub fn model(&self) -> &[u8] {
+        prefix_of(&self.bytes)
+    }
+
     /// The layout that a value must have to be served.
     #[must_use]
     pub fn layout(&self) -> Layout {
@@ -40,6 +46,11 @@ impl fmt::Display for CellKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.bytes.escape_ascii())
     }
+}
+
+/// What the keys of a table's cells begin with, that of this cell among them.
+pub(crate) fn prefix_of(key: &[u8]) -> &[u8] {
+    key.iter().position(|byte| *byte == b':').map_or(key, |end| &key[..=end])
 }
 
 /// The fingerprint of a cached form: table, columns, types and format, in eight printable characters.

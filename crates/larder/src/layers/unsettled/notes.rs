@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{layers::settle::prefix_of, store::CellKey};
+use crate::store::{CellKey, prefix_of};
 
 /// How many cells are noted one by one. Beyond that, whole tables are: some 10 MB, however long the store is away.
 const MAX_CELLS: usize = 1 << 16;
