@@ -10,12 +10,14 @@ use diesel::{
 use larder::{
     Async, Larder, NearOptions, asynchronous,
     refresh::{Refresher, RefresherHandle},
+    store::Ended,
 };
+use larder_http::Purger;
 use larder_redis::RedisStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use shop_core::{Order, User, UserStats};
 
-use crate::options::Options;
+use crate::{edge, options::Options};
 
 /// The caches and the database behind the service. Cheap to clone.
 #[derive(Clone)]
@@ -23,11 +25,12 @@ pub struct App {
     pub(crate) larder: Async<Larder<Pg>>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) time_out: Duration,
+    _purgers: Vec<Purger>,
     _refresher: Arc<RefresherHandle>,
 }
 
 impl App {
-    /// Migrates the database, and opens caches in front of it. To be called where it may wait.
+    /// Migrates the database, and opens caches in front of it. To be called where it may wait, in a runtime of tokio.
     ///
     /// # Errors
     /// A server is not there, a URL is none, or a migration fails.
@@ -41,6 +44,11 @@ impl App {
         shop_core::migrate(&mut *pool.get()?)?;
 
         let store = RedisStore::builder(&options.redis_url).namespace(format!("{}:", options.namespace)).build()?;
+        let purgers = edge::purgers(&options.edges);
+        let store = Ended::new(store, {
+            let purgers = purgers.clone();
+            move |cells| edge::tell(&purgers, cells)
+        });
         let mut builder = Larder::<Pg>::builder(pool).shared(store).near(NearOptions::bytes(64 << 20));
         if let Some(secret) = options.secret {
             builder = builder.cursor_key(secret);
@@ -55,6 +63,7 @@ impl App {
             larder: Async::new(larder, asynchronous::Options::default()),
             metrics: PrometheusBuilder::new().install_recorder()?,
             time_out: options.time_out,
+            _purgers: purgers,
             _refresher: Arc::new(refresher),
         })
     }

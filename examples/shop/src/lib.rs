@@ -5,6 +5,7 @@
 
 mod app;
 mod body;
+mod edge;
 mod options;
 mod problem;
 mod request;

@@ -2,16 +2,18 @@
 
 use std::{ffi::OsString, net::SocketAddr, time::Duration};
 
+use axum::http::Uri;
 use lexopt::{Arg, Parser, ValueExt as _};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
 A web service on larder: users and orders over HTTP.
 
-usage: shop [--listen ADDRESS] [--namespace NAME] [--log-json]
+usage: shop [--listen ADDRESS] [--namespace NAME] [--edge URL]... [--log-json]
 
   --listen ADDRESS   where to listen; port 0 takes a free one      [127.0.0.1:8080]
   --namespace NAME   what its keys in Redis begin with             [shop]
+  --edge URL         a Varnish in front of it, which is told what to drop; may be given several times
   --log-json         a line of JSON for each event, for machines
   --help
 
@@ -44,6 +46,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// What its keys in the store begin with.
     pub namespace: String,
+    /// The caches in front of it.
+    pub edges: Vec<Uri>,
     /// Whether to log for machines.
     pub log_json: bool,
     /// What cursors are made with.
@@ -82,12 +86,13 @@ pub fn parse(
 ) -> Result<Request, UsageError> {
     let mut parser = Parser::from_args(arguments);
     let (mut listen, mut log_json) = (SocketAddr::from(([127, 0, 0, 1], 8080)), false);
-    let mut namespace = "shop".to_owned();
+    let (mut namespace, mut edges) = ("shop".to_owned(), Vec::new());
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
             Arg::Long("listen") => listen = parser.value()?.parse()?,
             Arg::Long("namespace") => namespace = parser.value()?.string()?,
+            Arg::Long("edge") => edges.push(parser.value()?.parse_with(edge)?),
             Arg::Long("log-json") => log_json = true,
             other => return Err(other.unexpected().into()),
         }
@@ -98,11 +103,22 @@ pub fn parse(
         redis_url: needed("REDIS_URL")?,
         listen,
         namespace,
+        edges,
         log_json,
         secret: variable("SHOP_SECRET").map(|text| secret(&text).ok_or(UsageError::Secret)).transpose()?,
         connections: 16,
         time_out: Duration::from_secs(10),
     })))
+}
+
+/// An address with a host: anything else would be told of nothing.
+fn edge(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|_| "it is no URL".to_owned())?;
+    if uri.scheme_str() == Some("http") && uri.host().is_some() {
+        Ok(uri)
+    } else {
+        Err("it has to begin with http://".to_owned())
+    }
 }
 
 fn secret(text: &str) -> Option<[u8; 32]> {
@@ -140,6 +156,8 @@ mod tests {
             (&["--else"][..], None),
             (&["--listen"], None),
             (&["--listen", "here"], None),
+            (&["--edge", "varnish"], None),
+            (&["--edge", "https://varnish/"], None),
             (&[], Some("+f")),
             (&[], Some("f")),
         ] {

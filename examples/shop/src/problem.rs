@@ -59,6 +59,12 @@ impl Problem {
         Self { detail: Some(detail.into()), ..self }
     }
 
+    /// What the request was made for is no longer so.
+    pub(crate) fn changed() -> Self {
+        Self::of(StatusCode::PRECONDITION_FAILED, "changed", "Somebody else has changed it")
+            .detail("read it again, and decide anew")
+    }
+
     fn unavailable(detail: &str) -> Self {
         let problem = Self::of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service can't answer now");
         Self { retry_after: Some(1), ..problem.detail(detail) }

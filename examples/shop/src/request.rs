@@ -4,12 +4,12 @@ use std::{convert::Infallible, fmt::Write as _, time::Instant};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderName, HeaderValue, Method, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use diesel::pg::Pg;
-use larder::{Async, Scope, Source, Trail};
+use larder::{Async, Consistency, Scope, Source, Trail};
 
 use crate::{app::App, problem::Problem};
 
@@ -24,20 +24,24 @@ impl FromRequestParts<App> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().cloned().unwrap_or_else(|| Self::of(app)))
+        Ok(parts.extensions.get().cloned().map_or_else(|| Self::of(app, &parts.headers), Self))
     }
 }
 
 impl Client {
-    fn of(app: &App) -> Self {
-        Self(app.larder.with(app.larder.session().scope().followed()))
+    fn of(app: &App, headers: &HeaderMap) -> Self {
+        let scope = app.larder.session().scope().followed();
+        // Who does not want what is kept somewhere wants to see all that was written before.
+        let scope = if wants_now(headers) { scope.reading(Consistency::Shared) } else { scope };
+        Self(app.larder.with(scope))
     }
 }
 
 /// Gives a request its scope and its time, and its response the headers that say what was read.
 pub(crate) async fn follow(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let (begun, client, writes) = (Instant::now(), Client::of(&app), !is_safe(request.method()));
-    request.extensions_mut().insert(client.clone());
+    let (begun, client, writes) = (Instant::now(), Client::of(&app, request.headers()), !is_safe(request.method()));
+    // For handlers, and for whoever asks for versions.
+    request.extensions_mut().insert(client.0.clone());
     let mut response = match tokio::time::timeout(app.time_out, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::timed_out().into_response(),
@@ -49,6 +53,12 @@ pub(crate) async fn follow(State(app): State<App>, mut request: Request, next: N
     }
     response.headers_mut().insert(SERVER_TIMING, value(&timing(&trail, begun)));
     response
+}
+
+fn wants_now(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let mut directives = lines.flat_map(|line| line.split(',')).map(str::trim);
+    directives.any(|directive| ["no-cache", "no-store"].iter().any(|name| directive.eq_ignore_ascii_case(name)))
 }
 
 fn is_safe(method: &Method) -> bool {

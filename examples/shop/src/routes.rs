@@ -17,26 +17,32 @@ use axum::{
 };
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 
-use crate::{app::App, problem::Problem, request};
+use larder_http::{CacheControl, CacheControlLayer};
+
+use crate::{app::App, edge, problem::Problem, request};
 
 /// The most bytes of a request's body.
 const MOST_BYTES: usize = 64 << 10;
 
 /// The service.
 pub fn router(app: App) -> Router {
+    let user = get(users::show).patch(users::change).delete(users::remove);
+    let order = get(orders::show).patch(orders::change);
+    let of_address = edge::private(&app, edge::of_address, get(users::find));
     Router::new()
-        .route("/users", post(users::create).get(users::find))
-        .route("/users/{id}", get(users::show).patch(users::change).delete(users::remove))
-        .route("/users/{id}/orders", get(orders::of_user))
+        .route("/users", post(users::create).merge(of_address))
+        .route("/users/{id}", edge::shared(&app, edge::of_user, user))
+        .route("/users/{id}/orders", edge::shared(&app, edge::of_orders, get(orders::of_user)))
         .route("/orders", post(orders::create))
-        .route("/orders/{id}", get(orders::show).patch(orders::change))
-        .route("/stats/users/{id}", get(stats::of_user))
+        .route("/orders/{id}", edge::shared(&app, edge::of_order, order))
+        .route("/stats/users/{id}", edge::shared(&app, edge::of_stats, get(stats::of_user)))
         .route("/stats/top", get(stats::top))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::is_ready))
         .route("/metrics", get(health::metrics))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
+        .layer(CacheControlLayer::new(CacheControl::no_store()))
         .layer(middleware::from_fn_with_state(app.clone(), request::follow))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))

@@ -44,7 +44,7 @@ fn a_version_is_the_same_for_everybody_until_something_of_it_is_written() {
     assert!(!is_new(), "it is of somebody else");
     repository.update(ada.id, &renamed("countess@example.com")).unwrap();
     assert!(is_new());
-    let order = Order::repository(&other.larder).insert(&order_of(&ada)).unwrap();
+    let order = Order::repository(&other.larder).insert(order_of(&ada)).unwrap();
     assert!(is_new());
     let moved = OrderChanges { user_id: Some(bob.id), ..Default::default() };
     Order::repository(&shop.larder).update(order.id, &moved).unwrap();
@@ -193,7 +193,7 @@ fn a_version_that_is_near_costs_nothing_and_goes_with_the_next_write() {
         match n {
             0 => drop(User::repository(&shop.larder).update(ada.id, &renamed("own@example.com")).unwrap()),
             1 => drop(User::repository(&other.larder).update(ada.id, &renamed("new@example.com")).unwrap()),
-            _ => drop(Order::repository(&other.larder).insert(&order_of(&ada)).unwrap()),
+            _ => drop(Order::repository(&other.larder).insert(order_of(&ada)).unwrap()),
         }
         eventually(Duration::from_secs(30), || shop.larder.near_version(&of_ada) != version);
     }
@@ -246,7 +246,7 @@ fn a_version_is_of_one_state_whoever_knows_it_and_from_wherever() {
         for n in 0..300 {
             let n_seen = states.lock().unwrap().len();
             if n % 3 == 0 {
-                Order::repository(&other.larder).insert(&order_of(&ada)).unwrap();
+                Order::repository(&other.larder).insert(order_of(&ada)).unwrap();
             } else {
                 User::repository(&other.larder).update(ada.id, &renamed(&format!("{n}@example.com"))).unwrap();
             }

@@ -63,6 +63,15 @@ impl Varnish {
         self.daemon.end(Signal::TERM)
     }
 
+    /// Starts it again, empty, with other rules: with those of a service, say, that had to know where it is.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    pub fn restart_with(&mut self, vcl: String) -> Result<(), Error> {
+        self.options.vcl = vcl;
+        self.restart()
+    }
+
     /// Starts a stopped server again on its port, empty, and waits until it takes requests. Ends a running one first.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 
 use axum::{
     Json,
+    extract::State,
     http::{HeaderName, StatusCode, header},
 };
 use bigdecimal::BigDecimal;
@@ -15,7 +16,9 @@ use uuid::Uuid;
 
 use super::users::WithItems;
 use crate::{
+    app::App,
     body::{self, Asked, Body, Id},
+    edge::If,
     problem::Problem,
     request::Client,
 };
@@ -104,10 +107,14 @@ pub(super) struct Step {
 
 pub(super) async fn change(
     Client(larder): Client,
+    State(app): State<App>,
     Id(id): Id,
+    condition: If,
     Body(Step { status }): Body<Step>,
 ) -> Result<Json<Order>, Problem> {
+    let session = app.larder.session().clone();
     let changed = larder.transaction(move |tx| {
+        condition.holds_for_order(tx, &session, id)?;
         let all = Order::repository(tx);
         let changes = OrderChanges { status: Some(status), ..OrderChanges::default() };
         // Where it comes from is part of the condition: of two that take the same step one does.

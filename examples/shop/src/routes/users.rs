@@ -2,6 +2,7 @@
 
 use axum::{
     Json,
+    extract::State,
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -9,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use shop_core::{NewUser, Order, OrderItem, User, UserChanges};
 
 use crate::{
+    app::App,
     body::{self, Asked, Body, Id},
+    edge::If,
     problem::Problem,
     request::Client,
 };
@@ -116,19 +119,36 @@ pub(super) struct Changes {
 
 pub(super) async fn change(
     Client(larder): Client,
+    State(app): State<App>,
     Id(id): Id,
+    condition: If,
     Body(Changes { email }): Body<Changes>,
 ) -> Result<Json<User>, Problem> {
     email.as_deref().map_or(Ok(()), body::email)?;
     let changes = UserChanges { email, created_at: None };
-    let changed = larder.transaction(move |tx| User::repository(tx).update(id, &changes)).await;
+    let all = app.larder.session().clone();
+    let changed = larder.transaction(move |tx| {
+        condition.holds_for_user(tx, &all, id)?;
+        User::repository(tx).update(id, &changes)
+    });
+    let changed = changed.await;
     changed.map(Json).map_err(|error| match error {
         larder::Error::NotFound { .. } => Problem::not_found("user"),
         error => error.into(),
     })
 }
 
-pub(super) async fn remove(Client(larder): Client, Id(id): Id) -> Result<StatusCode, Problem> {
-    let removed = larder.transaction(move |tx| User::repository(tx).delete(id)).await?;
+pub(super) async fn remove(
+    Client(larder): Client,
+    State(app): State<App>,
+    Id(id): Id,
+    condition: If,
+) -> Result<StatusCode, Problem> {
+    let all = app.larder.session().clone();
+    let removed = larder.transaction(move |tx| {
+        condition.holds_for_user(tx, &all, id)?;
+        User::repository(tx).delete(id)
+    });
+    let removed = removed.await?;
     if removed.is_some() { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("user")) }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
+mod edge;
 mod program;
 
 use std::{thread, time::Duration};

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io::{BufRead as _, BufReader},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,7 +17,15 @@ pub(crate) struct Shop {
     program: Child,
     base: String,
     agent: Agent,
-    _database: Database,
+    place: Place,
+}
+
+/// Where a service works. Those that share one are processes of one service.
+#[derive(Clone)]
+struct Place {
+    database: Arc<Database>,
+    namespace: String,
+    redis: String,
 }
 
 /// What it has answered.
@@ -40,11 +49,30 @@ impl Answer {
 
 impl Shop {
     pub(crate) fn start() -> Self {
-        let database = EMPTY.database();
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        Self::on(redis_url(), arguments)
+    }
+
+    /// On a Redis of the test's own.
+    pub(crate) fn on(redis: String, arguments: &[&str]) -> Self {
+        let namespace = Namespace::new().as_str().to_owned();
+        Self::at(Place { database: Arc::new(EMPTY.database()), namespace, redis }, arguments)
+    }
+
+    /// Another process of the same service.
+    pub(crate) fn beside(&self, arguments: &[&str]) -> Self {
+        Self::at(self.place.clone(), arguments)
+    }
+
+    fn at(place: Place, arguments: &[&str]) -> Self {
         let mut program = Command::new(env!("CARGO_BIN_EXE_shop"))
-            .args(["--listen", "127.0.0.1:0", "--namespace", Namespace::new().as_str()])
-            .env("DATABASE_URL", database.url())
-            .env("REDIS_URL", redis_url())
+            .args(["--listen", "127.0.0.1:0", "--namespace", &place.namespace])
+            .args(arguments)
+            .env("DATABASE_URL", place.database.url())
+            .env("REDIS_URL", &place.redis)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()
@@ -52,12 +80,18 @@ impl Shop {
         let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
         let line = lines.next().unwrap_or_else(|| panic!("it ended: {:?}", program.wait())).unwrap();
         let base = line.strip_prefix("listening on ").unwrap().to_owned();
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build()
-            .new_agent();
-        Self { program, base, agent, _database: database }
+        let agent = agent();
+        Self { program, base, agent, place }
+    }
+
+    /// Where it is asked: `http://` and an address.
+    pub(crate) fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// The URL of its database.
+    pub(crate) fn database_url(&self) -> &str {
+        self.place.database.url()
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -74,17 +108,20 @@ impl Shop {
     }
 
     fn request(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> Answer {
-        let request = http::Request::builder().method(method).uri(format!("{}{path}", self.base));
-        let response = match body {
-            Some((kind, text)) => self.agent.run(request.header("content-type", kind).body(text).unwrap()),
-            None => self.agent.run(request.body(()).unwrap()),
-        };
-        let mut response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let headers = response.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-        let raw = response.body_mut().read_to_string().unwrap();
-        let body = serde_json::from_str(&raw).unwrap_or_default();
-        Answer { status: response.status().as_u16(), headers, body, raw }
+        ask(&self.agent, &self.base, method, path, &[], body)
+    }
+
+    /// Sends a request with these headers.
+    pub(crate) fn send_under(&self, headers: &[(&str, &str)], method: &str, path: &str, body: Option<Value>) -> Answer {
+        let text = body.as_ref().map(Value::to_string);
+        let body = text.as_deref().map(|text| ("application/json", text));
+        ask(&self.agent, &self.base, method, path, headers, body)
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.program.kill().unwrap();
+        let _ = self.program.wait();
     }
 
     /// Tells it to end, and waits until it has.
@@ -101,4 +138,37 @@ impl Drop for Shop {
         let _ = self.program.kill();
         let _ = self.program.wait();
     }
+}
+
+pub(crate) fn agent() -> Agent {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(60)))
+        .build()
+        .new_agent()
+}
+
+/// Asks whoever is there, with a body of that type.
+pub(crate) fn ask(
+    agent: &Agent,
+    base: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<(&str, &str)>,
+) -> Answer {
+    let mut request = http::Request::builder().method(method).uri(format!("{base}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = match body {
+        Some((kind, text)) => agent.run(request.header("content-type", kind).body(text).unwrap()),
+        None => agent.run(request.body(()).unwrap()),
+    };
+    let mut response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+    let headers = response.headers().iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    let raw = response.body_mut().read_to_string().unwrap();
+    let body = serde_json::from_str(&raw).unwrap_or_default();
+    Answer { status: response.status().as_u16(), headers, body, raw }
 }
