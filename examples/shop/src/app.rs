@@ -17,7 +17,10 @@ use larder_redis::RedisStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use shop_core::{Order, User, UserStats};
 
-use crate::{edge, options::Options};
+use crate::{
+    edge,
+    options::{Caches, Options},
+};
 
 /// The caches and the database behind the service. Cheap to clone.
 #[derive(Clone)]
@@ -49,7 +52,12 @@ impl App {
             let purgers = purgers.clone();
             move |cells| edge::tell(&purgers, cells)
         });
-        let mut builder = Larder::<Pg>::builder(pool).shared(store).near(NearOptions::bytes(64 << 20));
+        let builder = Larder::<Pg>::builder(pool);
+        let mut builder = match options.caches {
+            Caches::Near => builder.shared(store).near(NearOptions::bytes(64 << 20)),
+            Caches::Shared => builder.shared(store),
+            Caches::None => builder,
+        };
         if let Some(secret) = options.secret {
             builder = builder.cursor_key(secret);
         }

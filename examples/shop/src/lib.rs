@@ -13,7 +13,7 @@ mod routes;
 
 pub use self::{
     app::App,
-    options::{HELP, Options, Request, UsageError, parse},
+    options::{Caches, HELP, Options, Request, UsageError, parse},
     problem::Problem,
     routes::router,
 };

@@ -1,6 +1,6 @@
 //! What the program is told.
 
-use std::{ffi::OsString, net::SocketAddr, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, str::FromStr, time::Duration};
 
 use axum::http::Uri;
 use lexopt::{Arg, Parser, ValueExt as _};
@@ -9,10 +9,11 @@ use lexopt::{Arg, Parser, ValueExt as _};
 pub const HELP: &str = "\
 A web service on larder: users and orders over HTTP.
 
-usage: shop [--listen ADDRESS] [--namespace NAME] [--edge URL]... [--log-json]
+usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL]... [--log-json]
 
   --listen ADDRESS   where to listen; port 0 takes a free one      [127.0.0.1:8080]
   --namespace NAME   what its keys in Redis begin with             [shop]
+  --caches WHICH     near: rows in the process, and Redis; shared: Redis; none: every read asks the database [near]
   --edge URL         a Varnish in front of it, which is told what to drop; may be given several times
   --log-json         a line of JSON for each event, for machines
   --help
@@ -46,6 +47,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// What its keys in the store begin with.
     pub namespace: String,
+    /// The caches that it has itself.
+    pub caches: Caches,
     /// The caches in front of it.
     pub edges: Vec<Uri>,
     /// Whether to log for machines.
@@ -56,6 +59,30 @@ pub struct Options {
     pub connections: u32,
     /// How long a request may take.
     pub time_out: Duration,
+}
+
+/// Where rows are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caches {
+    /// In the process, and in the store.
+    Near,
+    /// In the store.
+    Shared,
+    /// In the database alone.
+    None,
+}
+
+impl FromStr for Caches {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "near" => Ok(Self::Near),
+            "shared" => Ok(Self::Shared),
+            "none" => Ok(Self::None),
+            _ => Err("it is near, shared or none"),
+        }
+    }
 }
 
 /// What is wrong with the command line or the environment.
@@ -86,12 +113,13 @@ pub fn parse(
 ) -> Result<Request, UsageError> {
     let mut parser = Parser::from_args(arguments);
     let (mut listen, mut log_json) = (SocketAddr::from(([127, 0, 0, 1], 8080)), false);
-    let (mut namespace, mut edges) = ("shop".to_owned(), Vec::new());
+    let (mut namespace, mut caches, mut edges) = ("shop".to_owned(), Caches::Near, Vec::new());
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
             Arg::Long("listen") => listen = parser.value()?.parse()?,
             Arg::Long("namespace") => namespace = parser.value()?.string()?,
+            Arg::Long("caches") => caches = parser.value()?.parse()?,
             Arg::Long("edge") => edges.push(parser.value()?.parse_with(edge)?),
             Arg::Long("log-json") => log_json = true,
             other => return Err(other.unexpected().into()),
@@ -103,6 +131,7 @@ pub fn parse(
         redis_url: needed("REDIS_URL")?,
         listen,
         namespace,
+        caches,
         edges,
         log_json,
         secret: variable("SHOP_SECRET").map(|text| secret(&text).ok_or(UsageError::Secret)).transpose()?,
@@ -156,6 +185,7 @@ mod tests {
             (&["--else"][..], None),
             (&["--listen"], None),
             (&["--listen", "here"], None),
+            (&["--caches", "all"], None),
             (&["--edge", "varnish"], None),
             (&["--edge", "https://varnish/"], None),
             (&[], Some("+f")),
