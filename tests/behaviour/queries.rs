@@ -3,6 +3,7 @@
 mod aside;
 mod load;
 mod rows;
+mod turn;
 mod version;
 
 use std::{

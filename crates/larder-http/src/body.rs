@@ -9,7 +9,7 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of an answer that has come through [`Conditional`](crate::Conditional): the service's own, or what was made of it.
+    /// The body of an answer that has come through [`Conditional`](crate::Conditional) or [`ResponseCache`](crate::ResponseCache): the service's own, or what was made of it.
     #[derive(Debug)]
     pub struct Body<B>
     where
@@ -27,7 +27,8 @@ pin_project! {
         Empty,
         Nothing,
         Whole { frames: VecDeque<Frame<Bytes>> },
-        Failed { error: Option<E> },
+        Begun { frames: VecDeque<Frame<Bytes>>, rest: Pin<Box<B>> },
+        Broken { frames: VecDeque<Frame<Bytes>>, error: Option<E> },
         Inner { #[pin] inner: B },
     }
 }
@@ -50,9 +51,19 @@ impl<B: http_body::Body> Body<B> {
         Self { kind: Kind::Whole { frames } }
     }
 
+    /// A body that was read in part.
+    pub(crate) fn begun(frames: VecDeque<Frame<Bytes>>, rest: Pin<Box<B>>) -> Self {
+        Self { kind: Kind::Begun { frames, rest } }
+    }
+
+    /// A body that has failed after these.
+    pub(crate) fn broken(frames: VecDeque<Frame<Bytes>>, error: B::Error) -> Self {
+        Self { kind: Kind::Broken { frames, error: Some(error) } }
+    }
+
     /// A body of which nothing can be sent but that it failed.
     pub(crate) fn failed(error: B::Error) -> Self {
-        Self { kind: Kind::Failed { error: Some(error) } }
+        Self::broken(VecDeque::new(), error)
     }
 
     pub(crate) fn inner(inner: B) -> Self {
@@ -68,7 +79,13 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for Body<B> {
         match self.project().kind.project() {
             KindProjection::Empty | KindProjection::Nothing => Poll::Ready(None),
             KindProjection::Whole { frames } => Poll::Ready(frames.pop_front().map(Ok)),
-            KindProjection::Failed { error } => Poll::Ready(error.take().map(Err)),
+            KindProjection::Begun { frames, rest } => match frames.pop_front() {
+                Some(frame) => Poll::Ready(Some(Ok(frame))),
+                None => rest.as_mut().poll_frame(context),
+            },
+            KindProjection::Broken { frames, error } => {
+                Poll::Ready(frames.pop_front().map(Ok).or_else(|| error.take().map(Err)))
+            }
             KindProjection::Inner { inner } => inner.poll_frame(context),
         }
     }
@@ -77,7 +94,8 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for Body<B> {
         match &self.kind {
             Kind::Empty | Kind::Nothing => true,
             Kind::Whole { frames } => frames.is_empty(),
-            Kind::Failed { error } => error.is_none(),
+            Kind::Begun { frames, rest } => frames.is_empty() && rest.is_end_stream(),
+            Kind::Broken { frames, error } => frames.is_empty() && error.is_none(),
             Kind::Inner { inner } => inner.is_end_stream(),
         }
     }
@@ -85,11 +103,23 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for Body<B> {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Empty => SizeHint::with_exact(0),
-            Kind::Whole { frames } => {
-                SizeHint::with_exact(frames.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum())
+            Kind::Whole { frames } => SizeHint::with_exact(n_bytes(frames)),
+            Kind::Begun { frames, rest } => {
+                let (read, left) = (n_bytes(frames), rest.size_hint());
+                let mut hint = SizeHint::new();
+                // The upper one first: neither may pass the other.
+                if let Some(upper) = left.upper() {
+                    hint.set_upper(upper.saturating_add(read));
+                }
+                hint.set_lower(left.lower().saturating_add(read));
+                hint
             }
-            Kind::Nothing | Kind::Failed { .. } => SizeHint::default(),
+            Kind::Nothing | Kind::Broken { .. } => SizeHint::default(),
             Kind::Inner { inner } => inner.size_hint(),
         }
     }
+}
+
+fn n_bytes(frames: &VecDeque<Frame<Bytes>>) -> u64 {
+    frames.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum()
 }

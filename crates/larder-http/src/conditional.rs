@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderName;
 use tower_layer::Layer;
 
+pub(crate) use self::service::{keep_for_304, without_content};
 pub use self::{
     precondition::{Precondition, PreconditionFailed},
     service::Conditional,

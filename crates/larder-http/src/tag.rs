@@ -46,6 +46,13 @@ impl Tag {
         Self(digest(name.as_ref()).into_boxed_str())
     }
 
+    /// The tag of this text, if it is one's.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:%".contains(&byte);
+        let is_one = (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_plain);
+        is_one.then(|| Self(text.into()))
+    }
+
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {

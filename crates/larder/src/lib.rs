@@ -129,7 +129,7 @@ pub use self::{
     models::{Described, Models},
     near::{Near, NearOptions},
     patience::Patience,
-    queries::{Aside, CachedQuery, CachedRows, Dependencies, KeyOf, Version},
+    queries::{Aside, CachedQuery, CachedRows, Dependencies, KeyOf, Looked, Turn, Version},
     relation::{Filter, IntoOrder, Relation},
     repository::{InAnotherOrder, InOwnOrder, List, Page, Records, Repository, Rest},
     scope::Scope,

@@ -6,6 +6,7 @@ mod dependency;
 mod form;
 mod rows;
 mod slot;
+mod turn;
 
 use std::{fmt, time::Duration};
 
@@ -20,6 +21,7 @@ pub use self::{
     aside::Aside,
     dependency::{Dependencies, KeyOf, Version},
     rows::CachedRows,
+    turn::{Looked, Turn},
 };
 use self::{
     form::{Form, Parameters},

@@ -85,6 +85,8 @@ const ROOMS: &[Room] = &[
             "hyper-util",
             "larder",
             "pin-project-lite",
+            "postcard",
+            "serde",
             "sha2",
             "thiserror",
             "tokio",

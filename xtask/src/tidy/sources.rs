@@ -9,9 +9,10 @@ const LONG: usize = 400;
 const TOO_LONG: usize = 600;
 
 /// Where a wait is the very purpose, and there is nothing to be told by.
-const SLEEPERS: [&str; 13] = [
+const SLEEPERS: [&str; 15] = [
     // Ask again and again, with a deadline.
     "crates/larder-http/tests/edge/eventually.rs",
+    "crates/larder-http/tests/responses/eventually.rs",
     "crates/larder-redis/tests/redis/eventually.rs",
     "crates/larder/src/store/conformance/subject.rs",
     "examples/shop-import/tests/program/command.rs",
@@ -22,6 +23,7 @@ const SLEEPERS: [&str; 13] = [
     // Keeps a rate, and waits for differences to go away by themselves.
     "crates/larder/src/verify/pace.rs",
     // Polls for what another process loads, of which nobody tells.
+    "crates/larder-http/src/response_cache/look.rs",
     "crates/larder/src/load/lacking.rs",
     "crates/larder/src/queries/slot.rs",
     // Injects delays.

@@ -244,7 +244,7 @@ fn failed<O: http_body::Body>() -> Response<Body<O>> {
 }
 
 /// The answer to HEAD that goes with this answer to GET.
-fn without_content<O: http_body::Body<Data = Bytes>>(response: Response<Body<O>>) -> Response<Body<O>> {
+pub(crate) fn without_content<O: http_body::Body<Data = Bytes>>(response: Response<Body<O>>) -> Response<Body<O>> {
     let (mut head, body) = response.into_parts();
     if let Some(n_bytes) = http_body::Body::size_hint(&body).exact() {
         head.headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(n_bytes));
@@ -253,7 +253,7 @@ fn without_content<O: http_body::Body<Data = Bytes>>(response: Response<Body<O>>
 }
 
 /// Takes out what describes the content that a 304 does not have (RFC 9110, section 15.4.5).
-fn keep_for_304(headers: &mut HeaderMap) {
+pub(crate) fn keep_for_304(headers: &mut HeaderMap) {
     let content =
         [CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING];
     for name in content {

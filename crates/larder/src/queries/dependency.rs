@@ -14,10 +14,11 @@ use crate::{
     entity::{Entity, Pattern},
     inline::may_wait,
     key::Key as _,
+    layers::Layers,
     near::Near,
     payload,
     session::{Access, Consistency},
-    store::{CellKey, Layout},
+    store::{CellKey, Layout, Nonce},
 };
 
 /// Rows, the rows with a key, tables and tags: what a result, or a response, is made of.
@@ -83,6 +84,15 @@ impl<DB: Backend> Dependencies<DB> {
         &self.cells
     }
 
+    /// Whether a write of what this cell stands for changes them: it is one of theirs, or of a table of which they have any row.
+    ///
+    /// For cells that a [`Trail`](crate::Trail) has named.
+    #[must_use]
+    pub fn cover(&self, cell: &CellKey) -> bool {
+        let is_of_table = |theirs: &CellKey| theirs.as_bytes().strip_suffix(b"*") == Some(cell.model());
+        self.cells.iter().any(|theirs| theirs.as_bytes() == cell.as_bytes() || is_of_table(theirs))
+    }
+
     pub(crate) fn cell(mut self, cell: CellKey) -> Self {
         if let Err(at) = self.cells.binary_search(&cell) {
             self.cells.insert(at, cell);
@@ -112,16 +122,28 @@ impl<DB: Backend> Dependencies<DB> {
         if let Some(follower) = access.follower() {
             follower.version(&self.cells, stamps.is_some(), begun);
         }
-        // With their keys: one write gives the same stamp to all cells that it changes.
         let stamps = stamps?;
-        let stamped = self.cells.iter().zip(&stamps);
+        let version = self.version_under(&stamps);
+        if let Some(near) = layers.near() {
+            near.note_version(self.digest(), version.0, seen, &self.cells, self.near_ttl);
+        }
+        Some(version)
+    }
+
+    /// The version in which they have these stamps, in the order of their cells.
+    fn version_under(&self, stamps: &[Nonce]) -> Version {
+        // With their keys: one write gives the same stamp to all cells that it changes.
+        let stamped = self.cells.iter().zip(stamps);
         let of_stamps =
             stamped.fold(Sha256::new(), |digest, (cell, stamp)| named(digest, cell).chain_update(stamp.as_bytes()));
-        let version = first_half(of_stamps.finalize().into());
+        Version(first_half(of_stamps.finalize().into()))
+    }
+
+    /// Drops what is near of them and older than these stamps, if they are seen for the first time.
+    pub(super) fn catch_up_near(&self, layers: &Layers, stamps: &[Nonce]) {
         if let Some(near) = layers.near() {
-            near.note_version(self.digest(), version, seen, &self.cells, self.near_ttl);
+            near.note_version(self.digest(), self.version_under(stamps).0, None, &self.cells, None);
         }
-        Some(Version(version))
     }
 
     /// The version of them that is near. Asks nobody.
