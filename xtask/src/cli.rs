@@ -12,10 +12,23 @@ pub(crate) enum Chore {
     Services { fast: bool, command: Vec<OsString> },
     Diesel { arguments: Vec<OsString> },
     Bench { arguments: Vec<OsString> },
+    Shop(ShopOptions),
     Model { filters: Vec<String>, traces: bool },
     Storm { arguments: Vec<OsString> },
     Torture { arguments: Vec<OsString> },
     Tidy,
+}
+
+/// How the shop is to be started.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ShopOptions {
+    pub(crate) n_processes: u16,
+    /// Of the first process; the others have those after it.
+    pub(crate) port: u16,
+    pub(crate) is_release: bool,
+    pub(crate) is_empty: bool,
+    /// For the shop itself.
+    pub(crate) arguments: Vec<OsString>,
 }
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> {
@@ -32,6 +45,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> 
         // These pass everything on, `--help` included.
         "diesel" => Ok(Chore::Diesel { arguments: parser.raw_args()?.collect() }),
         "bench" => Ok(Chore::Bench { arguments: parser.raw_args()?.collect() }),
+        "shop" => shop(parser),
         "model" => model(parser),
         "storm" => Ok(Chore::Storm { arguments: parser.raw_args()?.collect() }),
         "torture" => Ok(Chore::Torture { arguments: parser.raw_args()?.collect() }),
@@ -76,6 +90,31 @@ fn services(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> {
     Ok(Chore::Services { fast, command })
 }
 
+fn shop(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> {
+    let mut options =
+        ShopOptions { n_processes: 1, port: 8080, is_release: false, is_empty: false, arguments: Vec::new() };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Chore::Help(SHOP)),
+            Long("processes") => options.n_processes = parser.value()?.parse()?,
+            Long("port") => options.port = parser.value()?.parse()?,
+            Long("release") => options.is_release = true,
+            Long("empty") => options.is_empty = true,
+            // What stands after `--`: options before it are our own.
+            Value(first) => {
+                options.arguments.push(first);
+                options.arguments.extend(parser.raw_args()?);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    let last = options.port.checked_add(options.n_processes.saturating_sub(1));
+    if options.port == 0 || options.n_processes == 0 || last.is_none() {
+        return Err("there is at least one process, and each has a port from 1 to 65535".into());
+    }
+    Ok(Chore::Shop(options))
+}
+
 fn model(mut parser: lexopt::Parser) -> Result<Chore, lexopt::Error> {
     let (mut filters, mut traces) = (Vec::new(), false);
     while let Some(argument) = parser.next()? {
@@ -93,6 +132,7 @@ const HELP: &str = "\
 The chores of the workspace.
 
     cargo xtask test        installs what is missing, then checks everything as CI does
+    cargo xtask shop        starts the example service on private servers, with real orders to look at
     cargo xtask services    keeps a private PostgreSQL and Redis up for development
     cargo xtask diesel      runs the diesel CLI that the project is made with
     cargo xtask bench       measures against a private PostgreSQL and Redis
@@ -117,10 +157,26 @@ Checks everything, as CI does, and stops at the first step that fails.
     servers    starts a private PostgreSQL and Redis on free ports, unless DATABASE_URL and REDIS_URL are set
     diesel     builds the diesel CLI once, into LARDER_TOOLS_DIR (default: larder/tools in the user's cache)
     test       cargo test: units, compile errors, snapshots, documentation, behaviour
+    contract   reads the example service's OpenAPI document and tries to find an answer that breaks it (schemathesis; private servers)
     doc        cargo doc, with warnings as errors
     tidy       cargo xtask tidy
 
 --only runs that step and the ones that it needs; it can be given several times.
+";
+
+const SHOP: &str = "\
+Starts the example service on a private PostgreSQL and Redis, with a real purchase history, and ends all of it at Ctrl-C.
+
+    cargo xtask shop [--processes N] [--port PORT] [--release] [--empty] [-- ARGUMENTS...]
+
+--processes N   how many, on ports next to each other and on the same servers        [1]
+--port PORT     where the first listens, on 127.0.0.1                                [8080]
+--release       builds it as one would for production: better figures, but minutes more the first time
+--empty         loads no purchases
+ARGUMENTS       are the shop's: `-- --help` lists them
+
+With DATABASE_URL or REDIS_URL set, those servers are used. The database is migrated then, and has the purchases once, however often
+it is started. Private servers are empty each time, and their commits wait for the disk.
 ";
 
 const SERVICES: &str = "\
@@ -189,6 +245,18 @@ mod tests {
         assert_eq!(parse(&["model", &filters[0], "--trace", "verify"]), Ok(Chore::Model { filters, traces: true }));
         assert_eq!(parse(&["model", "verify", "--help"]), Ok(Chore::Help(MODEL)));
         assert!(parse(&["model", "--traces"]).unwrap_err().contains("--traces"));
+    }
+
+    #[test]
+    fn the_shop_has_options_of_ours_and_of_its_own() {
+        let arguments = ["--log-json", "--release"].map(OsString::from).to_vec();
+        let options = ShopOptions { n_processes: 2, port: 9000, is_release: false, is_empty: true, arguments };
+        let line = ["shop", "--processes", "2", "--port=9000", "--empty", "--", "--log-json", "--release"];
+        assert_eq!(parse(&line), Ok(Chore::Shop(options)));
+        assert_eq!(parse(&["shop", "--help"]), Ok(Chore::Help(SHOP)));
+        for (option, value) in [("--processes", "0"), ("--port", "0"), ("--processes", "60000")] {
+            assert!(parse(&["shop", option, value]).unwrap_err().contains("port from 1"), "{option} {value}");
+        }
     }
 
     #[test]

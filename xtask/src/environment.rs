@@ -17,7 +17,19 @@ impl Environment {
     ///
     /// With `durable`, commits wait for the disk.
     pub(crate) fn start(runner: &Runner, durable: bool) -> Result<Self, Failure> {
-        let (given_database, given_redis) = (given("DATABASE_URL"), given("REDIS_URL"));
+        Self::with(runner, durable, (given("DATABASE_URL"), given("REDIS_URL")))
+    }
+
+    /// Starts both, whatever the environment names: for what must not happen to anybody's data.
+    pub(crate) fn private(runner: &Runner) -> Result<Self, Failure> {
+        Self::with(runner, false, (None, None))
+    }
+
+    fn with(
+        runner: &Runner,
+        durable: bool,
+        (given_database, given_redis): (Option<String>, Option<String>),
+    ) -> Result<Self, Failure> {
         if given_database.is_none() || given_redis.is_none() {
             needs::install(runner)?;
         }

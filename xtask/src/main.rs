@@ -5,16 +5,20 @@
 
 mod bench;
 mod cli;
+mod contract;
 mod diesel;
 mod environment;
 mod failure;
 mod model;
 mod needs;
+mod programs;
 mod runner;
 mod services;
+mod shop;
 mod storm;
 mod suite;
 mod tidy;
+mod tools;
 mod torture;
 
 use std::process::ExitCode;
@@ -54,6 +58,7 @@ fn run(chore: Chore) -> Result<(), Failure> {
         Chore::Services { fast, command } => services::run(&runner, fast, command),
         Chore::Diesel { arguments } => diesel::run(&runner, arguments),
         Chore::Bench { arguments } => bench::run(&runner, arguments),
+        Chore::Shop(options) => shop::run(&runner, &options),
         Chore::Model { filters, traces } => model::run(&runner, &filters, traces),
         Chore::Storm { arguments } => storm::run(&runner, arguments),
         Chore::Torture { arguments } => torture::run(&runner, arguments),

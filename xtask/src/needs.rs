@@ -9,13 +9,14 @@ struct Need {
     is_met: fn() -> bool,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need { name: "a C compiler", debian: &["gcc", "libc6-dev"], is_met: || on_path("cc") },
     Need { name: "a PostgreSQL server", debian: &["postgresql"], is_met: servers::has_postgres },
     Need { name: "a Redis server", debian: &["redis-server"], is_met: servers::has_redis },
     Need { name: "Varnish with xkey", debian: &["varnish", "varnish-modules"], is_met: servers::has_varnish },
     Need { name: "libpq", debian: &["libpq-dev"], is_met: || has_library("libpq", "pq") },
     Need { name: "SQLite", debian: &["libsqlite3-dev"], is_met: || has_library("sqlite3", "sqlite3") },
+    Need { name: "Python with venv", debian: &["python3-venv"], is_met: has_python },
 ];
 
 /// Installs what is missing, where that is possible without asking anybody; elsewhere says what to type.
@@ -54,9 +55,9 @@ fn advice(is_debian: bool, names: &str, packages: &[&str]) -> String {
     } else {
         write!(
             advice,
-            "    brew install postgresql@17 libpq redis sqlite varnish pkgconf  (macOS)\n    \
-             sudo dnf install gcc postgresql-server libpq-devel redis sqlite-devel varnish varnish-modules  (Fedora)\n    \
-             sudo pacman -S gcc postgresql redis sqlite varnish                 (Arch)\n\
+            "    brew install postgresql@17 libpq redis sqlite varnish pkgconf python  (macOS)\n    \
+             sudo dnf install gcc postgresql-server libpq-devel redis sqlite-devel varnish varnish-modules python3  (Fedora)\n    \
+             sudo pacman -S gcc postgresql redis sqlite varnish python                 (Arch)\n\
              where no package has Varnish's module xkey, build github.com/varnish/varnish-modules"
         )
     };
@@ -66,6 +67,11 @@ fn advice(is_debian: bool, names: &str, packages: &[&str]) -> String {
 /// Whether sudo works without a password: a chore that stops to ask for one would look as if it hung.
 fn can_sudo() -> bool {
     succeeds(Command::new("sudo").args(["--non-interactive", "true"]))
+}
+
+/// Debian's python3 has venv without what it needs.
+fn has_python() -> bool {
+    succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"]))
 }
 
 fn on_path(program: &str) -> bool {

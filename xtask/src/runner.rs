@@ -1,3 +1,5 @@
+mod running;
+
 use std::{
     env,
     ffi::OsStr,
@@ -15,6 +17,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
+pub(crate) use self::running::Running;
 use crate::failure::Failure;
 
 /// How long a command may take to end when asked to, before it is killed.
@@ -36,8 +39,10 @@ struct Interruption {
 #[derive(Default)]
 struct State {
     n_signals: usize,
-    /// The process group of the command that is running.
-    group: Option<Pid>,
+    /// The process groups of the commands that are running.
+    groups: Vec<Pid>,
+    /// How many of those that run beside others have said their last word.
+    n_silent: usize,
 }
 
 impl Runner {
@@ -66,25 +71,30 @@ impl Runner {
         command
     }
 
-    /// Runs a command that takes no input; what it prints is shown.
+    /// Starts a command that takes no input; what it prints is shown, unless the caller takes it.
+    ///
+    /// # Errors
+    /// It can't be started, or somebody has interrupted.
+    pub(crate) fn start(&self, command: &mut Command) -> Result<Running, Failure> {
+        let name = command.get_program().display().to_string();
+        // In a group of its own it can be ended together with everything that it starts; a Ctrl-C reaches it through us.
+        command.process_group(0).stdin(Stdio::null());
+        let mut state = self.state.lock();
+        if state.n_signals > 0 {
+            return Err(Failure::Interrupted);
+        }
+        let child = command.spawn().map_err(Failure::io(format!("start {name}")))?;
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        state.groups.extend(group);
+        Ok(Running::new(name, child, group, Arc::clone(&self.state)))
+    }
+
+    /// Runs a command as [`start`](Self::start) does, to its end.
     ///
     /// # Errors
     /// It can't be started, or somebody interrupts. How it ends is in the status.
     pub(crate) fn status(&self, command: &mut Command) -> Result<ExitStatus, Failure> {
-        let name = command.get_program().display().to_string();
-        // In a group of its own it can be ended together with everything that it starts; a Ctrl-C reaches it through us.
-        command.process_group(0).stdin(Stdio::null());
-        let mut child = {
-            let mut state = self.state.lock();
-            if state.n_signals > 0 {
-                return Err(Failure::Interrupted);
-            }
-            let child = command.spawn().map_err(Failure::io(format!("start {name}")))?;
-            state.group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-            child
-        };
-        let status = child.wait().map_err(Failure::io(format!("wait for {name}")));
-        self.state.lock().group = None;
+        let status = self.start(command)?.wait();
         self.check()?;
         status
     }
@@ -111,10 +121,10 @@ impl Runner {
         if self.state.lock().n_signals > 0 { Err(Failure::Interrupted) } else { Ok(()) }
     }
 
-    /// Waits until somebody interrupts.
+    /// Waits until somebody interrupts, or until one of those that run beside others has ended.
     pub(crate) fn wait(&self) {
         let state = self.state.lock();
-        drop(self.state.happened.wait_while(state, |state| state.n_signals == 0));
+        drop(self.state.happened.wait_while(state, |state| state.n_signals == 0 && state.n_silent == 0));
     }
 }
 
@@ -123,19 +133,26 @@ impl Interruption {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the running command to end; from the second time on, and when it takes too long, it is killed.
+    /// Asks the running commands to end; from the second time on, and when it takes too long, they are killed.
     fn hear(self: &Arc<Self>) {
         let mut state = self.lock();
         state.n_signals += 1;
         self.happened.notify_all();
-        let Some(group) = state.group else { return };
-        // It may have ended by itself meanwhile.
-        let _ = kill_process_group(group, if state.n_signals == 1 { Signal::TERM } else { Signal::KILL });
+        for group in &state.groups {
+            // It may have ended by itself meanwhile.
+            let _ = kill_process_group(*group, if state.n_signals == 1 { Signal::TERM } else { Signal::KILL });
+        }
+        let groups = state.groups.clone();
         drop(state);
+        groups.into_iter().for_each(|group| self.kill_late(group));
+    }
+
+    /// Kills a group if it is still there after some time.
+    fn kill_late(self: &Arc<Self>, group: Pid) {
         let late = Arc::clone(self);
         thread::spawn(move || {
             thread::sleep(PATIENCE);
-            if late.lock().group == Some(group) {
+            if late.lock().groups.contains(&group) {
                 let _ = kill_process_group(group, Signal::KILL);
             }
         });
@@ -154,7 +171,7 @@ pub(crate) fn line_of(command: &Command) -> String {
 mod tests {
     use super::*;
 
-    fn runner() -> Runner {
+    pub(super) fn runner() -> Runner {
         Runner { root: env::temp_dir(), state: Arc::default() }
     }
 
@@ -170,7 +187,7 @@ mod tests {
         let runner = runner();
         let state = Arc::clone(&runner.state);
         let interrupter = thread::spawn(move || {
-            while state.lock().group.is_none() {
+            while state.lock().groups.is_empty() {
                 thread::yield_now();
             }
             state.hear();

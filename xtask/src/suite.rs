@@ -5,7 +5,7 @@ use std::{
 };
 
 use crate::{
-    diesel,
+    contract, diesel,
     environment::Environment,
     failure::Failure,
     needs,
@@ -22,7 +22,7 @@ pub(crate) struct Step {
 }
 
 /// In the order in which they run: what is quick to fail comes first.
-pub(crate) const STEPS: [Step; 9] = [
+pub(crate) const STEPS: [Step; 10] = [
     Step { name: "install", after: &[], run: |suite| needs::install(suite.runner) },
     Step { name: "fmt", after: &[], run: |suite| suite.cargo(&["fmt", "--all", "--check"]) },
     Step { name: "clippy", after: &["install"], run: clippy },
@@ -30,6 +30,7 @@ pub(crate) const STEPS: [Step; 9] = [
     Step { name: "servers", after: &["install"], run: servers },
     Step { name: "diesel", after: &["install"], run: diesel_cli },
     Step { name: "test", after: &["install", "servers", "diesel"], run: test },
+    Step { name: "contract", after: &["install"], run: |suite| contract::run(suite.runner) },
     Step { name: "doc", after: &["install"], run: doc },
     Step { name: "tidy", after: &[], run: |suite| tidy::run(suite.runner) },
 ];

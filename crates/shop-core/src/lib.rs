@@ -7,6 +7,7 @@
 //! The crate says what is cached, and knows nothing of where.
 
 mod migrations;
+mod money;
 mod order;
 mod order_item;
 /// The tables, as `diesel print-schema` gives them; their comments come from the database.

@@ -5,7 +5,7 @@ use larder::Repository;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{OrderItem, Status, User, schema::orders};
+use crate::{OrderItem, Status, User, money, schema::orders};
 
 /// Something that a user bought.
 #[derive(
@@ -21,6 +21,7 @@ pub struct Order {
     /// How far it has come.
     pub status: Status,
     /// What the user pays for the whole order, with two decimals; never negative. JSON has it as a string.
+    #[serde(serialize_with = "money::serialize")]
     pub total_amount: BigDecimal,
     /// When it was placed.
     pub created_at: DateTime<Utc>,

@@ -4,7 +4,7 @@ use larder::Repository;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Order, schema::order_items};
+use crate::{Order, money, schema::order_items};
 
 /// A line of an order.
 #[derive(
@@ -22,6 +22,7 @@ pub struct OrderItem {
     /// How many; at least one.
     pub quantity: i32,
     /// The price of one, with two decimals; never negative. JSON has it as a string.
+    #[serde(serialize_with = "money::serialize")]
     pub unit_price: BigDecimal,
 }
 

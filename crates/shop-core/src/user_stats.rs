@@ -4,7 +4,7 @@ use larder::MaterializedView;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{User, views::user_stats};
+use crate::{User, money, views::user_stats};
 
 /// What a user has bought, as of the last refresh of the materialized view `user_stats`. Every user has a row.
 #[derive(
@@ -36,6 +36,7 @@ pub struct UserStats {
     pub user_id: Uuid,
     /// How many orders the user has.
     pub order_count: i64,
-    /// What they come to. JSON has it as a string.
+    /// What they come to. JSON has it as a string with two decimals.
+    #[serde(serialize_with = "money::serialize")]
     pub total_spent: BigDecimal,
 }

@@ -19,7 +19,7 @@ use shop_import::{
     counters::Counters,
     figures::Figures,
     import::{self, Imported},
-    options::{self, HELP, Options, Request},
+    options::{self, HELP, Options, Request, Work},
     parse::Reader,
     progress::Progress,
     read::{self, Pass},
@@ -54,13 +54,16 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let n_bytes = file.metadata()?.len();
     let batches = Batches::new(Reader::new(BufReader::new(file))?, options.n_batch_lines);
     let mut connection = PgConnection::establish(&options.database_url)?;
-    let expected = if options.verify_only {
+    let expected = if options.work == Work::Verify {
         import::count(batches)?
     } else {
         let larder = handle(options, &Counters::default(), |redis| redis.namespace("shop:"))?;
         let imported = import(batches, n_bytes, &mut connection, &larder)?;
         if imported.was_stopped {
             return Ok(ExitCode::from(STOPPED));
+        }
+        if options.work == Work::Import {
+            return Ok(ExitCode::SUCCESS);
         }
         imported.figures
     };

@@ -17,6 +17,7 @@ it was when it is started again, and nothing is imported twice. The database is 
 
 Options:
       --batch N             lines of a batch, at least [default: 1000]
+      --import-only         compare nothing with the file
       --verify-only         import nothing, only compare the database with the file
       --database-url URL    PostgreSQL [default: $DATABASE_URL]
       --redis-url URL       the cache [default: $REDIS_URL, or a store of this process]
@@ -37,6 +38,17 @@ pub enum Request {
     Run(Options),
 }
 
+/// What of its work is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// To import and to verify.
+    All,
+    /// To import.
+    Import,
+    /// To verify.
+    Verify,
+}
+
 /// What to import from where to where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -44,8 +56,8 @@ pub struct Options {
     pub file: PathBuf,
     /// How many lines a batch has at least.
     pub n_batch_lines: usize,
-    /// Whether to import nothing.
-    pub verify_only: bool,
+    /// What is to be done.
+    pub work: Work,
     /// The database.
     pub database_url: String,
     /// The shared store of the cache, if there is one.
@@ -79,7 +91,7 @@ pub fn parse(
 ) -> Result<Request, UsageError> {
     let mut file = None;
     let mut n_batch_lines = 1_000;
-    let mut verify_only = false;
+    let mut work = Work::All;
     let mut database_url = variable("DATABASE_URL");
     let mut redis_url = variable("REDIS_URL");
     let mut parser = lexopt::Parser::from_args(arguments);
@@ -90,7 +102,8 @@ pub fn parse(
                 let value = parser.value()?.string()?;
                 n_batch_lines = value.parse().ok().filter(|n| *n > 0).ok_or(UsageError::Batch(value))?;
             }
-            Arg::Long("verify-only") => verify_only = true,
+            Arg::Long("import-only") if work != Work::Verify => work = Work::Import,
+            Arg::Long("verify-only") if work != Work::Import => work = Work::Verify,
             Arg::Long("database-url") => database_url = Some(parser.value()?.string()?),
             Arg::Long("redis-url") => redis_url = Some(parser.value()?.string()?),
             Arg::Value(value) if file.is_none() => file = Some(value.into()),
@@ -100,7 +113,7 @@ pub fn parse(
     Ok(Request::Run(Options {
         file: file.ok_or(UsageError::NoFile)?,
         n_batch_lines,
-        verify_only,
+        work,
         database_url: database_url.ok_or(UsageError::NoDatabase)?,
         redis_url,
     }))
@@ -120,7 +133,7 @@ mod tests {
         let options = Options {
             file: "cdnow.csv".into(),
             n_batch_lines: 1_000,
-            verify_only: false,
+            work: Work::All,
             database_url: "postgres://env".into(),
             redis_url: None,
         };
@@ -132,7 +145,7 @@ mod tests {
         let options = Options {
             file: "cdnow.csv".into(),
             n_batch_lines: 7,
-            verify_only: true,
+            work: Work::Verify,
             database_url: "postgres://option".into(),
             redis_url: Some("redis://option".into()),
         };
@@ -155,6 +168,7 @@ mod tests {
             ("a.csv --batch 0", "--batch takes a whole number from 1 up, not \"0\""),
             ("a.csv --batch many", "--batch takes a whole number from 1 up, not \"many\""),
             ("a.csv --dry-run", "invalid option '--dry-run'"),
+            ("a.csv --import-only --verify-only", "invalid option '--verify-only'"),
         ] {
             assert_eq!(parsed(line), Err(why.to_owned()), "{line}");
         }

@@ -51,8 +51,22 @@ impl Problem {
 
     /// A part of the body that can't be taken.
     pub(crate) fn invalid(pointer: &str, detail: impl Into<String>) -> Self {
-        let problem = Self::of(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value can't be taken").detail(detail);
-        Self { pointer: Some(pointer.to_owned()), ..problem }
+        let problem = Self::of(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value can't be taken");
+        problem.detail(detail).pointer(pointer)
+    }
+
+    /// A query that can't be read, or asks for too much.
+    pub(crate) fn query(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::BAD_REQUEST, "query", "The query can't be read").detail(detail)
+    }
+
+    /// What the request names is not there.
+    pub(crate) fn refers() -> Self {
+        Self::of(StatusCode::CONFLICT, "refers", "It refers to what is not there")
+    }
+
+    pub(crate) fn pointer(self, pointer: &str) -> Self {
+        Self { pointer: Some(pointer.to_owned()), ..self }
     }
 
     pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
@@ -117,7 +131,7 @@ impl From<larder::Error> for Problem {
                 return Self::of(StatusCode::CONFLICT, "taken", "Somebody else has that already");
             }
             Error::Database(Diesel::DatabaseError(Kind::ForeignKeyViolation, _)) => {
-                return Self::of(StatusCode::CONFLICT, "refers", "It refers to what is not there");
+                return Self::refers();
             }
             _ => {}
         }

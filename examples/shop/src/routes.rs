@@ -1,5 +1,6 @@
 //! Who answers what.
 
+mod document;
 mod health;
 mod orders;
 mod stats;
@@ -40,6 +41,7 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::is_ready))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(document::show))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
         .layer(CacheControlLayer::new(CacheControl::no_store()))

@@ -1,6 +1,9 @@
 //! What those who run the service ask.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+};
 use diesel::{dsl::sql, prelude::*, sql_types::Integer};
 
 use crate::{app::App, problem::Problem};
@@ -23,8 +26,8 @@ pub(super) async fn is_ready(State(app): State<App>) -> Result<&'static str, Pro
 }
 
 /// Figures, in the form of Prometheus.
-pub(super) async fn metrics(State(app): State<App>) -> String {
+pub(super) async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1], String) {
     app.larder.session().publish_metrics();
     app.metrics.run_upkeep();
-    app.metrics.render()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }

@@ -23,9 +23,10 @@ use crate::{
     request::Client,
 };
 
-/// The most lines of an order, and the most of one line.
+/// The most lines of an order, and the most of one line. With the highest price they come to less than the database's most, so that
+/// no order whose parts are right is too large as a whole.
 const MOST_LINES: usize = 100;
-const MOST_PIECES: i32 = 10_000;
+const MOST_PIECES: i32 = 100;
 
 /// The most orders of a page.
 const MOST_ORDERS: u16 = 500;
@@ -41,27 +42,29 @@ pub(super) struct New {
 #[serde(deny_unknown_fields)]
 struct Line {
     sku: String,
+    #[serde(deserialize_with = "body::whole")]
     quantity: i32,
-    unit_price: BigDecimal,
+    unit_price: String,
 }
 
 impl New {
-    /// What the order comes to.
-    fn total(&self) -> Result<BigDecimal, Problem> {
+    /// The prices of one piece, line by line, and what the order comes to.
+    fn prices(&self) -> Result<(Vec<BigDecimal>, BigDecimal), Problem> {
         if !(1..=MOST_LINES).contains(&self.items.len()) {
             return Err(Problem::invalid("/items", format!("an order has 1 to {MOST_LINES} lines")));
         }
+        let mut prices = Vec::with_capacity(self.items.len());
         let mut total = BigDecimal::from(0);
         for (at, line) in self.items.iter().enumerate() {
             body::sku(&line.sku, &format!("/items/{at}/sku"))?;
-            body::money(&line.unit_price, &format!("/items/{at}/unit_price"))?;
+            let price = body::price(&line.unit_price, &format!("/items/{at}/unit_price"))?;
             if !(1..=MOST_PIECES).contains(&line.quantity) {
                 return Err(Problem::invalid(&format!("/items/{at}/quantity"), format!("from 1 to {MOST_PIECES}")));
             }
-            total += &line.unit_price * BigDecimal::from(line.quantity);
+            total += &price * BigDecimal::from(line.quantity);
+            prices.push(price);
         }
-        body::money(&total, "/items")?;
-        Ok(total)
+        Ok((prices, total))
     }
 }
 
@@ -69,22 +72,22 @@ pub(super) async fn create(
     Client(larder): Client,
     Body(new): Body<New>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<WithItems>), Problem> {
-    let total_amount = new.total()?;
+    let (prices, total_amount) = new.prices()?;
     let placed = larder.transaction(move |tx| {
         if !User::repository(tx).exists(new.user_id)? {
-            return Err(Problem::invalid("/user_id", "no user has this id").into());
+            return Err(Problem::refers().detail("no user has this id").pointer("/user_id").into());
         }
         let order =
             NewOrder { id: None, user_id: new.user_id, status: Status::Pending, total_amount, created_at: None };
         let order = Order::repository(tx).insert(&order)?;
-        let line = |(line_number, Line { sku, quantity, unit_price })| NewOrderItem {
+        let line = |((line_number, unit_price), Line { sku, quantity, .. })| NewOrderItem {
             order_id: order.id,
             line_number,
             sku,
             quantity,
             unit_price,
         };
-        let items: Vec<NewOrderItem> = (1..).zip(new.items).map(line).collect();
+        let items: Vec<NewOrderItem> = (1..).zip(prices).zip(new.items).map(line).collect();
         let items = OrderItem::repository(tx).insert_many(&items)?;
         Ok(WithItems { order, items })
     });
@@ -150,7 +153,7 @@ pub(super) async fn of_user(
     Id(id): Id,
     Asked(Wanted { status, limit, after }): Asked<Wanted>,
 ) -> Result<Json<Page<Order>>, Problem> {
-    let n = usize::from(limit.map_or(20, NonZeroU16::get).min(MOST_ORDERS));
+    let n = usize::from(body::limit(limit, 20, MOST_ORDERS)?);
     let page = larder
         .read::<_, larder::Error>(move |larder| {
             if !User::repository(larder).exists(id)? {

@@ -1,6 +1,6 @@
 //! Numbers, as of the last refresh of their view.
 
-use std::{num::NonZeroU8, time::Duration};
+use std::{num::NonZeroU16, time::Duration};
 
 use axum::Json;
 use diesel::prelude::*;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use shop_core::{User, UserStats, views::user_stats};
 
 use crate::{
-    body::{Asked, Id},
+    body::{self, Asked, Id},
     problem::Problem,
     request::Client,
 };
@@ -30,14 +30,14 @@ pub(super) async fn of_user(Client(larder): Client, Id(id): Id) -> Result<Json<U
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Top {
-    limit: Option<NonZeroU8>,
+    limit: Option<NonZeroU16>,
 }
 
 pub(super) async fn top(
     Client(larder): Client,
     Asked(Top { limit }): Asked<Top>,
 ) -> Result<Json<Vec<UserStats>>, Problem> {
-    let limit = i64::from(limit.map_or(10, NonZeroU8::get).min(100));
+    let limit = i64::from(body::limit(limit, 10, 100)?);
     let top = larder
         .read::<_, larder::Error>(move |larder| {
             UserStats::repository(larder)

@@ -114,6 +114,7 @@ pub(super) async fn show(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Changes {
+    #[serde(default, deserialize_with = "body::named")]
     email: Option<String>,
 }
 

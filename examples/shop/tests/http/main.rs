@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
 mod edge;
+mod document;
 mod program;
 
 use std::{thread, time::Duration};
@@ -176,9 +177,15 @@ fn whatever_is_sent_is_answered_with_what_is_wrong_with_it() {
         ("POST", "/orders", lines(line("cd", 1, "1e999999999")), 422),
         ("POST", "/orders", lines(line("cd", 1, "-1")), 422),
         ("POST", "/orders", lines(line("", 1, "1")), 422),
-        ("POST", "/orders", lines(line("cd", 10_000, "99999999.99")), 422),
-        ("POST", "/orders", Some(json!({ "user_id": uuid::Uuid::nil(), "items": line("cd", 1, "1") })), 422),
+        ("POST", "/orders", lines(line("cd", 1, "10000")), 422),
+        ("POST", "/orders", lines(json!([{ "sku": "cd", "quantity": 1, "unit_price": 11.5 }])), 422),
+        ("POST", "/orders", lines(json!([{ "sku": "cd", "quantity": 1.5, "unit_price": "1" }])), 422),
+        ("POST", "/orders", Some(json!({ "user_id": uuid::Uuid::nil(), "items": line("cd", 1, "1") })), 409),
+        ("PATCH", &*format!("/users/{ada}"), Some(json!({ "email": null })), 422),
         ("GET", "/stats/top?limit=0", None, 400),
+        ("GET", "/stats/top?limit=101", None, 400),
+        ("GET", &*format!("/users/{ada}/orders?limit=501"), None, 400),
+        ("GET", &*format!("/users/{ada}/orders?limit=1&limit=2"), None, 400),
     ] {
         let answer = shop.send(method, path, body.clone());
         let _ = problem(&answer, status);
