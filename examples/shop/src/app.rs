@@ -15,12 +15,14 @@ use larder_redis::RedisStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use shop_core::{Order, User, UserStats};
 
-use crate::options::Options;
+use crate::{accounts::Accounts, limits::Limits, options::Options};
 
 /// The caches and the database behind the service. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     pub(crate) larder: Async<Larder<Pg>>,
+    pub(crate) accounts: Accounts,
+    pub(crate) limits: Limits,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) time_out: Duration,
     _refresher: Arc<RefresherHandle>,
@@ -41,6 +43,8 @@ impl App {
         shop_core::migrate(&mut *pool.get()?)?;
 
         let store = RedisStore::builder(&options.redis_url).namespace(format!("{}:", options.namespace)).build()?;
+        let accounts = Accounts::new(&store, options.connections, options.accounts)?;
+        let limits = Limits::new(&store, options.limits.clone());
         let mut builder = Larder::<Pg>::builder(pool).shared(store).near(NearOptions::bytes(64 << 20));
         if let Some(secret) = options.secret {
             builder = builder.cursor_key(secret);
@@ -53,6 +57,8 @@ impl App {
             .start()?;
         Ok(Self {
             larder: Async::new(larder, asynchronous::Options::default()),
+            accounts,
+            limits,
             metrics: PrometheusBuilder::new().install_recorder()?,
             time_out: options.time_out,
             _refresher: Arc::new(refresher),

@@ -3,11 +3,12 @@
 use std::{borrow::Cow, fmt};
 
 use axum::{
-    Json,
+    body::{Body, Bytes},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
+use larder_redis::sessions::SessionError;
 use serde::Serialize;
 
 /// What went wrong with a request. Says nothing of what is behind the service.
@@ -59,7 +60,36 @@ impl Problem {
         Self { detail: Some(detail.into()), ..self }
     }
 
-    fn unavailable(detail: &str) -> Self {
+    /// Whoever wants to know what is about themselves has to say who they are.
+    pub(crate) fn not_signed_in() -> Self {
+        Self::of(StatusCode::UNAUTHORIZED, "not-signed-in", "Nobody is signed in")
+            .detail("POST an email and a password to /session first")
+    }
+
+    /// The same for an address that nobody has and for a password that is wrong.
+    pub(crate) fn no_such_credentials() -> Self {
+        Self::of(StatusCode::UNAUTHORIZED, "credentials", "Nobody has this email and password")
+    }
+
+    /// As it is sent.
+    pub(crate) fn response(&self) -> Response<Bytes> {
+        let body = serde_json::to_vec(self).expect("a problem has texts and a number");
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // There has to be one, and for cookies none is registered.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"shop\""));
+        }
+        response
+    }
+
+    pub(crate) fn unavailable(detail: &str) -> Self {
         let problem = Self::of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service can't answer now");
         Self { retry_after: Some(1), ..problem.detail(detail) }
     }
@@ -86,6 +116,18 @@ impl std::error::Error for Problem {}
 impl From<Problem> for larder::Error {
     fn from(problem: Problem) -> Self {
         Self::other(problem)
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        if let SessionError::Store(error) = &error {
+            // Each request may come by here while the server is away, which is told where it is noticed.
+            tracing::debug!(error = error as &dyn std::error::Error, "sessions can't be reached");
+            return Self::unavailable("sessions can't be reached");
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "a session can't be used");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
@@ -133,14 +175,6 @@ impl From<larder::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, retry_after) = (self.status, self.retry_after);
-        let mut response = (status, Json(self)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        self.response().map(Body::from)
     }
 }

@@ -2,6 +2,7 @@
 
 mod health;
 mod orders;
+mod session;
 mod stats;
 mod users;
 
@@ -17,7 +18,7 @@ use axum::{
 };
 use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 
-use crate::{app::App, problem::Problem, request};
+use crate::{app::App, limits, problem::Problem, request};
 
 /// The most bytes of a request's body.
 const MOST_BYTES: usize = 64 << 10;
@@ -30,6 +31,8 @@ pub fn router(app: App) -> Router {
         .route("/users/{id}/orders", get(orders::of_user))
         .route("/orders", post(orders::create))
         .route("/orders/{id}", get(orders::show).patch(orders::change))
+        .route("/session", post(session::create).delete(session::remove))
+        .route("/me", get(session::me))
         .route("/stats/users/{id}", get(stats::of_user))
         .route("/stats/top", get(stats::top))
         .route("/healthz", get(health::lives))
@@ -38,6 +41,8 @@ pub fn router(app: App) -> Router {
         .fallback(async || Problem::new(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
         .layer(middleware::from_fn_with_state(app.clone(), request::follow))
+        .layer(limits::layer(&app.limits))
+        .layer(middleware::from_fn_with_state(app.clone(), limits::identify))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http())

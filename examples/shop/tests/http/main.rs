@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
+mod browser;
+mod guessing;
+mod limits;
 mod program;
+mod sessions;
 
 use std::{thread, time::Duration};
 

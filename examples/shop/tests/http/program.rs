@@ -40,11 +40,23 @@ impl Answer {
 
 impl Shop {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        Self::on(redis_url(), arguments)
+    }
+
+    /// On a Redis of the test's own.
+    pub(crate) fn on(redis: String, arguments: &[&str]) -> Self {
         let database = EMPTY.database();
         let mut program = Command::new(env!("CARGO_BIN_EXE_shop"))
             .args(["--listen", "127.0.0.1:0", "--namespace", Namespace::new().as_str()])
+            // A test asks as fast as it can, from one address.
+            .args(["--limit-per-second", "0"])
+            .args(arguments)
             .env("DATABASE_URL", database.url())
-            .env("REDIS_URL", redis_url())
+            .env("REDIS_URL", redis)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()
@@ -58,6 +70,11 @@ impl Shop {
             .build()
             .new_agent();
         Self { program, base, agent, _database: database }
+    }
+
+    /// Where it is asked: `http://` and an address.
+    pub(crate) fn url(&self) -> &str {
+        &self.base
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
