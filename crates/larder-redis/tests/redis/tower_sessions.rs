@@ -108,6 +108,13 @@ async fn a_record_ends_when_it_says_and_leaves_nothing() {
     ends.expiry_date = OffsetDateTime::now_utc() - Duration::seconds(1);
     site.store.save(&ends).await.unwrap();
     assert!(site.keys().is_empty(), "what is saved as over is over at once");
+    // A server whose clock is behind has it still.
+    let mut late = record("late", HOUR);
+    site.store.create(&mut late).await.unwrap();
+    let ended = Record { expiry_date: OffsetDateTime::now_utc() - Duration::seconds(1), ..late.clone() };
+    let bytes = serde_json::to_vec(&ended).unwrap();
+    redis::cmd("SET").arg(&site.keys()[0]).arg(bytes).exec(&mut site.server.raw()).unwrap();
+    assert_eq!(site.store.load(&late.id).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -152,6 +159,25 @@ async fn no_worker_waits_for_a_server_that_stands_still_and_its_absence_is_told(
     assert!(error.to_string().contains("too many"), "there is no thread for another: {error}");
     drop(frozen);
     assert_eq!(loading.await.unwrap().unwrap(), Some(one));
+}
+
+#[tokio::test]
+async fn the_permissions_that_are_documented_are_enough() {
+    let server = Server::private(&[]);
+    let rules = "~shop:* +hello +select +info +ping +client|setname +set +get +unlink";
+    let mut command = redis::cmd("ACL");
+    command.arg("SETUSER").arg("ada").arg("reset").arg("on").arg(">secret");
+    command.arg(rules.split(' ').collect::<Vec<_>>()).exec(&mut server.raw()).unwrap();
+    let url = format!("redis://ada:secret@127.0.0.1:{}", server.port());
+    let store = larder_redis::RedisStore::builder(&url).namespace("shop:").build().unwrap();
+    let store = store.tower_sessions("test", Options::default());
+    let mut one = record("one", HOUR);
+    store.create(&mut one).await.unwrap();
+    store.save(&one).await.unwrap();
+    assert_eq!(store.load(&one.id).await.unwrap(), Some(one.clone()));
+    store.delete(&one.id).await.unwrap();
+    let denied: Vec<redis::Value> = redis::cmd("ACL").arg("LOG").query(&mut server.raw()).unwrap();
+    assert_eq!(denied, []);
 }
 
 /// What a client of a service with sessions gets: the answer, and the cookie that it was given.
