@@ -5,6 +5,8 @@ mod credentials;
 mod password;
 mod signed;
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, HeaderValue};
 use diesel::pg::Pg;
 use larder::{Async, Error, Scope, asynchronous};
@@ -21,6 +23,9 @@ pub(crate) use self::{
     signed::{Presented, Signed},
 };
 use crate::{body, problem::Problem};
+
+/// How long a request waits for a thread to ask for its session at most.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// What the command line says of it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,7 +48,7 @@ impl Accounts {
     pub(crate) fn new(store: &RedisStore, n_connections: u32, options: AccountOptions) -> Result<Self, Error> {
         let sessions = store.sessions("web", SessionOptions::default());
         Ok(Self {
-            sessions: Async::of(sessions, n_connections as usize, asynchronous::Options::default()),
+            sessions: Async::of(sessions, n_connections as usize, asynchronous::Options::default().wait(WAIT)),
             passwords: Passwords::new()?,
             cookie: SessionCookie::new(options.secure_cookies),
         })

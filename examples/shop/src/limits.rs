@@ -8,7 +8,6 @@ use std::{net::IpAddr, time::Duration};
 use axum::{
     body::Bytes,
     http::{Response, StatusCode},
-    response::{IntoResponse as _, Response as Answer},
 };
 use ipnet::IpNet;
 use larder::asynchronous;
@@ -34,7 +33,8 @@ pub struct LimitOptions {
     pub per_second: u32,
     /// How many requests a second one user may send who is signed in, and twice as many at once; 0 for any number.
     pub user_per_second: u32,
-    /// How often a password may be tried for one email address in a quarter of an hour, and ten times as often from one address; 0 for any number.
+    /// How often a password may be tried for one email address in a quarter of an hour, and ten times as often from one address, from which new
+    /// accounts with passwords count too; 0 for any number.
     pub sign_ins: u32,
     /// The proxies that are believed whom they have a request from.
     pub trusted: Vec<IpNet>,
@@ -94,32 +94,26 @@ impl Limits {
         of_address.into_iter().chain(of_user).collect()
     }
 
-    /// Counts an attempt to sign in, whether it will succeed or not.
+    /// Counts an attempt to sign in, whether it will succeed or not; or, of no email, another password that is to be hashed.
     ///
     /// # Errors
-    /// The answer, if there were too many, or nobody can count them.
-    pub(crate) async fn guess(&self, address: IpAddr, email: &str) -> Result<(), Box<Answer>> {
+    /// There were too many, or nobody can count them.
+    pub(crate) async fn guess(&self, address: IpAddr, email: Option<&str>) -> Result<(), Problem> {
         let of_address = self.guesses_of_address.map(|limit| limit.of(network(address)));
-        let decision: RateDecision =
-            self.guesses.decide(of_address.into_iter().chain(self.of_email(email)).collect()).await.into();
-        if decision.is_allowed {
-            return Ok(());
-        }
-        let mut answer = refusal(&decision).into_response();
-        decision.write(answer.headers_mut());
-        decision.write_three(answer.headers_mut());
-        Err(Box::new(answer))
+        let charges = of_address.into_iter().chain(email.and_then(|email| self.of_email(email)));
+        let decision: RateDecision = self.guesses.decide(charges.collect()).await.into();
+        if decision.is_allowed { Ok(()) } else { Err(refusal(&decision).with_limits(decision)) }
     }
 
     /// Forgets the attempts for an address of somebody who has signed in. Those from where they came stay: an account of one's own would clear them.
     pub(crate) async fn forgive(&self, email: &str) {
-        if let Err(error) = self.guesses.forgive(self.of_email(email).collect()).await {
+        if let Err(error) = self.guesses.forgive(self.of_email(email).into_iter().collect()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "attempts to sign in stay counted");
         }
     }
 
-    fn of_email(&self, email: &str) -> impl Iterator<Item = Charge> + use<> {
-        self.guesses_of_email.map(|limit| limit.of(email)).into_iter()
+    fn of_email(&self, email: &str) -> Option<Charge> {
+        self.guesses_of_email.map(|limit| limit.of(email))
     }
 }
 

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
+use larder_http::RateDecision;
 use larder_redis::sessions::SessionError;
 use serde::Serialize;
 
@@ -28,6 +29,9 @@ pub struct Problem {
     /// In seconds.
     #[serde(skip)]
     retry_after: Option<u32>,
+    /// The limits that are to be told with it.
+    #[serde(skip)]
+    limits: Option<Box<RateDecision>>,
 }
 
 fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -38,7 +42,7 @@ impl Problem {
     /// One of a status, which says all there is to say.
     pub(crate) fn new(status: StatusCode) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
-        Self { kind: "about:blank".into(), title, status, detail: None, pointer: None, retry_after: None }
+        Self { kind: "about:blank".into(), title, status, detail: None, pointer: None, retry_after: None, limits: None }
     }
 
     /// One of a kind of its own.
@@ -71,6 +75,11 @@ impl Problem {
         Self::of(StatusCode::UNAUTHORIZED, "credentials", "Nobody has this email and password")
     }
 
+    /// With what is left of the limits that it is for.
+    pub(crate) fn with_limits(self, decision: RateDecision) -> Self {
+        Self { limits: Some(decision.into()), ..self }
+    }
+
     /// As it is sent.
     pub(crate) fn response(&self) -> Response<Bytes> {
         let body = serde_json::to_vec(self).expect("a problem has texts and a number");
@@ -81,6 +90,10 @@ impl Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(limits) = &self.limits {
+            limits.write(headers);
+            limits.write_three(headers);
         }
         if self.status == StatusCode::UNAUTHORIZED {
             // There has to be one, and for cookies none is registered.

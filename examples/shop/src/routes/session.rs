@@ -37,9 +37,7 @@ pub(super) async fn create(
     Presented(presented): Presented,
     Body(SignIn { email, password }): Body<SignIn>,
 ) -> Result<Response, Problem> {
-    if let Err(refusal) = app.limits.guess(address, &email).await {
-        return Ok(*refusal);
-    }
+    app.limits.guess(address, Some(&email)).await?;
     let user = app.accounts.user_with(&larder, email.clone(), password).await?;
     let user = find(&larder, user).await?.ok_or_else(Problem::no_such_credentials)?;
     app.limits.forgive(&email).await;

@@ -13,6 +13,7 @@ use crate::{
     accounts,
     app::App,
     body::{self, Asked, Body, Id},
+    limits::ClientAddress,
     problem::Problem,
     request::Client,
 };
@@ -27,6 +28,7 @@ pub(super) struct New {
 
 pub(super) async fn create(
     State(app): State<App>,
+    ClientAddress(address): ClientAddress,
     Client(larder): Client,
     Body(New { email, password }): Body<New>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<User>), Problem> {
@@ -35,6 +37,8 @@ pub(super) async fn create(
     let hash = match password {
         Some(password) => {
             accounts::check_length(&password)?;
+            // A hash is the dearest thing that anybody may ask for.
+            app.limits.guess(address, None).await?;
             // Before the transaction: it holds its locks for no longer than it has to.
             Some(app.accounts.hash(password).await?)
         }

@@ -115,6 +115,7 @@ fn a_deleted_user_is_signed_in_nowhere() {
     other.cookie = None;
     other.sign_in(ADA);
     assert_eq!(browser.send("DELETE", &format!("/users/{id}"), None).status, 204);
+    assert_eq!(other.send("DELETE", "/session?all=true", None).problem(401), "/problems/not-signed-in");
     assert_eq!((browser.who(), other.who()), (None, None));
     assert_eq!(browser.try_password(ADA, PASSWORD).problem(401), "/problems/credentials");
     browser.register(ADA);
