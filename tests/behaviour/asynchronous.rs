@@ -190,6 +190,31 @@ fn a_dropped_transaction_is_rolled_back_unless_it_has_come_to_its_commit() {
 }
 
 #[test]
+fn what_is_no_larder_waits_on_threads_of_its_own() {
+    let shop = Shop::new();
+    let larder = Async::new(shop.larder.clone(), Options::default().threads(1).queue(0));
+    let own = Async::of("own", 3, Options::default());
+    assert_eq!((own.load().threads, Async::of((), 3, Options::default().threads(5)).load().threads), (3, 5));
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    runtime().block_on(async {
+        let held = task::spawn({
+            let larder = larder.clone();
+            async move { larder.run(move |_| goes_on.recv().map_err(Error::other)).await }
+        });
+        while larder.load().under_way < 1 {
+            task::yield_now().await;
+        }
+        let on = |session: &&'static str| Ok::<_, Error>((*session, thread::current().id()));
+        assert!(matches!(larder.with("shared").run(on).await, Err(Error::Busy { .. })), "it shares them");
+        let (session, thread) = own.run(on).await.unwrap();
+        assert_eq!(session, "own");
+        assert_ne!(thread, thread::current().id());
+        go_on.send(()).unwrap();
+        held.await.unwrap().unwrap();
+    });
+}
+
+#[test]
 fn no_more_calls_are_under_way_than_there_are_threads_and_no_more_wait_than_may() {
     let shop = Shop::new();
     let larder = Async::new(shop.larder.clone(), Options::default().threads(2).queue(3).wait(LONG));

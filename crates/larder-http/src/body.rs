@@ -9,7 +9,7 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of an answer that has come through [`Conditional`](crate::Conditional) or [`ResponseCache`](crate::ResponseCache): the service's own, or what was made of it.
+    /// The body of an answer that has come through one of these layers, as [`Conditional`](crate::Conditional): the service's own, or what was made of it.
     #[derive(Debug)]
     pub struct Body<B>
     where
@@ -64,6 +64,11 @@ impl<B: http_body::Body> Body<B> {
     /// A body of which nothing can be sent but that it failed.
     pub(crate) fn failed(error: B::Error) -> Self {
         Self::broken(VecDeque::new(), error)
+    }
+
+    /// A body of these bytes.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        Self::whole(VecDeque::from([Frame::data(bytes)]))
     }
 
     pub(crate) fn inner(inner: B) -> Self {

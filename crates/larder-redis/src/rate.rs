@@ -22,6 +22,8 @@
 //! ```
 
 mod decision;
+#[cfg(feature = "http")]
+mod http;
 mod limit;
 
 use std::{fmt, sync::Arc};
@@ -29,6 +31,8 @@ use std::{fmt, sync::Arc};
 use larder::store::StoreError;
 use redis::Value;
 
+#[cfg(feature = "http")]
+pub use self::http::HttpLimiter;
 pub use self::{
     decision::{Decision, Standing},
     limit::{Charge, Limit},

@@ -34,6 +34,8 @@ mod error;
 mod id;
 mod known;
 mod options;
+#[cfg(feature = "tower-sessions")]
+mod tower;
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -42,6 +44,8 @@ use redis::Value;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::known::Known;
+#[cfg(feature = "tower-sessions")]
+pub use self::tower::TowerSessions;
 pub use self::{
     error::SessionError,
     id::{InvalidSessionId, SessionId},

@@ -105,8 +105,8 @@ impl<DB: Backend> Async<Larder<DB>> {
     /// A handle for async code. A second one has threads of its own.
     #[must_use]
     pub fn new(larder: Larder<DB>, options: Options) -> Self {
-        let n_threads = options.threads.unwrap_or_else(|| larder.n_connections());
-        Self { session: larder, hands: Arc::new(Hands::new(n_threads, options.queue, options.wait)) }
+        let n_threads = larder.n_connections();
+        Self::of(larder, n_threads, options)
     }
 
     /// For one request or client, as [`Larder::scope`].
@@ -117,6 +117,16 @@ impl<DB: Backend> Async<Larder<DB>> {
 }
 
 impl<S> Async<S> {
+    /// Anything else that waits as threads do, on threads of its own: another service's client, a password's hash.
+    ///
+    /// `n_threads` calls are under way at once, unless [`Options::threads`] says otherwise. What shares the threads of a handle, by
+    /// [`with`](Self::with), waits also where those wait for a slow database; this does not.
+    #[must_use]
+    pub fn of(session: S, n_threads: usize, options: Options) -> Self {
+        let n_threads = options.threads.unwrap_or(n_threads);
+        Self { session, hands: Arc::new(Hands::new(n_threads, options.queue, options.wait)) }
+    }
+
     /// The same threads for another session: a scope with terms of its own, say.
     #[must_use]
     pub fn with<Other>(&self, session: Other) -> Async<Other> {
@@ -147,6 +157,24 @@ pub struct Load {
     pub threads: usize,
 }
 
+impl<S: Clone + Send + 'static> Async<S> {
+    /// Runs whatever may wait, on a thread.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`Error::Busy`] if there is no thread to be had: then `work` was not called.
+    ///
+    /// # Panics
+    /// If `work` does, or the runtime has no threads for what waits, or is being shut down.
+    pub async fn run<T, E>(&self, work: impl FnOnce(&S) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let session = self.session.clone();
+        self.hands.run(move || work(&session)).await?
+    }
+}
+
 impl<S> Async<S>
 where
     S: Session + Clone + Send + Sync + 'static,
@@ -172,22 +200,6 @@ where
             Some(result) => result,
             None => self.run(read).await,
         }
-    }
-
-    /// Runs whatever may wait, on a thread.
-    ///
-    /// # Errors
-    /// Those of `work`, and [`Error::Busy`] if there is no thread to be had: then `work` was not called.
-    ///
-    /// # Panics
-    /// As [`read`](Self::read).
-    pub async fn run<T, E>(&self, work: impl FnOnce(&S) -> Result<T, E> + Send + 'static) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        let session = self.session.clone();
-        self.hands.run(move || work(&session)).await?
     }
 
     /// Runs `work` in a transaction, on a thread, as [`Larder::transaction`].

@@ -1,6 +1,18 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    /// What users sign in with. Beside users, so that no cache ever has it.
+    credentials (user_id) {
+        /// Whose it is. It goes when its user goes.
+        user_id -> Uuid,
+        /// Of the password, as a PHC string with its parameters.
+        hash -> Text,
+        /// When the password was set.
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// The lines of an order.
     order_items (order_id, line_number) {
         /// Whose line it is. It goes when its order goes.
@@ -44,7 +56,8 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(credentials -> users (user_id));
 diesel::joinable!(order_items -> orders (order_id));
 diesel::joinable!(orders -> users (user_id));
 
-diesel::allow_tables_to_appear_in_same_query!(order_items, orders, users,);
+diesel::allow_tables_to_appear_in_same_query!(credentials, order_items, orders, users,);

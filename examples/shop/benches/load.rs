@@ -119,7 +119,16 @@ impl Place {
 
     fn shop(&self, caches: &str) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
-        command.args(["--listen", "127.0.0.1:0", "--caches", caches, "--namespace", self.namespace.as_str()]);
+        command.args([
+            "--listen",
+            "127.0.0.1:0",
+            "--caches",
+            caches,
+            "--limit-per-second",
+            "0",
+            "--namespace",
+            self.namespace.as_str(),
+        ]);
         command.env("DATABASE_URL", self.database.url()).env("REDIS_URL", redis_url()).env("RUST_LOG", "off");
         Server::start(&mut command)
     }

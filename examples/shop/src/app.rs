@@ -18,7 +18,9 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use shop_core::{Order, User, UserStats};
 
 use crate::{
+    accounts::Accounts,
     edge,
+    limits::Limits,
     options::{Caches, Options},
 };
 
@@ -26,6 +28,8 @@ use crate::{
 #[derive(Clone)]
 pub struct App {
     pub(crate) larder: Async<Larder<Pg>>,
+    pub(crate) accounts: Accounts,
+    pub(crate) limits: Limits,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) time_out: Duration,
     _purgers: Vec<Purger>,
@@ -47,6 +51,8 @@ impl App {
         shop_core::migrate(&mut *pool.get()?)?;
 
         let store = RedisStore::builder(&options.redis_url).namespace(format!("{}:", options.namespace)).build()?;
+        let accounts = Accounts::new(&store, options.connections, options.accounts)?;
+        let limits = Limits::new(&store, options.limits.clone());
         let purgers = edge::purgers(&options.edges);
         let store = Ended::new(store, {
             let purgers = purgers.clone();
@@ -69,6 +75,8 @@ impl App {
             .start()?;
         Ok(Self {
             larder: Async::new(larder, asynchronous::Options::default()),
+            accounts,
+            limits,
             metrics: PrometheusBuilder::new().install_recorder()?,
             time_out: options.time_out,
             _purgers: purgers,

@@ -3,16 +3,20 @@
 //!
 //! `cargo xtask services -- cargo run -p shop`
 
+mod accounts;
 mod app;
 mod body;
 mod edge;
+mod limits;
 mod options;
 mod problem;
 mod request;
 mod routes;
 
 pub use self::{
+    accounts::AccountOptions,
     app::App,
+    limits::{ForwardedBy, LimitOptions},
     options::{Caches, HELP, Options, Request, UsageError, parse},
     problem::Problem,
     routes::router,

@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
-use std::{env, error::Error, process::ExitCode};
+use std::{env, error::Error, net::SocketAddr, process::ExitCode};
 
 use shop::{App, HELP, Options, Request, parse, router};
 use tokio::{
@@ -46,7 +46,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
     let app = task::spawn_blocking(move || App::open(&options)).await??;
     let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, router(app))
+    axum::serve(listener, router(app).into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move {
             tokio::select! {
                 _ = interrupted.recv() => {}

@@ -1,21 +1,38 @@
 //! What the program is told.
 
-use std::{ffi::OsString, net::SocketAddr, str::FromStr, time::Duration};
+use std::{
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
 
 use axum::http::Uri;
+use ipnet::IpNet;
 use lexopt::{Arg, Parser, ValueExt as _};
+
+use crate::{accounts::AccountOptions, limits::LimitOptions};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
 A web service on larder: users and orders over HTTP.
 
-usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL]... [--log-json]
+usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL].. [--log-json] [--secure-cookies] [--limit-.. N]
+            [--trust-proxy NETWORK]..
 
   --listen ADDRESS   where to listen; port 0 takes a free one      [127.0.0.1:8080]
   --namespace NAME   what its keys in Redis begin with             [shop]
   --caches WHICH     near: rows in the process, and Redis; shared: Redis; none: every read asks the database [near]
   --edge URL         a Varnish in front of it, which is told what to drop; may be given several times
   --log-json         a line of JSON for each event, for machines
+  --secure-cookies   sessions go over HTTPS only
+  --limit-per-second N       requests of one address, twice as many at once; 0: no limit  [100]
+  --limit-user-per-second N  those of one user, wherever they come from                   [50]
+  --limit-sign-ins N         tries with one email address in a quarter of an hour, ten
+                             times as many from one address                               [10]
+  --trust-proxy NETWORK      an address or a network in front of the service that is
+                             believed whom it has a request from; may be repeated
+  --trust-header NAME        where it says so: x-forwarded-for, or forwarded  [x-forwarded-for]
   --help
 
 DATABASE_URL         the PostgreSQL database, which is migrated first
@@ -57,6 +74,10 @@ pub struct Options {
     pub secret: Option<[u8; 32]>,
     /// How many connections to the database there are at most.
     pub connections: u32,
+    /// Sign-ins and sessions.
+    pub accounts: AccountOptions,
+    /// How much anybody may ask.
+    pub limits: LimitOptions,
     /// How long a request may take.
     pub time_out: Duration,
 }
@@ -114,6 +135,7 @@ pub fn parse(
     let mut parser = Parser::from_args(arguments);
     let (mut listen, mut log_json) = (SocketAddr::from(([127, 0, 0, 1], 8080)), false);
     let (mut namespace, mut caches, mut edges) = ("shop".to_owned(), Caches::Near, Vec::new());
+    let (mut accounts, mut limits) = (AccountOptions::default(), LimitOptions::default());
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
@@ -122,6 +144,12 @@ pub fn parse(
             Arg::Long("caches") => caches = parser.value()?.parse()?,
             Arg::Long("edge") => edges.push(parser.value()?.parse_with(edge)?),
             Arg::Long("log-json") => log_json = true,
+            Arg::Long("secure-cookies") => accounts.secure_cookies = true,
+            Arg::Long("limit-per-second") => limits.per_second = parser.value()?.parse()?,
+            Arg::Long("limit-user-per-second") => limits.user_per_second = parser.value()?.parse()?,
+            Arg::Long("limit-sign-ins") => limits.sign_ins = parser.value()?.parse()?,
+            Arg::Long("trust-proxy") => limits.trusted.push(parser.value()?.parse_with(network)?),
+            Arg::Long("trust-header") => limits.forwarded_by = parser.value()?.parse()?,
             other => return Err(other.unexpected().into()),
         }
     }
@@ -136,6 +164,8 @@ pub fn parse(
         log_json,
         secret: variable("SHOP_SECRET").map(|text| secret(&text).ok_or(UsageError::Secret)).transpose()?,
         connections: 16,
+        accounts,
+        limits,
         time_out: Duration::from_secs(10),
     })))
 }
@@ -148,6 +178,11 @@ fn edge(text: &str) -> Result<Uri, String> {
     } else {
         Err("it has to begin with http://".to_owned())
     }
+}
+
+/// One address is a network of one.
+fn network(text: &str) -> Result<IpNet, ipnet::AddrParseError> {
+    text.parse().or_else(|error| text.parse::<IpAddr>().map(IpNet::from).map_err(|_| error))
 }
 
 fn secret(text: &str) -> Option<[u8; 32]> {

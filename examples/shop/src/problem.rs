@@ -3,11 +3,13 @@
 use std::{borrow::Cow, fmt};
 
 use axum::{
-    Json,
+    body::{Body, Bytes},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
+use larder_http::RateDecision;
+use larder_redis::sessions::SessionError;
 use serde::Serialize;
 
 /// What went wrong with a request. Says nothing of what is behind the service.
@@ -27,6 +29,9 @@ pub struct Problem {
     /// In seconds.
     #[serde(skip)]
     retry_after: Option<u32>,
+    /// The limits that are to be told with it.
+    #[serde(skip)]
+    limits: Option<Box<RateDecision>>,
 }
 
 fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -37,7 +42,7 @@ impl Problem {
     /// One of a status, which says all there is to say.
     pub(crate) fn new(status: StatusCode) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
-        Self { kind: "about:blank".into(), title, status, detail: None, pointer: None, retry_after: None }
+        Self { kind: "about:blank".into(), title, status, detail: None, pointer: None, retry_after: None, limits: None }
     }
 
     /// One of a kind of its own.
@@ -79,7 +84,45 @@ impl Problem {
             .detail("read it again, and decide anew")
     }
 
-    fn unavailable(detail: &str) -> Self {
+    /// Whoever wants to know what is about themselves has to say who they are.
+    pub(crate) fn not_signed_in() -> Self {
+        Self::of(StatusCode::UNAUTHORIZED, "not-signed-in", "Nobody is signed in")
+            .detail("POST an email and a password to /session first")
+    }
+
+    /// The same for an address that nobody has and for a password that is wrong.
+    pub(crate) fn no_such_credentials() -> Self {
+        Self::of(StatusCode::UNAUTHORIZED, "credentials", "Nobody has this email and password")
+    }
+
+    /// With what is left of the limits that it is for.
+    pub(crate) fn with_limits(self, decision: RateDecision) -> Self {
+        Self { limits: Some(decision.into()), ..self }
+    }
+
+    /// As it is sent.
+    pub(crate) fn response(&self) -> Response<Bytes> {
+        let body = serde_json::to_vec(self).expect("a problem has texts and a number");
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(limits) = &self.limits {
+            limits.write(headers);
+            limits.write_three(headers);
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // There has to be one, and for cookies none is registered.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"shop\""));
+        }
+        response
+    }
+
+    pub(crate) fn unavailable(detail: &str) -> Self {
         let problem = Self::of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service can't answer now");
         Self { retry_after: Some(1), ..problem.detail(detail) }
     }
@@ -106,6 +149,18 @@ impl std::error::Error for Problem {}
 impl From<Problem> for larder::Error {
     fn from(problem: Problem) -> Self {
         Self::other(problem)
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        if let SessionError::Store(error) = &error {
+            // Each request may come by here while the server is away, which is told where it is noticed.
+            tracing::debug!(error = error as &dyn std::error::Error, "sessions can't be reached");
+            return Self::unavailable("sessions can't be reached");
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "a session can't be used");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
@@ -153,14 +208,6 @@ impl From<larder::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, retry_after) = (self.status, self.retry_after);
-        let mut response = (status, Json(self)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        self.response().map(Body::from)
     }
 }

@@ -3,6 +3,7 @@
 mod document;
 mod health;
 mod orders;
+mod session;
 mod stats;
 mod users;
 
@@ -20,7 +21,7 @@ use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 
 use larder_http::{CacheControl, CacheControlLayer};
 
-use crate::{app::App, edge, problem::Problem, request};
+use crate::{app::App, edge, limits, problem::Problem, request};
 
 /// The most bytes of a request's body.
 const MOST_BYTES: usize = 64 << 10;
@@ -37,6 +38,8 @@ pub fn router(app: App) -> Router {
         .route("/orders", post(orders::create))
         .route("/orders/{id}", edge::shared(&app, edge::of_order, order))
         .route("/stats/users/{id}", edge::shared(&app, edge::of_stats, get(stats::of_user)))
+        .route("/session", post(session::create).delete(session::remove))
+        .route("/me", get(session::me))
         .route("/stats/top", get(stats::top))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::is_ready))
@@ -46,6 +49,8 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
         .layer(CacheControlLayer::new(CacheControl::no_store()))
         .layer(middleware::from_fn_with_state(app.clone(), request::follow))
+        .layer(limits::layer(&app.limits))
+        .layer(middleware::from_fn_with_state(app.clone(), limits::identify))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http())

@@ -19,6 +19,8 @@ mod losses;
 mod passwords;
 mod permissions;
 mod rate;
+#[cfg(feature = "http")]
+mod rate_http;
 mod recalling;
 mod recorder;
 mod reigns;
@@ -33,3 +35,5 @@ mod streams;
 #[cfg(feature = "tls")]
 mod tls;
 mod topics;
+#[cfg(feature = "tower-sessions")]
+mod tower_sessions;

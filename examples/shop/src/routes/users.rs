@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use shop_core::{NewUser, Order, OrderItem, User, UserChanges};
 
 use crate::{
+    accounts,
     app::App,
     body::{self, Asked, Body, Id},
     edge::If,
+    limits::ClientAddress,
     problem::Problem,
     request::Client,
 };
@@ -21,15 +23,34 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
     email: String,
+    /// Who has none does not sign in.
+    password: Option<String>,
 }
 
 pub(super) async fn create(
+    State(app): State<App>,
+    ClientAddress(address): ClientAddress,
     Client(larder): Client,
-    Body(New { email }): Body<New>,
+    Body(New { email, password }): Body<New>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<User>), Problem> {
     body::email(&email)?;
     let new = NewUser { id: None, email, created_at: None };
-    let user = larder.transaction(move |tx| User::repository(tx).insert(&new)).await?;
+    let hash = match password {
+        Some(password) => {
+            accounts::check_length(&password)?;
+            // A hash is the dearest thing that anybody may ask for.
+            app.limits.guess(address, None).await?;
+            // Before the transaction: it holds its locks for no longer than it has to.
+            Some(app.accounts.hash(password).await?)
+        }
+        None => None,
+    };
+    let inserted = larder.transaction(move |tx| {
+        let user = User::repository(tx).insert(&new)?;
+        hash.map_or(Ok(()), |hash| accounts::set_password(tx, user.id, &hash))?;
+        Ok(user)
+    });
+    let user = inserted.await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/users/{}", user.id))], Json(user)))
 }
 
@@ -151,5 +172,12 @@ pub(super) async fn remove(
         User::repository(tx).delete(id)
     });
     let removed = removed.await?;
-    if removed.is_some() { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("user")) }
+    if removed.is_none() {
+        return Err(Problem::not_found("user"));
+    }
+    if let Err(error) = app.accounts.end_all(id).await {
+        // They are nobody's now, and `/me` says so.
+        tracing::warn!(error = &error as &dyn std::error::Error, "sessions of a deleted user go on until they expire");
+    }
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
-mod edge;
+mod browser;
 mod document;
+mod edge;
+mod guessing;
+mod limits;
 mod program;
+mod sessions;
 
 use std::{thread, time::Duration};
 

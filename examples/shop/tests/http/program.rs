@@ -70,6 +70,8 @@ impl Shop {
     fn at(place: Place, arguments: &[&str]) -> Self {
         let mut program = Command::new(env!("CARGO_BIN_EXE_shop"))
             .args(["--listen", "127.0.0.1:0", "--namespace", &place.namespace])
+            // A test asks as fast as it can, from one address.
+            .args(["--limit-per-second", "0"])
             .args(arguments)
             .env("DATABASE_URL", place.database.url())
             .env("REDIS_URL", &place.redis)
