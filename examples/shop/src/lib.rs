@@ -5,8 +5,12 @@
 
 mod app;
 mod body;
+mod demo;
 mod edge;
+mod live;
 mod options;
+mod outside;
+mod page;
 mod problem;
 mod request;
 mod routes;

@@ -9,13 +9,14 @@ use lexopt::{Arg, Parser, ValueExt as _};
 pub const HELP: &str = "\
 A web service on larder: users and orders over HTTP.
 
-usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL]... [--log-json]
+usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL]... [--log-json] [--demo]
 
   --listen ADDRESS   where to listen; port 0 takes a free one      [127.0.0.1:8080]
   --namespace NAME   what its keys in Redis begin with             [shop]
   --caches WHICH     near: rows in the process, and Redis; shared: Redis; none: every read asks the database [near]
   --edge URL         a Varnish in front of it, which is told what to drop; may be given several times
   --log-json         a line of JSON for each event, for machines
+  --demo             buttons on the page at / that make load, and routes for them
   --help
 
 DATABASE_URL         the PostgreSQL database, which is migrated first
@@ -53,6 +54,8 @@ pub struct Options {
     pub edges: Vec<Uri>,
     /// Whether to log for machines.
     pub log_json: bool,
+    /// Whether there are things to try on the page.
+    pub demo: bool,
     /// What cursors are made with.
     pub secret: Option<[u8; 32]>,
     /// How many connections to the database there are at most.
@@ -114,6 +117,7 @@ pub fn parse(
     let mut parser = Parser::from_args(arguments);
     let (mut listen, mut log_json) = (SocketAddr::from(([127, 0, 0, 1], 8080)), false);
     let (mut namespace, mut caches, mut edges) = ("shop".to_owned(), Caches::Near, Vec::new());
+    let mut demo = false;
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
@@ -122,6 +126,7 @@ pub fn parse(
             Arg::Long("caches") => caches = parser.value()?.parse()?,
             Arg::Long("edge") => edges.push(parser.value()?.parse_with(edge)?),
             Arg::Long("log-json") => log_json = true,
+            Arg::Long("demo") => demo = true,
             other => return Err(other.unexpected().into()),
         }
     }
@@ -134,6 +139,7 @@ pub fn parse(
         caches,
         edges,
         log_json,
+        demo,
         secret: variable("SHOP_SECRET").map(|text| secret(&text).ok_or(UsageError::Secret)).transpose()?,
         connections: 16,
         time_out: Duration::from_secs(10),

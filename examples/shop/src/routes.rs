@@ -20,7 +20,7 @@ use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 
 use larder_http::{CacheControl, CacheControlLayer};
 
-use crate::{app::App, edge, problem::Problem, request};
+use crate::{app::App, demo, edge, live, page, problem::Problem, request};
 
 /// The most bytes of a request's body.
 const MOST_BYTES: usize = 64 << 10;
@@ -46,6 +46,8 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
         .layer(CacheControlLayer::new(CacheControl::no_store()))
         .layer(middleware::from_fn_with_state(app.clone(), request::follow))
+        .merge(page::router().route("/live", get(live::moment)))
+        .merge(if app.demo.is_some() { demo::router() } else { Router::new() })
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http())

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
-mod edge;
 mod document;
+mod edge;
+mod live;
+mod outside;
 mod program;
 
 use std::{thread, time::Duration};
