@@ -104,7 +104,7 @@ function histogram(id, bars, empty) {
   const [half, most] = [within(0.5), within(0.99)];
   const [value, unit] = time(half).split(" ");
   say(id, value);
-  say(`${id}-unit`, `${unit} for half of ${with_digits(n, 0)}, ${time(most)} for 99 of 100`);
+  say(`${id}-unit`, `${unit} at most for half of ${with_digits(n, 0)}, ${time(most)} for 99 of 100`);
   const decade = (ms, round) => round(Math.log10(Math.max(ms, 0.001)) + (round === Math.ceil ? -1e-9 : 1e-9));
   const first = Math.min(decade(bars[0].from_ms, Math.floor), decade(half, Math.floor));
   const last = Math.max(decade(bars.at(-1).to_ms, Math.ceil), first + 2);
@@ -300,7 +300,8 @@ async function people() {
 const any = (list) => list[Math.floor(Math.random() * list.length)];
 const hex = () => Math.floor(Math.random() * 2 ** 32).toString(16).padStart(8, "0");
 
-const MOST_AT_ONCE = 6;
+// A browser opens six connections to one place: the others are for the figures and the UPDATE.
+const MOST_AT_ONCE = 4;
 let load = null;
 
 $("load").addEventListener("submit", (event) => {
@@ -326,12 +327,16 @@ async function start() {
 function stop(why) {
   if (!load) return;
   clearInterval(load.timer);
-  const { answered, refused, failed } = load;
+  say("load-says", `${why}: ${done(load)}.`);
+  say("load-count", "");
   load = null;
   $("load-button").textContent = "Start";
   $("load-button").setAttribute("aria-pressed", "false");
-  const rest = (refused > 0 ? `, ${with_digits(refused, 0)} refused as too many` : "") + (failed > 0 ? `, ${with_digits(failed, 0)} failed` : "");
-  say("load-says", `${why}: ${plural(answered, "request")} answered${rest}.`);
+}
+
+function done({ answered, refused, failed }) {
+  const others = (refused > 0 ? `, ${with_digits(refused, 0)} refused as too many` : "") + (failed > 0 ? `, ${with_digits(failed, 0)} failed` : "");
+  return `${plural(answered, "request")} answered${others}`;
 }
 
 function tick(mine) {
@@ -345,6 +350,7 @@ function tick(mine) {
     mine.due[kind] = Math.min(due, MOST_AT_ONCE);
   }
   mine.last = now;
+  say("load-count", `${Math.ceil((MINUTE - now + mine.begun) / 1000)} s left, ${done(mine)}.`);
   for (const kind of ["writes", "reads"]) {
     while (mine.due[kind] >= 1 && mine.under_way < MOST_AT_ONCE && now >= mine.wait_until) {
       mine.due[kind] -= 1;
@@ -410,7 +416,8 @@ async function update() {
     if (performance.now() - committed > SEEN_WITHIN) return say("update-says", `Not seen within ${SEEN_WITHIN / 1000} s.`);
   }
   const after = performance.now() - committed;
-  const old = n_old === 0 ? "the first read had the new address" : `${plural(n_old, "read")} before still had the old address`;
+  const old = before.from !== "near" ? "it was not near before, as Redis may have come just now"
+    : n_old === 0 ? "the first read had the new address" : `${plural(n_old, "read")} before still had the old address`;
   say("update-says", `Seen after ${with_digits(after, after < 10 ? 1 : 0)} ms: ${old}.`);
   const item = document.createElement("li");
   item.textContent = with_digits(after, after < 10 ? 1 : 0);

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
+mod browser;
 mod document;
 mod edge;
 mod live;
 mod outside;
+mod page;
 mod program;
 
 use std::{thread, time::Duration};
