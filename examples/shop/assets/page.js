@@ -132,7 +132,7 @@ function totals(moment) {
   const keys = (of) => sum(moment.models, (model) => model[of]);
   return {
     at: moment.process.up_ms, reads: near + shared + database + unchanged, spared: near + shared + unchanged, writes,
-    sql: keys("statements"), near: keys("near"), shared: keys("shared"), database: keys("database"), models: moment.models,
+    sql: keys("statements"), granted: keys("leases_granted"), refused: keys("leases_refused"), near: keys("near"), shared: keys("shared"), database: keys("database"), models: moment.models,
   };
 }
 
@@ -140,7 +140,7 @@ function totals(moment) {
 function between(earlier, later) {
   const seconds = Math.max(later.at - earlier.at, 1) / 1000;
   const grown = (of) => Math.max(later[of] - earlier[of], 0);
-  const all = Object.fromEntries(["reads", "spared", "writes", "sql", "near", "shared", "database"].map((of) => [of, grown(of)]));
+  const all = Object.fromEntries(["reads", "spared", "writes", "sql", "near", "shared", "database", "granted", "refused"].map((of) => [of, grown(of)]));
   const each = Object.fromEntries(Object.entries(all).map(([of, n]) => [of, n / seconds]));
   const n_requests = all.reads + all.writes;
   return { ...each, all, sql_a_request: n_requests > 0 ? all.sql / n_requests : null, share: all.reads > 0 ? all.spared / all.reads : null };
@@ -189,13 +189,16 @@ function show(moment, now, lately, minute, earlier) {
   histogram("relayed", delays.relayed, relay.leads ? "Nobody has written past the service yet." : "Another process relays: it has these figures.");
   table(moment.models, earlier, now);
 
+  // Whoever else loads the same is refused as well, so one refusal means nothing.
+  const is_new = lately.all.granted === 0 && lately.all.refused > 2;
   const [word, is] = breaker === null ? ["none", "waiting"]
-    : { closed: ["answers", "good"], recovering: ["comes back", "warn"], open: ["away", "bad"] }[breaker.state];
+    : { closed: is_new ? ["new", "warn"] : ["answers", "good"], recovering: ["comes back", "warn"], open: ["away", "bad"] }[breaker.state];
   state("breaker", word, is);
   say("breaker-note", breaker === null ? "The process shares nothing."
     : breaker.state === "open" ? "The breaker is open: reads go to the database, writes to the outbox."
     : breaker.state === "recovering" ? "The breaker lets it be filled again little by little."
-    : `The breaker is closed. It has opened ${plural(breaker.n_opened, "time")}.`);
+    : is_new ? "It was started a moment ago: for some seconds nothing is put into it, since writes may be under way that it does not know of."
+    : `The breaker is closed. It has ${breaker.n_opened === 0 ? "never opened" : `opened ${plural(breaker.n_opened, "time")}`}.`);
 
   if (near === null || near.proof_age_ms === null) state("near", near === null ? "none" : "passed by", near === null ? "waiting" : "bad");
   else state("near", near.copies === 1 ? "1 copy" : `${with_digits(near.copies, 0)} copies`, "good");

@@ -35,6 +35,9 @@ struct Model {
     rows_written: u64,
     /// Cells whose copies had to be dropped.
     dropped: u64,
+    /// Leave to put what was loaded into the store. Where none is granted, the store was met or restarted a moment ago.
+    leases_granted: u64,
+    leases_refused: u64,
 }
 
 #[derive(Serialize)]
@@ -100,6 +103,8 @@ impl Model {
             statements: stats.statements.n,
             rows_written: stats.rows_written,
             dropped: stats.invalidations_received,
+            leases_granted: stats.leases_granted,
+            leases_refused: stats.leases_refused,
         }
     }
 

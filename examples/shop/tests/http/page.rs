@@ -3,7 +3,7 @@
 use std::{env, fs, path::PathBuf};
 
 use serde_json::{Value, json};
-use tests::eventually;
+use tests::{OwnRedis, eventually, psql};
 
 use crate::{
     LONG,
@@ -78,10 +78,11 @@ fn the_page_loads_without_complaints_and_asks_nobody_else_for_anything() {
 fn figures_move_with_what_is_read_and_written() {
     let shop = Shop::start();
     let browser = Browser::open(shop.url());
-    let path = format!("/users/{}?include=orders", user(&shop, "ada"));
+    let path = format!("/users/{}", user(&shop, "ada"));
+    assert_eq!(shop.get(&format!("{path}?include=orders")).status, 200);
     eventually(LONG, || {
         let email = format!("{}@example.com", uuid::Uuid::new_v4());
-        assert_eq!(shop.send("PATCH", path.split('?').next().unwrap(), Some(json!({ "email": email }))).status, 200);
+        assert_eq!(shop.send("PATCH", &path, Some(json!({ "email": email }))).status, 200);
         assert_eq!(shop.get(&path).status, 200);
         assert_eq!(shop.get(&path).status, 200);
         ["reads", "writes", "sql"].iter().all(|id| number(&browser.text(id)) > 0.0)
@@ -90,11 +91,36 @@ fn figures_move_with_what_is_read_and_written() {
         assert_eq!(shop.get(&path).status, 200);
         number(&browser.text("spared")) > 0.0 && number(browser.text("share-near").trim_end_matches(" %")) > 0.0
     });
-    assert!(browser.text("models").starts_with("users"), "it is asked for most: {}", browser.text("models"));
+    let models = browser.text("models");
+    assert!(models.starts_with("users") && models.contains("orders"), "what is asked for most comes first: {models}");
     let drawn = browser
         .run("return document.querySelectorAll('#layers polygon, #reads-spark polyline, #announced-bars rect').length");
     assert!(drawn.as_u64() > Some(4), "{drawn}");
-    assert_eq!([browser.text("breaker"), browser.text("relay"), browser.text("errors")], ["answers", "leads", "0"]);
+    eventually(LONG, || browser.text("breaker") == "answers");
+    assert_eq!([browser.text("relay"), browser.text("errors")], ["leads", "0"]);
+    complains_of_nothing(&browser);
+}
+
+#[test]
+fn redis_is_told_of_when_it_is_new_and_when_it_is_away() {
+    let redis = OwnRedis::new();
+    let shop = Shop::on(redis.url(), &[]);
+    let browser = Browser::open(shop.url());
+    let path = format!("/users/{}", user(&shop, "ada"));
+    let shows = |id: &str, word: &str| {
+        // Whatever nobody has yet is asked for.
+        assert_eq!(shop.get(&format!("/users/{}", uuid::Uuid::new_v4())).status, 404);
+        browser.text(id) == word
+    };
+    eventually(LONG, || shows("breaker", "new"));
+    redis.kill();
+    eventually(LONG, || shows("breaker", "away") && shows("near", "passed by"));
+    let _ = psql(shop.database_url(), "UPDATE users SET email = 'new@example.com'");
+    eventually(LONG, || shows("relay", "behind"));
+    eventually(LONG, || shop.get(&path).text("email") == "new@example.com");
+    redis.restart();
+    eventually(LONG, || shows("relay", "leads") && !shows("breaker", "away") && !shows("near", "passed by"));
+    assert_eq!(browser.text("errors"), "0", "nothing of it was an error");
     complains_of_nothing(&browser);
 }
 
