@@ -237,7 +237,7 @@ fn a_lost_connection_is_said_and_made_again() {
     assert_eq!(again.get("/healthz").status, 200);
 }
 
-/// `LARDER_PICTURE=docs/images/shop.png` keeps it, after a minute and a half of load; see docs/shop.md.
+/// `LARDER_PICTURE` says where to keep it, after a minute of load: docs/shop.md has the command.
 #[test]
 fn the_whole_page_can_be_pictured() {
     let kept = env::var_os("LARDER_PICTURE").map(PathBuf::from);
