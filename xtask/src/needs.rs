@@ -9,11 +9,13 @@ struct Need {
     is_met: fn() -> bool,
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need { name: "a C compiler", debian: &["gcc", "libc6-dev"], is_met: || on_path("cc") },
     Need { name: "a PostgreSQL server", debian: &["postgresql"], is_met: servers::has_postgres },
     Need { name: "a Redis server", debian: &["redis-server"], is_met: servers::has_redis },
     Need { name: "Varnish with xkey", debian: &["varnish", "varnish-modules"], is_met: servers::has_varnish },
+    // The driver knows where the browser is that it was packaged with.
+    Need { name: "Chromium", debian: &["chromium", "chromium-driver"], is_met: || on_path("chromedriver") },
     Need { name: "libpq", debian: &["libpq-dev"], is_met: || has_library("libpq", "pq") },
     Need { name: "SQLite", debian: &["libsqlite3-dev"], is_met: || has_library("sqlite3", "sqlite3") },
     Need { name: "Python with venv", debian: &["python3-venv"], is_met: has_python },
@@ -55,9 +57,9 @@ fn advice(is_debian: bool, names: &str, packages: &[&str]) -> String {
     } else {
         write!(
             advice,
-            "    brew install postgresql@17 libpq redis sqlite varnish pkgconf python  (macOS)\n    \
-             sudo dnf install gcc postgresql-server libpq-devel redis sqlite-devel varnish varnish-modules python3  (Fedora)\n    \
-             sudo pacman -S gcc postgresql redis sqlite varnish python                 (Arch)\n\
+            "    brew install postgresql@17 libpq redis sqlite varnish pkgconf python chromedriver  (macOS)\n    \
+             sudo dnf install gcc postgresql-server libpq-devel redis sqlite-devel varnish varnish-modules python3 chromedriver  (Fedora)\n    \
+             sudo pacman -S gcc postgresql redis sqlite varnish python chromium                 (Arch)\n\
              where no package has Varnish's module xkey, build github.com/varnish/varnish-modules"
         )
     };

@@ -13,6 +13,7 @@
 //! Counters begin at zero with the handle, and only grow. They are read one after the other while all goes on: a sum may lack what
 //! happens at that moment.
 
+mod delays;
 mod table;
 mod take;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::delays::{Delays, Range};
 use crate::store::{BreakerStats, Operation};
 
 /// What a handle has counted so far.

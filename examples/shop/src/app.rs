@@ -19,9 +19,12 @@ use shop_core::{Order, User, UserStats};
 
 use crate::{
     accounts::Accounts,
+    demo::Demo,
     edge,
     limits::Limits,
+    live::Live,
     options::{Caches, Options},
+    outside::Outside,
 };
 
 /// The caches and the database behind the service. Cheap to clone.
@@ -32,6 +35,9 @@ pub struct App {
     pub(crate) limits: Limits,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) time_out: Duration,
+    pub(crate) outside: Option<Arc<Outside>>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) demo: Option<Arc<Demo>>,
     _purgers: Vec<Purger>,
     _refresher: Arc<RefresherHandle>,
 }
@@ -73,12 +79,18 @@ impl App {
             .depends_on::<Order>()
             .at_most_every(Duration::from_secs(5))
             .start()?;
+        // Where nothing is kept, there is nobody to tell.
+        let is_kept = options.caches != Caches::None;
+        let outside = is_kept.then(|| Outside::start(&larder, &options.database_url)).transpose()?;
         Ok(Self {
             larder: Async::new(larder, asynchronous::Options::default()),
             accounts,
             limits,
             metrics: PrometheusBuilder::new().install_recorder()?,
             time_out: options.time_out,
+            outside: outside.map(Arc::new),
+            live: Arc::new(Live::new()),
+            demo: options.demo.then(|| Arc::new(Demo::new(&options.database_url))),
             _purgers: purgers,
             _refresher: Arc::new(refresher),
         })

@@ -6,9 +6,13 @@
 mod accounts;
 mod app;
 mod body;
+mod demo;
 mod edge;
 mod limits;
+mod live;
 mod options;
+mod outside;
+mod page;
 mod problem;
 mod request;
 mod routes;

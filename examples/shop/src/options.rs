@@ -18,7 +18,7 @@ pub const HELP: &str = "\
 A web service on larder: users and orders over HTTP.
 
 usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL].. [--log-json] [--secure-cookies] [--limit-.. N]
-            [--trust-proxy NETWORK]..
+            [--trust-proxy NETWORK].. [--demo]
 
   --listen ADDRESS   where to listen; port 0 takes a free one      [127.0.0.1:8080]
   --namespace NAME   what its keys in Redis begin with             [shop]
@@ -33,6 +33,7 @@ usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL].
   --trust-proxy NETWORK      an address or a network in front of the service that is
                              believed whom it has a request from; may be repeated
   --trust-header NAME        where it says so: x-forwarded-for, or forwarded  [x-forwarded-for]
+  --demo             buttons on the page at / that make load, and routes for them
   --help
 
 DATABASE_URL         the PostgreSQL database, which is migrated first
@@ -70,6 +71,8 @@ pub struct Options {
     pub edges: Vec<Uri>,
     /// Whether to log for machines.
     pub log_json: bool,
+    /// Whether there are things to try on the page.
+    pub demo: bool,
     /// What cursors are made with.
     pub secret: Option<[u8; 32]>,
     /// How many connections to the database there are at most.
@@ -136,6 +139,7 @@ pub fn parse(
     let (mut listen, mut log_json) = (SocketAddr::from(([127, 0, 0, 1], 8080)), false);
     let (mut namespace, mut caches, mut edges) = ("shop".to_owned(), Caches::Near, Vec::new());
     let (mut accounts, mut limits) = (AccountOptions::default(), LimitOptions::default());
+    let mut demo = false;
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
@@ -150,6 +154,7 @@ pub fn parse(
             Arg::Long("limit-sign-ins") => limits.sign_ins = parser.value()?.parse()?,
             Arg::Long("trust-proxy") => limits.trusted.push(parser.value()?.parse_with(network)?),
             Arg::Long("trust-header") => limits.forwarded_by = parser.value()?.parse()?,
+            Arg::Long("demo") => demo = true,
             other => return Err(other.unexpected().into()),
         }
     }
@@ -162,6 +167,7 @@ pub fn parse(
         caches,
         edges,
         log_json,
+        demo,
         secret: variable("SHOP_SECRET").map(|text| secret(&text).ok_or(UsageError::Secret)).transpose()?,
         connections: 16,
         accounts,

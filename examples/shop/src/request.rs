@@ -47,6 +47,7 @@ pub(crate) async fn follow(State(app): State<App>, mut request: Request, next: N
         Err(_) => Problem::timed_out().into_response(),
     };
     let trail = client.0.session().trail();
+    app.live.answered(writes, &trail, response.status());
     let source = if writes { Source::Database } else { trail.source() };
     if source != Source::Nowhere {
         response.headers_mut().insert(X_CACHE, value(&source.to_string()));

@@ -21,7 +21,7 @@ use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 
 use larder_http::{CacheControl, CacheControlLayer};
 
-use crate::{app::App, edge, limits, problem::Problem, request};
+use crate::{app::App, demo, edge, limits, live, page, problem::Problem, request};
 
 /// The most bytes of a request's body.
 const MOST_BYTES: usize = 64 << 10;
@@ -51,6 +51,8 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), request::follow))
         .layer(limits::layer(&app.limits))
         .layer(middleware::from_fn_with_state(app.clone(), limits::identify))
+        .merge(page::router().route("/live", get(live::moment)))
+        .merge(if app.demo.is_some() { demo::router() } else { Router::new() })
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http())

@@ -67,6 +67,12 @@ impl Level {
         grown.filter(|(_, n)| *n > 0).map(|(bucket, n)| (middle_of(bucket), n))
     }
 
+    /// How often each time was counted, shortest first: from where to where it is, and how often. What was never counted is left out.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (Duration, Duration, u64)> + '_ {
+        let counted = self.buckets.iter().enumerate().filter(|(_, n)| **n > 0);
+        counted.map(|(bucket, n)| (start_of(bucket), start_of(bucket + 1), *n))
+    }
+
     /// The time that so much of all took at most: zero if there was nothing.
     pub(crate) fn quantile(&self, part: f64) -> Duration {
         let n = self.n();
@@ -91,12 +97,17 @@ fn bucket_of(nanoseconds: u64) -> usize {
     (1 + doublings as usize * PARTS + part).min(BUCKETS - 1)
 }
 
-/// The time in the middle of a bucket.
-fn middle_of(bucket: usize) -> Duration {
-    let Some(above) = bucket.checked_sub(1) else { return Duration::from_nanos(1 << (SHORTEST_BITS - 1)) };
+/// The shortest time of a bucket; the one behind the last ends it, though it has all that is longer.
+fn start_of(bucket: usize) -> Duration {
+    let Some(above) = bucket.checked_sub(1) else { return Duration::ZERO };
     let (doublings, part) = (above / PARTS, above % PARTS);
     let part_nanoseconds = 1_u64 << (doublings + SHORTEST_BITS as usize - PARTS_BITS as usize);
-    Duration::from_nanos(part_nanoseconds * (PARTS + part) as u64 + part_nanoseconds / 2)
+    Duration::from_nanos(part_nanoseconds * (PARTS + part) as u64)
+}
+
+/// The time in the middle of a bucket.
+fn middle_of(bucket: usize) -> Duration {
+    start_of(bucket) + (start_of(bucket + 1) - start_of(bucket)) / 2
 }
 
 #[cfg(test)]
@@ -111,6 +122,15 @@ mod tests {
         }
         assert_eq!(bucket_of(0), 0);
         assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn buckets_follow_each_other_and_have_what_is_counted_in_them() {
+        for bucket in 1..BUCKETS {
+            let (start, nanosecond) = (start_of(bucket), Duration::from_nanos(1));
+            let bucket_at = |time: Duration| bucket_of(u64::try_from(time.as_nanos()).unwrap());
+            assert_eq!((bucket_at(start - nanosecond), bucket_at(start)), (bucket - 1, bucket));
+        }
     }
 
     #[test]

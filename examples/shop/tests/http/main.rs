@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
 mod browser;
+mod chromium;
 mod document;
 mod edge;
 mod guessing;
 mod limits;
+mod live;
+mod outside;
+mod page;
 mod program;
 mod sessions;
 
