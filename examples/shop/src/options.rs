@@ -5,17 +5,23 @@ use std::{ffi::OsString, net::SocketAddr, str::FromStr, time::Duration};
 use axum::http::Uri;
 use lexopt::{Arg, Parser, ValueExt as _};
 
+use crate::{ending::EndingOptions, events::EventsOptions};
+
 /// What `--help` prints.
 pub const HELP: &str = "\
 A web service on larder: users and orders over HTTP.
 
-usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL]... [--log-json]
+usage: shop [OPTIONS]
 
   --listen ADDRESS   where to listen; port 0 takes a free one      [127.0.0.1:8080]
   --namespace NAME   what its keys in Redis begin with             [shop]
   --caches WHICH     near: rows in the process, and Redis; shared: Redis; none: every read asks the database [near]
   --edge URL         a Varnish in front of it, which is told what to drop; may be given several times
   --log-json         a line of JSON for each event, for machines
+  --listeners N      how many may listen at /events at once         [1000]
+  --heartbeat N      how many seconds nothing is said there at most [15]
+  --grace-seconds N  how long it still takes requests when it has said that it ends [0]
+  --drain-seconds N  how long it waits then for requests and for what is to be written [20]
   --help
 
 DATABASE_URL         the PostgreSQL database, which is migrated first
@@ -59,6 +65,10 @@ pub struct Options {
     pub connections: u32,
     /// How long a request may take.
     pub time_out: Duration,
+    /// Who may listen.
+    pub events: EventsOptions,
+    /// How it ends.
+    pub ending: EndingOptions,
 }
 
 /// Where rows are kept.
@@ -114,6 +124,7 @@ pub fn parse(
     let mut parser = Parser::from_args(arguments);
     let (mut listen, mut log_json) = (SocketAddr::from(([127, 0, 0, 1], 8080)), false);
     let (mut namespace, mut caches, mut edges) = ("shop".to_owned(), Caches::Near, Vec::new());
+    let (mut events, mut ending) = (EventsOptions::default(), EndingOptions::default());
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
@@ -122,6 +133,10 @@ pub fn parse(
             Arg::Long("caches") => caches = parser.value()?.parse()?,
             Arg::Long("edge") => edges.push(parser.value()?.parse_with(edge)?),
             Arg::Long("log-json") => log_json = true,
+            Arg::Long("listeners") => events.listeners = usize::from(parser.value()?.parse::<u16>()?),
+            Arg::Long("heartbeat") => events.heartbeat = seconds(&mut parser)?.max(Duration::from_secs(1)),
+            Arg::Long("grace-seconds") => ending.grace = seconds(&mut parser)?,
+            Arg::Long("drain-seconds") => ending.drain = seconds(&mut parser)?,
             other => return Err(other.unexpected().into()),
         }
     }
@@ -137,6 +152,8 @@ pub fn parse(
         secret: variable("SHOP_SECRET").map(|text| secret(&text).ok_or(UsageError::Secret)).transpose()?,
         connections: 16,
         time_out: Duration::from_secs(10),
+        events,
+        ending,
     })))
 }
 
@@ -148,6 +165,12 @@ fn edge(text: &str) -> Result<Uri, String> {
     } else {
         Err("it has to begin with http://".to_owned())
     }
+}
+
+/// A day at most: nobody waits longer, and no clock runs over.
+fn seconds(parser: &mut Parser) -> Result<Duration, lexopt::Error> {
+    let n: u64 = parser.value()?.parse_with(|text| text.parse::<u64>())?;
+    Ok(Duration::from_secs(n.min(86_400)))
 }
 
 fn secret(text: &str) -> Option<[u8; 32]> {

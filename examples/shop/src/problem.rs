@@ -79,7 +79,7 @@ impl Problem {
             .detail("read it again, and decide anew")
     }
 
-    fn unavailable(detail: &str) -> Self {
+    pub(crate) fn unavailable(detail: &str) -> Self {
         let problem = Self::of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service can't answer now");
         Self { retry_after: Some(1), ..problem.detail(detail) }
     }

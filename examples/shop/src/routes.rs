@@ -1,10 +1,12 @@
 //! Who answers what.
 
 mod document;
+mod events;
 mod health;
 mod orders;
 mod stats;
 mod users;
+mod visits;
 
 use std::any::Any;
 
@@ -16,11 +18,11 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use larder_http::{CacheControl, CacheControlLayer};
 
-use crate::{app::App, edge, problem::Problem, request};
+use crate::{access, app::App, edge, problem::Problem, request, visits::count};
 
 /// The most bytes of a request's body.
 const MOST_BYTES: usize = 64 << 10;
@@ -38,6 +40,8 @@ pub fn router(app: App) -> Router {
         .route("/orders/{id}", edge::shared(&app, edge::of_order, order))
         .route("/stats/users/{id}", edge::shared(&app, edge::of_stats, get(stats::of_user)))
         .route("/stats/top", get(stats::top))
+        .route("/users/{id}/visits", get(visits::of_user))
+        .route("/events", get(events::follow))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::is_ready))
         .route("/metrics", get(health::metrics))
@@ -46,9 +50,10 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
         .layer(CacheControlLayer::new(CacheControl::no_store()))
         .layer(middleware::from_fn_with_state(app.clone(), request::follow))
+        .layer(middleware::from_fn_with_state(app.clone(), count))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn(access::log))
         .with_state(app)
 }
 

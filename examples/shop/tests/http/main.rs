@@ -2,9 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
-mod edge;
+mod access;
 mod document;
+mod edge;
+mod ending;
+mod events;
+mod listener;
 mod program;
+mod site;
 
 use std::{thread, time::Duration};
 
