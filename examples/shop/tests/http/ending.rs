@@ -8,20 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{Connection as _, PgConnection, QueryDsl as _, RunQueryDsl as _, connection::SimpleConnection as _};
+use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _};
 use serde_json::json;
-use shop_core::schema::user_visits;
 use tests::eventually;
 
-use crate::{LONG, listener::Listener, program::Shop, site::Site, user};
-
-/// What the database has of a user's visits.
-fn visits(site: &Site, user: &str) -> u64 {
-    let mut connection = PgConnection::establish(site.database()).unwrap();
-    let of_user = user_visits::table.find(user.parse::<uuid::Uuid>().unwrap());
-    let n: i64 = of_user.select(user_visits::n).get_result(&mut connection).unwrap();
-    u64::try_from(n).unwrap()
-}
+use crate::{LONG, listener::Listener, program::Shop, site::Site, user, watched::visits};
 
 /// A request on a connection of its own: the status, or `None` if it was not answered.
 fn status(address: &str, path: &str) -> Option<u16> {

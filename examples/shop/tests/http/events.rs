@@ -1,7 +1,6 @@
 //! `GET /events`.
 
 use std::{
-    fs,
     io::{Read as _, Write as _},
     net::TcpStream,
     thread,
@@ -14,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tests::{eventually, redis_url};
 
-use crate::{LONG, listener::Listener, order, problem, program::Shop, site::Site, user};
+use crate::{LONG, listener::Listener, order, problem, program::Shop, site::Site, user, watched::resident_bytes};
 
 /// A listener who certainly hears what comes from now on.
 fn listen(shop: &Shop, path: &str, buyer: &str) -> Listener {
@@ -185,10 +184,4 @@ fn who_does_not_read_is_told_of_a_gap_and_costs_no_memory() {
     let (told, gaps) = (text.matches("event: paid").count(), text.matches("event: gap").count());
     assert!(told < 60_000 && gaps >= 2, "{told} were told, and {gaps} gaps");
     assert!(text.rfind("event: gap") < text.rfind("event: paid"), "what comes after a gap is told again");
-}
-
-fn resident_bytes(id: u32) -> usize {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }

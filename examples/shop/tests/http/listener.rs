@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, TcpStream},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -96,6 +96,14 @@ impl Listener {
             if told.id.starts_with(order) {
                 return told;
             }
+        }
+    }
+
+    /// Waits until it is told of a gap, whatever comes before it.
+    pub(crate) fn gap(&self) {
+        let until = Instant::now() + LONG;
+        while self.next().event != "gap" {
+            assert!(Instant::now() < until, "no gap was told");
         }
     }
 

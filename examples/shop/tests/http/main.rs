@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
 mod access;
+mod bad_days;
+mod crowd;
 mod document;
 mod edge;
 mod ending;
@@ -10,6 +12,7 @@ mod events;
 mod listener;
 mod program;
 mod site;
+mod watched;
 
 use std::{thread, time::Duration};
 
