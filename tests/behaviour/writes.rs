@@ -217,8 +217,8 @@ fn what_the_database_deletes_along_is_gone_too() {
     OrderItem::repository(&shop.larder).get((mine.id, 1)).unwrap();
     shop.meter.reset();
     User::repository(&shop.larder).delete(ada.id).unwrap();
-    // The user locked, its orders, their items, the deletion.
-    shop.meter.expect(Cost { sql: 4, ..WRITE });
+    // The user locked, its orders, their items, its visits, the deletion.
+    shop.meter.expect(Cost { sql: 5, ..WRITE });
     assert!(tree.find(ada.id).unwrap().is_none());
     assert!(Order::repository(&shop.larder).find(mine.id).unwrap().is_none());
     assert_eq!(Order::repository(&shop.larder).list_by_user_id(ada.id).load().unwrap(), []);

@@ -17,6 +17,7 @@ pub mod schema;
 mod status;
 mod user;
 mod user_stats;
+mod user_visits;
 pub mod views;
 
 pub use self::{
@@ -26,4 +27,5 @@ pub use self::{
     status::{Status, UnknownStatus},
     user::{NewUser, User, UserChanges},
     user_stats::UserStats,
+    user_visits::UserVisits,
 };

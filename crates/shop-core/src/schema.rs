@@ -45,6 +45,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// How often users were looked at.
+    user_visits (user_id) {
+        /// Whose row it is. It goes when its user goes.
+        user_id -> Uuid,
+        /// How often; what was counted in the last seconds may be missing.
+        n -> Int8,
+    }
+}
+
+diesel::table! {
     /// People who buy.
     users (id) {
         /// Given by the database unless the insert brings one.
@@ -59,5 +69,6 @@ diesel::table! {
 diesel::joinable!(credentials -> users (user_id));
 diesel::joinable!(order_items -> orders (order_id));
 diesel::joinable!(orders -> users (user_id));
+diesel::joinable!(user_visits -> users (user_id));
 
-diesel::allow_tables_to_appear_in_same_query!(credentials, order_items, orders, users,);
+diesel::allow_tables_to_appear_in_same_query!(credentials, order_items, orders, user_visits, users,);

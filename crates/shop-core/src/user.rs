@@ -4,12 +4,18 @@ use larder::Repository;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Order, UserStats, schema::users};
+use crate::{Order, UserStats, UserVisits, schema::users};
 
 /// Somebody who buys.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, Serialize, Deserialize, Repository)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
-#[larder(ttl = "10m", unique(email), has_many(orders: Order, on_delete = cascade), has_one(stats: UserStats))]
+#[larder(
+    ttl = "10m",
+    unique(email),
+    has_many(orders: Order, on_delete = cascade),
+    has_one(stats: UserStats),
+    has_one(visits: UserVisits, on_delete = cascade)
+)]
 pub struct User {
     /// The primary key.
     pub id: Uuid,

@@ -63,7 +63,6 @@ impl Shop {
         let mut connection = pool.get()?;
         connection.batch_execute(&format!("CREATE SCHEMA {schema}"))?;
         shop_core::migrate(&mut connection).map_err(|error| error as Box<dyn Error>)?;
-        connection.batch_execute(larder::behind::UP)?;
         drop(connection);
         Ok(Self { pool, redis, schema, sent })
     }

@@ -1,6 +1,10 @@
 //! What all requests share.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use diesel::{
     PgConnection,
@@ -10,21 +14,25 @@ use diesel::{
 use larder::{
     Async, Larder, NearOptions, asynchronous,
     refresh::{Refresher, RefresherHandle},
-    store::Ended,
+    store::{CellKey, Ended},
 };
 use larder_http::Purger;
 use larder_redis::RedisStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use shop_core::{Order, User, UserStats};
+use tokio::runtime::Handle;
 
 use crate::{
     accounts::Accounts,
     demo::Demo,
     edge,
+    ending::Ending,
+    events::Events,
     limits::Limits,
     live::Live,
     options::{Caches, Options},
     outside::Outside,
+    visits::{self, Visits},
 };
 
 /// The caches and the database behind the service. Cheap to clone.
@@ -38,8 +46,11 @@ pub struct App {
     pub(crate) outside: Option<Arc<Outside>>,
     pub(crate) live: Arc<Live>,
     pub(crate) demo: Option<Arc<Demo>>,
-    _purgers: Vec<Purger>,
-    _refresher: Arc<RefresherHandle>,
+    pub(crate) events: Events,
+    pub(crate) ending: Ending,
+    pub(crate) visits: Arc<Visits>,
+    purgers: Vec<Purger>,
+    refresher: Arc<Mutex<Option<RefresherHandle>>>,
 }
 
 impl App {
@@ -59,12 +70,18 @@ impl App {
         let store = RedisStore::builder(&options.redis_url).namespace(format!("{}:", options.namespace)).build()?;
         let accounts = Accounts::new(&store, options.connections, options.accounts)?;
         let limits = Limits::new(&store, options.limits.clone());
+        let events = Events::start(&store, options.events)?;
+        let counts = visits::buffer(&store);
         let purgers = edge::purgers(&options.edges);
         let store = Ended::new(store, {
             let purgers = purgers.clone();
-            move |cells| edge::tell(&purgers, cells)
+            move |cells: &[&CellKey]| {
+                // Nobody keeps counts, which change twice a second.
+                let kept: Vec<&CellKey> = cells.iter().copied().filter(|cell| !visits::is_count(cell)).collect();
+                edge::tell(&purgers, &kept);
+            }
         });
-        let builder = Larder::<Pg>::builder(pool);
+        let builder = Larder::<Pg>::builder(pool).behind(counts);
         let mut builder = match options.caches {
             Caches::Near => builder.shared(store).near(NearOptions::bytes(64 << 20)),
             Caches::Shared => builder.shared(store),
@@ -74,6 +91,7 @@ impl App {
             builder = builder.cursor_key(secret);
         }
         let larder = builder.build();
+        let visits = Visits::start(&larder)?;
         let refresher = Refresher::of::<UserStats>(&larder)
             .depends_on::<User>()
             .depends_on::<Order>()
@@ -91,8 +109,35 @@ impl App {
             outside: outside.map(Arc::new),
             live: Arc::new(Live::new()),
             demo: options.demo.then(|| Arc::new(Demo::new(&options.database_url))),
-            _purgers: purgers,
-            _refresher: Arc::new(refresher),
+            events,
+            ending: Ending::default(),
+            visits: Arc::new(visits),
+            purgers,
+            refresher: Arc::new(Mutex::new(Some(refresher))),
         })
+    }
+
+    /// How far its end has come.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        self.ending.clone()
+    }
+
+    /// Writes and tells what waits, and ends what runs beside requests: whether all of it was done until then. To be called where it may wait, on a
+    /// thread of the runtime, when no request comes any more.
+    #[must_use]
+    pub fn close(&self, until: Instant) -> bool {
+        let are_visits_written = self.visits.close(until);
+        tracing::info!(all = are_visits_written, "ending: visits are written");
+        let is_published = self.events.close(until);
+        tracing::info!(all = is_published, "ending: changes of orders are published");
+        let are_edges_told = self.purgers.iter().fold(true, |all, purger| {
+            let left = until.saturating_duration_since(Instant::now());
+            Handle::current().block_on(purger.drain(left)).is_ok() && all
+        });
+        tracing::info!(all = are_edges_told, "ending: edges are told what to drop");
+        drop(self.refresher.lock().unwrap_or_else(PoisonError::into_inner).take());
+        tracing::info!("ending: no view is refreshed any more");
+        are_visits_written && is_published && are_edges_told
     }
 }

@@ -3,11 +3,14 @@
 //!
 //! `cargo xtask services -- cargo run -p shop`
 
+mod access;
 mod accounts;
 mod app;
 mod body;
 mod demo;
 mod edge;
+mod ending;
+mod events;
 mod limits;
 mod live;
 mod options;
@@ -16,10 +19,13 @@ mod page;
 mod problem;
 mod request;
 mod routes;
+mod visits;
 
 pub use self::{
     accounts::AccountOptions,
     app::App,
+    ending::{Ending, EndingOptions},
+    events::EventsOptions,
     limits::{ForwardedBy, LimitOptions},
     options::{Caches, HELP, Options, Request, UsageError, parse},
     problem::Problem,

@@ -2,14 +2,11 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
-use std::{env, error::Error, net::SocketAddr, process::ExitCode};
+mod serve;
 
-use shop::{App, HELP, Options, Request, parse, router};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    task,
-};
+use std::{env, process::ExitCode};
+
+use shop::{HELP, Request, parse};
 use tracing_subscriber::{EnvFilter, fmt};
 
 fn main() -> ExitCode {
@@ -31,29 +28,8 @@ fn main() -> ExitCode {
     } else {
         log.init()
     }
-    match run(options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("shop: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[tokio::main]
-async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let listener = TcpListener::bind(options.listen).await?;
-    let app = task::spawn_blocking(move || App::open(&options)).await??;
-    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, router(app).into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            tokio::select! {
-                _ = interrupted.recv() => {}
-                _ = terminated.recv() => {}
-            }
-            tracing::info!("ending when all requests are answered");
-        })
-        .await?;
-    Ok(())
+    serve::run(options).unwrap_or_else(|error| {
+        eprintln!("shop: {error}");
+        ExitCode::FAILURE
+    })
 }

@@ -11,14 +11,13 @@ use axum::http::Uri;
 use ipnet::IpNet;
 use lexopt::{Arg, Parser, ValueExt as _};
 
-use crate::{accounts::AccountOptions, limits::LimitOptions};
+use crate::{accounts::AccountOptions, ending::EndingOptions, events::EventsOptions, limits::LimitOptions};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
 A web service on larder: users and orders over HTTP.
 
-usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL].. [--log-json] [--secure-cookies] [--limit-.. N]
-            [--trust-proxy NETWORK].. [--demo]
+usage: shop [OPTIONS]
 
   --listen ADDRESS   where to listen; port 0 takes a free one      [127.0.0.1:8080]
   --namespace NAME   what its keys in Redis begin with             [shop]
@@ -34,6 +33,10 @@ usage: shop [--listen ADDRESS] [--namespace NAME] [--caches WHICH] [--edge URL].
                              believed whom it has a request from; may be repeated
   --trust-header NAME        where it says so: x-forwarded-for, or forwarded  [x-forwarded-for]
   --demo             buttons on the page at / that make load, and routes for them
+  --listeners N      how many may listen at /events at once         [1000]
+  --heartbeat N      how many seconds nothing is said there at most [15]
+  --grace-seconds N  how long it still takes requests when it has said that it ends [0]
+  --drain-seconds N  how long it waits then for requests and for what is to be written [20]
   --help
 
 DATABASE_URL         the PostgreSQL database, which is migrated first
@@ -83,6 +86,10 @@ pub struct Options {
     pub limits: LimitOptions,
     /// How long a request may take.
     pub time_out: Duration,
+    /// Who may listen.
+    pub events: EventsOptions,
+    /// How it ends.
+    pub ending: EndingOptions,
 }
 
 /// Where rows are kept.
@@ -140,6 +147,7 @@ pub fn parse(
     let (mut namespace, mut caches, mut edges) = ("shop".to_owned(), Caches::Near, Vec::new());
     let (mut accounts, mut limits) = (AccountOptions::default(), LimitOptions::default());
     let mut demo = false;
+    let (mut events, mut ending) = (EventsOptions::default(), EndingOptions::default());
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
@@ -155,6 +163,10 @@ pub fn parse(
             Arg::Long("trust-proxy") => limits.trusted.push(parser.value()?.parse_with(network)?),
             Arg::Long("trust-header") => limits.forwarded_by = parser.value()?.parse()?,
             Arg::Long("demo") => demo = true,
+            Arg::Long("listeners") => events.listeners = usize::from(parser.value()?.parse::<u16>()?),
+            Arg::Long("heartbeat") => events.heartbeat = seconds(&mut parser)?.max(Duration::from_secs(1)),
+            Arg::Long("grace-seconds") => ending.grace = seconds(&mut parser)?,
+            Arg::Long("drain-seconds") => ending.drain = seconds(&mut parser)?,
             other => return Err(other.unexpected().into()),
         }
     }
@@ -173,6 +185,8 @@ pub fn parse(
         accounts,
         limits,
         time_out: Duration::from_secs(10),
+        events,
+        ending,
     })))
 }
 
@@ -189,6 +203,12 @@ fn edge(text: &str) -> Result<Uri, String> {
 /// One address is a network of one.
 fn network(text: &str) -> Result<IpNet, ipnet::AddrParseError> {
     text.parse().or_else(|error| text.parse::<IpAddr>().map(IpNet::from).map_err(|_| error))
+}
+
+/// A day at most: nobody waits longer, and no clock runs over.
+fn seconds(parser: &mut Parser) -> Result<Duration, lexopt::Error> {
+    let n: u64 = parser.value()?.parse_with(|text| text.parse::<u64>())?;
+    Ok(Duration::from_secs(n.min(86_400)))
 }
 
 fn secret(text: &str) -> Option<[u8; 32]> {

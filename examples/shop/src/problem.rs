@@ -178,6 +178,8 @@ impl From<larder::Error> for Problem {
             Error::NotFound { .. } => return Self::not_found("row"),
             // Of a read that is made again where it may wait.
             Error::WouldWait => return Self::unavailable("it is not near"),
+            // The line that each request has says it: a thousand of them are not a thousand errors.
+            Error::Busy { .. } => return Self::unavailable("too many requests wait"),
             Error::Cursor(_) => {
                 return Self::of(StatusCode::BAD_REQUEST, "cursor", "This is no cursor of the list")
                     .detail("begin at the list's beginning, without `after`");
@@ -193,16 +195,25 @@ impl From<larder::Error> for Problem {
         // What it is, is for whoever runs the service.
         tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
         match error {
-            Error::Busy { .. } => Self::unavailable("too many requests wait"),
             Error::Pool(_) | Error::Store(_) | Error::TooSlow { .. } => Self::unavailable("what it needs is away"),
             Error::TimedOut => Self::timed_out(),
             Error::CommitUnknown(_) => {
                 Self::of(StatusCode::INTERNAL_SERVER_ERROR, "unknown", "It is not known whether that was done")
                     .detail("look before you repeat it")
             }
+            Error::Database(error) if is_lost(&error) => Self::unavailable("what it needs is away"),
             error if error.is_retryable() => Self::unavailable("somebody else has changed the same; try again"),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR),
         }
+    }
+}
+
+/// Whether the database has gone, and with it the transaction, of which nothing is done then.
+fn is_lost(error: &Diesel) -> bool {
+    match error {
+        Diesel::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _) => true,
+        Diesel::DatabaseError(_, info) => info.message().starts_with("terminating connection"),
+        other => matches!(other, Diesel::BrokenTransactionManager),
     }
 }
 

@@ -11,7 +11,7 @@ use axum::{
 use diesel::pg::Pg;
 use larder::{Async, Consistency, Scope, Source, Trail};
 
-use crate::{app::App, problem::Problem};
+use crate::{access::Read, app::App, problem::Problem};
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -53,6 +53,7 @@ pub(crate) async fn follow(State(app): State<App>, mut request: Request, next: N
         response.headers_mut().insert(X_CACHE, value(&source.to_string()));
     }
     response.headers_mut().insert(SERVER_TIMING, value(&timing(&trail, begun)));
+    response.extensions_mut().insert(Read(trail));
     response
 }
 

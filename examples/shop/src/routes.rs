@@ -1,11 +1,13 @@
 //! Who answers what.
 
 mod document;
+mod events;
 mod health;
 mod orders;
 mod session;
 mod stats;
 mod users;
+mod visits;
 
 use std::any::Any;
 
@@ -17,11 +19,11 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use larder_http::{CacheControl, CacheControlLayer};
 
-use crate::{app::App, demo, edge, limits, live, page, problem::Problem, request};
+use crate::{access, app::App, demo, edge, limits, live, page, problem::Problem, request, visits::count};
 
 /// The most bytes of a request's body.
 const MOST_BYTES: usize = 64 << 10;
@@ -41,6 +43,8 @@ pub fn router(app: App) -> Router {
         .route("/session", post(session::create).delete(session::remove))
         .route("/me", get(session::me))
         .route("/stats/top", get(stats::top))
+        .route("/users/{id}/visits", get(visits::of_user))
+        .route("/events", get(events::follow))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::is_ready))
         .route("/metrics", get(health::metrics))
@@ -53,9 +57,10 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), limits::identify))
         .merge(page::router().route("/live", get(live::moment)))
         .merge(if app.demo.is_some() { demo::router() } else { Router::new() })
+        .layer(middleware::from_fn_with_state(app.clone(), count))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn(access::log))
         .with_state(app)
 }
 

@@ -13,12 +13,10 @@ use tests::{Events, Shop, money};
 
 /// A shop whose handle has a buffer in this process.
 fn shop() -> Shop {
-    let shop = Shop::built(|builder| {
+    Shop::built(|builder| {
         let options = Options::on(MemoryBuffer::new("shop")).with::<User>().with::<Order>().with::<OrderItem>();
         builder.behind(options)
-    });
-    shop.database.connect().batch_execute(larder::behind::UP).unwrap();
-    shop
+    })
 }
 
 fn no_dead(larder: &Larder<Pg>) {

@@ -13,7 +13,7 @@ use diesel::{
 };
 use larder::{
     BreakerOptions, Builder, Larder, NearOptions, Writes,
-    behind::{self, Options, WhenAway, WhenFull},
+    behind::{Options, WhenAway, WhenFull},
     buffer::Buffer,
     store::{Clock as _, ManualClock, Store},
 };
@@ -180,7 +180,6 @@ impl Lane {
             .build();
         let mut eyes = database.connect();
         eyes.batch_execute(books::UP).expect("the tables of the books can be made");
-        eyes.batch_execute(behind::UP).expect("the tables of write-behind can be made");
         match mutation {
             Some(Mutation::MarksNothing) => eyes.batch_execute(MARKS_NOTHING).expect("a trigger can be made"),
             Some(Mutation::LosesPrices) => eyes.batch_execute(books::LOSES_PRICES).expect("a trigger can be made"),

@@ -2,9 +2,12 @@
 
 use std::{env, path::Path, process::Command, thread};
 
-use diesel::{PgConnection, QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
+use diesel::{
+    PgConnection, QueryDsl as _, QueryableByName, RunQueryDsl, connection::SimpleConnection as _, sql_query,
+    sql_types::Text,
+};
 use diesel_migrations::MigrationHarness;
-use shop_core::{MIGRATIONS, migrate};
+use shop_core::{MIGRATIONS, migrate, schema::user_visits};
 use tests::{Database, EMPTY, SHOP};
 
 /// Every table, view, column, constraint, index, function, trigger and comment of the schema `public`, one a line.
@@ -85,6 +88,28 @@ fn the_outbox_is_larders() {
     let up = include_str!("../../../../migrations/2026-11-23-000004-0000_create_larder_outbox/up.sql");
     let down = include_str!("../../../../migrations/2026-11-23-000004-0000_create_larder_outbox/down.sql");
     assert_eq!((up, down), (larder::outbox::UP, larder::outbox::DOWN));
+}
+
+#[test]
+fn the_tables_of_write_behind_are_larders() {
+    let up = include_str!("../../../../migrations/2026-11-23-000011-0000_create_larder_behind/up.sql");
+    let down = include_str!("../../../../migrations/2026-11-23-000011-0000_create_larder_behind/down.sql");
+    assert_eq!((up, down), (larder::behind::UP, larder::behind::DOWN));
+}
+
+#[test]
+fn a_user_is_counted_from_the_beginning_whoever_adds_them() {
+    let database = SHOP.database();
+    let counted = |sql: &str| -> i64 {
+        let connection = &mut database.connect();
+        sql_query(sql).execute(connection).unwrap();
+        user_visits::table.count().get_result(connection).unwrap()
+    };
+    assert_eq!(counted("INSERT INTO users (email) VALUES ('a'), ('b')"), 2);
+    // Of a connection that finds no table without its schema.
+    let mut elsewhere = database.connect();
+    elsewhere.batch_execute("SET search_path = pg_catalog; INSERT INTO public.users (email) VALUES ('c')").unwrap();
+    assert_eq!(counted("DELETE FROM users WHERE email = 'a'"), 2);
 }
 
 #[test]

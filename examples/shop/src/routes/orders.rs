@@ -69,6 +69,7 @@ impl New {
 }
 
 pub(super) async fn create(
+    State(app): State<App>,
     Client(larder): Client,
     Body(new): Body<New>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<WithItems>), Problem> {
@@ -92,6 +93,7 @@ pub(super) async fn create(
         Ok(WithItems { order, items })
     });
     let placed = placed.await?;
+    app.events.announce(&placed.order);
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/orders/{}", placed.order.id))], Json(placed)))
 }
 
@@ -137,7 +139,9 @@ pub(super) async fn change(
             },
         }
     });
-    Ok(Json(changed.await?))
+    let changed = changed.await?;
+    app.events.announce(&changed);
+    Ok(Json(changed))
 }
 
 #[derive(Deserialize)]

@@ -2,17 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here should")]
 
+mod access;
+mod bad_days;
 mod browser;
 mod chromium;
+mod crowd;
 mod document;
 mod edge;
+mod ending;
+mod events;
 mod guessing;
 mod limits;
+mod listener;
 mod live;
 mod outside;
 mod page;
 mod program;
 mod sessions;
+mod site;
+mod watched;
 
 use std::{thread, time::Duration};
 

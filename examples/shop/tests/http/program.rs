@@ -17,7 +17,8 @@ pub(crate) struct Shop {
     program: Child,
     base: String,
     agent: Agent,
-    place: Place,
+    /// Where it is, if a site does not know.
+    place: Option<Place>,
 }
 
 /// Where a service works. Those that share one are processes of one service.
@@ -64,26 +65,32 @@ impl Shop {
 
     /// Another process of the same service.
     pub(crate) fn beside(&self, arguments: &[&str]) -> Self {
-        Self::at(self.place.clone(), arguments)
+        Self::at(self.place.clone().expect("it is not of a site"), arguments)
     }
 
     fn at(place: Place, arguments: &[&str]) -> Self {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_shop"))
-            .args(["--listen", "127.0.0.1:0", "--namespace", &place.namespace])
+        let mut program = Command::new(env!("CARGO_BIN_EXE_shop"));
+        program
+            .args(["--namespace", &place.namespace])
             // A test asks as fast as it can, from one address.
             .args(["--limit-per-second", "0"])
             .args(arguments)
             .env("DATABASE_URL", place.database.url())
             .env("REDIS_URL", &place.redis)
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .env("RUST_LOG", "warn");
+        let mut shop = Self::spawn(&mut program);
+        shop.place = Some(place);
+        shop
+    }
+
+    /// Starts one as the command says, on a free port, and waits until it takes requests.
+    pub(crate) fn spawn(program: &mut Command) -> Self {
+        let mut program = program.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
         let line = lines.next().unwrap_or_else(|| panic!("it ended: {:?}", program.wait())).unwrap();
         let base = line.strip_prefix("listening on ").unwrap().to_owned();
         let agent = agent();
-        Self { program, base, agent, place }
+        Self { program, base, agent, place: None }
     }
 
     /// Where it is asked: `http://` and an address.
@@ -93,7 +100,7 @@ impl Shop {
 
     /// The URL of its database.
     pub(crate) fn database_url(&self) -> &str {
-        self.place.database.url()
+        self.place.as_ref().expect("it is not of a site").database.url()
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -127,10 +134,28 @@ impl Shop {
     }
 
     /// Tells it to end, and waits until it has.
-    pub(crate) fn stop(mut self) -> ExitStatus {
-        let id = self.program.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    pub(crate) fn stop(self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(mut self) -> ExitStatus {
         self.program.wait().unwrap()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.program.id()
+    }
+
+    /// Where it listens, without the scheme.
+    pub(crate) fn address(&self) -> &str {
+        self.base.strip_prefix("http://").unwrap()
     }
 }
 

@@ -1,0 +1,3 @@
+DROP TABLE IF EXISTS larder_behind_dead;
+DROP TABLE IF EXISTS larder_behind_held;
+DROP TABLE IF EXISTS larder_behind;
