@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use ureq::{Agent, http};
 
-use crate::program::Shop;
+use crate::program::{Shop, agent};
 
 /// Whoever sits before it, and the cookie that they have.
 #[derive(Clone)]
@@ -33,12 +33,12 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 
 impl Browser {
     pub(crate) fn of(shop: &Shop) -> Self {
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build()
-            .new_agent();
-        Self { base: shop.url().to_owned(), agent, cookie: None, headers: Vec::new() }
+        Self::at(shop.url())
+    }
+
+    /// One that asks whoever is there.
+    pub(crate) fn at(base: &str) -> Self {
+        Self { base: base.to_owned(), agent: agent(), cookie: None, headers: Vec::new() }
     }
 
     /// With a header in each request.

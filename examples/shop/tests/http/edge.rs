@@ -10,7 +10,9 @@ use servers::{Varnish, VarnishOptions};
 use tests::eventually;
 
 use super::{
-    LONG, order, problem,
+    LONG,
+    browser::Browser,
+    order, problem,
     program::{Answer, Shop, agent, ask},
     user,
 };
@@ -175,6 +177,41 @@ fn a_write_is_refused_if_what_it_was_made_for_has_changed() {
     site.rename(&of_user, "new@example.com");
     assert_eq!(site.two.send_under(&[("if-match", &old)], "DELETE", &of_user, None).status, 412);
     assert_eq!(site.two.send_under(&[("if-match", &site.tag(&of_user))], "DELETE", &of_user, None).status, 204);
+}
+
+#[test]
+fn nobody_gets_what_was_answered_to_somebody_else() {
+    let site = Site::new();
+    let edge = Browser::at(site.edge.url().trim_end_matches('/'));
+    let users: Vec<(String, Browser)> = (0..4)
+        .map(|n| {
+            let (email, mut browser) = (format!("user{n}@example.com"), edge.clone());
+            browser.register(&email);
+            browser.sign_in(&email);
+            (email, browser)
+        })
+        .collect();
+    let asked = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for (email, browser) in &users {
+            let (edge, asked) = (&edge, &asked);
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    assert_eq!(browser.who().as_ref(), Some(email));
+                    // The same path, which the edge keeps for everybody, whoever asks with whatever cookie.
+                    let path = format!("/users/{}", browser.get("/me").body()["id"].as_str().unwrap());
+                    assert_eq!(edge.get(&path).body()["email"], **email);
+                    assert_eq!(browser.get(&path).body()["email"], **email);
+                    assert_eq!(edge.who(), None, "who has not signed in is nobody");
+                    asked.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    assert_eq!(asked.load(Ordering::SeqCst), 200);
+    let (email, browser) = &users[0];
+    assert_eq!(browser.send("DELETE", "/session", None).status, 204);
+    assert_eq!((browser.who(), users[1].1.who().is_some()), (None, true), "{email} has signed out");
 }
 
 #[test]
