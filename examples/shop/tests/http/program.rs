@@ -71,7 +71,7 @@ impl Shop {
     fn at(place: Place, arguments: &[&str]) -> Self {
         let mut program = Command::new(env!("CARGO_BIN_EXE_shop"));
         program
-            .args(["--namespace", &place.namespace])
+            .args(["--listen", "127.0.0.1:0", "--namespace", &place.namespace])
             // A test asks as fast as it can, from one address.
             .args(["--limit-per-second", "0"])
             .args(arguments)
@@ -83,9 +83,9 @@ impl Shop {
         shop
     }
 
-    /// Starts one as the command says, on a free port, and waits until it takes requests.
+    /// Starts one as the command says, and waits until it takes requests.
     pub(crate) fn spawn(program: &mut Command) -> Self {
-        let mut program = program.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut program = program.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
         let line = lines.next().unwrap_or_else(|| panic!("it ended: {:?}", program.wait())).unwrap();
         let base = line.strip_prefix("listening on ").unwrap().to_owned();

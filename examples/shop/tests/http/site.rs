@@ -42,7 +42,7 @@ impl Site {
         let log = fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
         let mut program = Command::new(env!("CARGO_BIN_EXE_shop"));
         program
-            .args(["--namespace", self.namespace.as_str(), "--limit-per-second", "0"])
+            .args(["--listen", "127.0.0.1:0", "--namespace", self.namespace.as_str(), "--limit-per-second", "0"])
             .args(&self.arguments)
             .env("DATABASE_URL", &self.database)
             .env("REDIS_URL", &self.redis)
