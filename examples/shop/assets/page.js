@@ -186,7 +186,7 @@ function show(moment, now, lately, minute, earlier) {
   const n_keys = minute.all.near + minute.all.shared + minute.all.database;
   for (const kind of ["near", "shared", "database"]) say(`share-${kind}`, n_keys > 0 ? `${share(minute.all[kind], n_keys)} %` : "–");
   histogram("announced", delays.announced, near ? "No question was answered yet." : "Nothing is kept near.");
-  histogram("relayed", delays.relayed, relay.leads ? "Nobody has written past the service yet." : "Another process relays: it has these figures.");
+  histogram("relayed", delays.relayed, relay === null ? "Nothing is shared, so nobody is told." : relay.leads ? "Nobody has written past the service yet." : "Another process relays: it has these figures.");
   table(moment.models, earlier, now);
 
   // Whoever else loads the same is refused as well, so one refusal means nothing.
@@ -205,9 +205,12 @@ function show(moment, now, lately, minute, earlier) {
   say("near-note", near === null ? "" : near.proof_age_ms === null ? "Redis does not tell of changes, so no copy is served."
     : `${bytes(near.bytes)} of ${bytes(near.capacity_bytes)}. Copies are known to be good as of ${time(near.proof_age_ms)} ago.`);
 
-  const is_behind = relay.waiting > 0 && relay.oldest_ms > 1000;
-  state("relay", is_behind ? "behind" : relay.leads ? "leads" : "stands by", is_behind ? "warn" : relay.waiting === null ? "waiting" : "good");
-  say("relay-note", (relay.waiting === null ? "It is not known what waits in the outbox."
+  const is_behind = relay?.waiting > 0 && relay.oldest_ms > 1000;
+  if (relay === null) state("relay", "none", "waiting");
+  else if (is_behind) state("relay", "behind", "warn");
+  else state("relay", relay.leads ? "leads" : "stands by", relay.waiting === null ? "waiting" : "good");
+  say("relay-note", relay === null ? "Nothing is shared, so there is nobody to tell."
+    : (relay.waiting === null ? "It is not known what waits in the outbox."
     : relay.waiting > 0 ? `${plural(relay.waiting, "row")} wait, the oldest for ${time(relay.oldest_ms ?? 0)}.`
     : "Nothing waits in the outbox.") + (relay.n_rows > 0 ? ` ${plural(relay.n_rows, "row")} relayed by this process.` : ""));
   state("errors", with_digits(requests.failed, 0), requests.failed > 0 ? "bad" : "good");
@@ -285,7 +288,8 @@ const FOR_UPDATES = 5;
 let everybody = null;
 
 async function send(method, path, body) {
-  const options = { method, cache: "no-store", signal: AbortSignal.timeout(10000) };
+  // With `cache` it would ask for what is not kept anywhere, as no usual client does.
+  const options = { method, signal: AbortSignal.timeout(10000) };
   if (body) Object.assign(options, { headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
   const answer = await fetch(path, options);
   return { answer, body: await answer.json().catch(() => null) };
@@ -425,5 +429,5 @@ async function update() {
   const item = document.createElement("li");
   item.textContent = with_digits(after, after < 10 ? 1 : 0);
   $("update-list").append(item);
-  while ($("update-list").children.length > 12) $("update-list").firstChild.remove();
+  while ($("update-list").children.length > 10) $("update-list").firstChild.remove();
 }

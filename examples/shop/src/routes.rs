@@ -55,8 +55,11 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), request::follow))
         .layer(limits::layer(&app.limits))
         .layer(middleware::from_fn_with_state(app.clone(), limits::identify))
+        // Outside of `follow` and of the limits: who only watches is not counted.
         .merge(page::router().route("/live", get(live::moment)))
         .merge(if app.demo.is_some() { demo::router() } else { Router::new() })
+        // Once more, for what was merged since.
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
         .layer(middleware::from_fn_with_state(app.clone(), count))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))

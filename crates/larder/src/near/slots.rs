@@ -28,6 +28,8 @@ pub(crate) struct Slots {
     hasher: Hashes,
     /// How often everything was dropped.
     flushes: AtomicU32,
+    /// How often everything of a table was dropped; tables share a place.
+    table_flushes: [AtomicU32; N_TABLES],
     /// When a cell of a table was dropped last, in milliseconds since `start` and one more; tables share a place.
     tables: [AtomicU64; N_TABLES],
     start: Instant,
@@ -39,6 +41,7 @@ const N_TABLES: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     slot: u32,
+    table: u8,
     counters: u64,
     flushes: u32,
 }
@@ -47,6 +50,7 @@ pub(crate) struct Seen {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stamp {
     slot: u32,
+    table: u8,
     kills: u32,
     flushes: u32,
 }
@@ -65,6 +69,7 @@ impl Slots {
             counters: (0..n).map(|_| AtomicU64::new(0)).collect(),
             hasher: Hashes::default(),
             flushes: AtomicU32::new(0),
+            table_flushes: [const { AtomicU32::new(0) }; N_TABLES],
             tables: [const { AtomicU64::new(0) }; N_TABLES],
             start: Instant::now(),
         }
@@ -76,9 +81,10 @@ impl Slots {
 
     /// To be called before the store is asked.
     pub(crate) fn see(&self, key: &[u8]) -> Seen {
-        let flushes = self.flushes.load(Ordering::SeqCst);
+        let table = self.place(prefix_of(key));
+        let flushes = self.flushes_of(table);
         let slot = self.slot(key);
-        Seen { slot, counters: self.counter(slot).load(Ordering::SeqCst), flushes }
+        Seen { slot, table, counters: self.counter(slot).load(Ordering::SeqCst), flushes }
     }
 
     /// Drops the copies of a key.
@@ -87,13 +93,13 @@ impl Slots {
     }
 
     /// Drops the copies of these cells, and what depends on any cell of their tables. A key that is only what the keys of a table begin
-    /// with stands for all of them: then everything is dropped, since nobody knows which copies those are.
+    /// with stands for all of them: then everything of the table is dropped, and of the tables that share its place.
     pub(crate) fn kill_cells<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
         let mut last: &[u8] = &[];
         for key in keys {
             let table = prefix_of(key);
             if table.len() == key.len() {
-                self.kill_all();
+                self.table_flushes[usize::from(self.place(table))].fetch_add(1, Ordering::SeqCst);
             }
             self.kill(key);
             if table != last {
@@ -112,8 +118,18 @@ impl Slots {
     }
 
     fn table(&self, table: &[u8]) -> &AtomicU64 {
-        let place = self.hasher.hash_one(table) % N_TABLES as u64;
-        &self.tables[usize::try_from(place).unwrap_or_default()]
+        &self.tables[usize::from(self.place(table))]
+    }
+
+    fn place(&self, table: &[u8]) -> u8 {
+        u8::try_from(self.hasher.hash_one(table) % N_TABLES as u64).expect("there are 64 places")
+    }
+
+    /// How often all of a table was dropped, alone or with everything. Both counters only grow: if the sum is the same, so are they.
+    #[inline]
+    fn flushes_of(&self, table: u8) -> u32 {
+        let of_table = self.table_flushes[usize::from(table)].load(Ordering::SeqCst);
+        self.flushes.load(Ordering::SeqCst).wrapping_add(of_table)
     }
 
     fn milliseconds(&self) -> u64 {
@@ -122,7 +138,8 @@ impl Slots {
 
     /// The stamp of what was made since then, unless something was dropped in its slot.
     pub(crate) fn stamp(&self, seen: Seen) -> Option<Stamp> {
-        let stamp = Stamp { slot: seen.slot, kills: kills(seen.counters), flushes: seen.flushes };
+        let Seen { slot, table, counters, flushes } = seen;
+        let stamp = Stamp { slot, table, kills: kills(counters), flushes };
         self.is_good(stamp).then_some(stamp)
     }
 
@@ -139,37 +156,37 @@ impl Slots {
     /// Whether a value that was asked for then may be kept: nothing has been dropped in its slot since, nor has another value been kept,
     /// which may be a newer one. Of two such values one gets it.
     pub(crate) fn claim(&self, seen: Seen) -> Option<Stamp> {
-        let Seen { slot, counters, flushes } = seen;
+        let Seen { slot, table, counters, flushes } = seen;
         let counter = self.counter(slot);
         counter.compare_exchange(counters, counters.wrapping_add(1), Ordering::SeqCst, Ordering::SeqCst).ok()?;
-        (self.flushes.load(Ordering::SeqCst) == flushes).then_some(Stamp { slot, kills: kills(counters), flushes })
+        (self.flushes_of(table) == flushes).then_some(Stamp { slot, table, kills: kills(counters), flushes })
     }
 
     /// Makes sure that no older value is kept than one that was just read: what may be kept later is what was read later than this.
     ///
     /// Nobody may be about to keep a copy in the slot. If there is none (`has_copy`), nothing need be dropped.
     pub(super) fn advance(&self, seen: Seen, has_copy: bool) -> Seen {
-        let Seen { slot, counters, flushes } = seen;
+        let Seen { slot, table, counters, flushes } = seen;
         let counter = self.counter(slot);
         let next = counters.wrapping_add(1);
         let (order, is_next) = (Ordering::SeqCst, |_| next);
         let advanced =
             if has_copy { None } else { counter.compare_exchange(counters, next, order, order).ok().map(is_next) };
         let counters = advanced.unwrap_or_else(|| counter.fetch_add(KILL, order).wrapping_add(KILL));
-        Seen { slot, counters, flushes }
+        Seen { slot, table, counters, flushes }
     }
 
     /// Whether nothing was dropped since.
     #[inline]
     pub(crate) fn is_good(&self, stamp: Stamp) -> bool {
         kills(self.counter(stamp.slot).load(Ordering::Acquire)) == stamp.kills
-            && self.flushes.load(Ordering::Acquire) == stamp.flushes
+            && self.flushes_of(stamp.table) == stamp.flushes
     }
 
     /// Whether nothing was dropped in its slot since, and nothing was kept there.
     #[inline]
-    pub(super) fn is_as_seen(&self, Seen { slot, counters, flushes }: Seen) -> bool {
-        self.counter(slot).load(Ordering::Acquire) == counters && self.flushes.load(Ordering::Acquire) == flushes
+    pub(super) fn is_as_seen(&self, Seen { slot, table, counters, flushes }: Seen) -> bool {
+        self.counter(slot).load(Ordering::Acquire) == counters && self.flushes_of(table) == flushes
     }
 
     fn slot(&self, key: &[u8]) -> u32 {
@@ -203,10 +220,15 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_takes_along_what_depends_on_its_table_and_a_table_all() {
+    fn a_cell_takes_along_what_depends_on_its_table_and_a_table_all_its_cells_and_no_others() {
         let slots = Slots::new(1 << 16);
-        let stamps = [&b"users:id:1"[..], b"users:id:2", b"users:", b"orders:id:1"]
-            .map(|key| slots.claim(slots.see(key)).unwrap());
+        // Any other name would do as well, but for one in 64.
+        let other = (0..)
+            .map(|n| format!("orders{n}:id:1"))
+            .find(|key| slots.place(prefix_of(key.as_bytes())) != slots.place(b"users:"));
+        let other = other.unwrap().into_bytes();
+        let stamps =
+            [&b"users:id:1"[..], b"users:id:2", b"users:", &other].map(|key| slots.claim(slots.see(key)).unwrap());
         let good = || stamps.map(|stamp| slots.is_good(stamp));
         slots.kill_cells([&b"users:id:1"[..]]);
         assert_eq!(
@@ -214,7 +236,13 @@ mod tests {
             [false, true, false, true],
             "unless two of them share a slot, once in some ten thousand times"
         );
+        let asked_for = [&b"users:id:3"[..], &other].map(|key| slots.see(key));
         slots.kill_cells([&b"users:"[..]]);
+        assert_eq!(good(), [false, false, false, true]);
+        assert_eq!(asked_for.map(|seen| slots.is_as_seen(seen)), [false, true]);
+        let [before, _] = asked_for;
+        assert!(slots.claim(before).is_none(), "what was asked for before is not kept");
+        slots.kill_all();
         assert_eq!(good(), [false; 4]);
     }
 

@@ -125,6 +125,16 @@ fn redis_is_told_of_when_it_is_new_and_when_it_is_away() {
 }
 
 #[test]
+fn a_service_that_keeps_nothing_is_shown_as_one() {
+    let shop = Shop::with(&["--caches", "none"]);
+    let browser = Browser::open(shop.url());
+    let _ = user(&shop, "ada");
+    eventually(LONG, || browser.text("models").starts_with("users"));
+    assert_eq!(["breaker", "near", "relay"].map(|id| browser.text(id)), ["none"; 3]);
+    complains_of_nothing(&browser);
+}
+
+#[test]
 fn load_is_made_and_an_update_is_seen_after_some_milliseconds_by_keyboard_alone() {
     let shop = Shop::with(&["--demo"]);
     let browser = Browser::open(shop.url());
@@ -256,7 +266,7 @@ fn the_whole_page_can_be_pictured() {
     let enough = if kept.is_some() { 55 } else { 3 };
     let drawn = "return (document.querySelector('#layers polygon')?.points.length ?? 0) / 2";
     eventually(2 * LONG, || browser.run(drawn).as_f64() >= Some(enough.into()));
-    let n_updates = if kept.is_some() { 12 } else { 1 };
+    let n_updates = if kept.is_some() { 10 } else { 1 };
     eventually(LONG, || {
         browser.run("document.getElementById('update-button').click()");
         browser.run("return document.getElementById('update-list').children.length").as_u64() >= Some(n_updates)
