@@ -12,7 +12,7 @@ use super::{problem, program::Shop};
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 /// Pages for people, which are no part of the interface that programs use.
-const FOR_PEOPLE: [&str; 0] = [];
+const FOR_PEOPLE: [&str; 2] = ["/", "/live"];
 
 fn documented(document: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let methods = |item: &Value| {
