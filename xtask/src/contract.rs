@@ -21,7 +21,8 @@ pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
     let programs = Programs::build(runner, false)?;
     programs.load_history(runner, &environment)?;
     let mut shop = Command::new(&programs.shop);
-    shop.args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", "warn");
+    // Requests are drawn as fast as can be, from one address.
+    shop.args(["--listen", "127.0.0.1:0", "--limit-per-second", "0", "--limit-sign-ins", "0"]).env("RUST_LOG", "warn");
     let shop = Process::start(runner, environment.apply(&mut shop))?;
     let mut command = Command::new(schemathesis);
     command.arg("--config-file").arg(runner.root().join("examples/shop/schemathesis.toml"));

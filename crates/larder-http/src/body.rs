@@ -9,7 +9,7 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of an answer that has come through one of these layers, as [`Conditional`](crate::Conditional): the service's own, or what was made of it.
+    /// The body of an answer that has come through [`Conditional`](crate::Conditional), [`ResponseCache`](crate::ResponseCache) or [`RateLimit`](crate::RateLimit): the service's own, or what was made of it.
     #[derive(Debug)]
     pub struct Body<B>
     where

@@ -4,7 +4,8 @@
 //! answer would be built from, and by the hash of the body elsewhere. It refuses an `If-Match` that no longer holds with 412. The rules by themselves, as
 //! functions of headers, are [`EntityTag`], [`EntityTags`] and [`evaluate`]. [`CacheControlLayer`] says who may keep an answer, and
 //! [`TagsLayer`] by which [`Tag`]s an edge can be told to drop it. A [`Purger`] tells it, through a [`Purge`]: [`Varnish`], or a
-//! CDN's [`PurgeApi`]. [`ResponseCacheLayer`] keeps answers in the service itself, in [`Responses`]. A [`RateLimitLayer`] refuses what is too much, and tells clients what is left.
+//! CDN's [`PurgeApi`]. [`ResponseCacheLayer`] keeps answers in the service itself, in [`Responses`]. A
+//! [`RateLimitLayer`] refuses what is too much, and tells clients what is left.
 //!
 //! It knows versions and tags, and not what they are of. With the feature `larder` they are of rows: `RowVersions`, `cell_tag`, `trail_tags`; and answers
 //! are kept in its store: `LarderResponses`.

@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::State,
     http::{HeaderName, HeaderValue, StatusCode, header},
-    response::{AppendHeaders, IntoResponse as _, Response},
+    response::{IntoResponse as _, Response},
 };
 use larder_redis::sessions::Session;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use crate::{
     request::Client,
 };
 
-/// What is about a session is for who has it, and nobody keeps it.
+/// What is about a session is for who has it, and nobody keeps it. What comes with a cookie is kept by nobody anyhow.
 const PRIVATE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 
 #[derive(Deserialize)]
@@ -42,7 +42,7 @@ pub(super) async fn create(
     let user = find(&larder, user).await?.ok_or_else(Problem::no_such_credentials)?;
     app.limits.forgive(&email).await;
     let session: Session<()> = app.accounts.begin(presented, user.id).await?;
-    Ok(([(header::SET_COOKIE, app.accounts.cookie_of(&session)), PRIVATE], Json(user)).into_response())
+    Ok(([(header::SET_COOKIE, app.accounts.cookie_of(&session))], Json(user)).into_response())
 }
 
 pub(super) async fn me(State(app): State<App>, Client(larder): Client, signed: Signed) -> Result<Response, Problem> {
@@ -78,8 +78,7 @@ pub(super) async fn remove(
     } else if all {
         return Err(Problem::not_signed_in());
     }
-    let headers = AppendHeaders([(header::SET_COOKIE, app.accounts.no_cookie()), PRIVATE]);
-    Ok((StatusCode::NO_CONTENT, headers).into_response())
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, app.accounts.no_cookie())]).into_response())
 }
 
 async fn find(larder: &larder::Async<larder::Scope<diesel::pg::Pg>>, id: Option<Uuid>) -> larder::Result<Option<User>> {
