@@ -3,17 +3,18 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
+    extract::{Request, State},
     http::{StatusCode, header, request::Parts},
-    middleware,
+    middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::MethodRouter,
 };
 use diesel::pg::Pg;
 use larder::{Dependencies, Scope};
 use larder_http::{BuiltFrom, LarderResponses, ResponseCacheLayer};
-use shop_core::UserStats;
+use shop_core::{Order, UserStats};
 
-use crate::{app::App, problem::Problem};
+use crate::{accounts::Signed, app::App, problem::Problem};
 
 const MINUTES_5: Duration = Duration::from_secs(300);
 
@@ -23,6 +24,27 @@ pub(crate) fn top(app: &App, route: MethodRouter<App>) -> MethodRouter<App> {
     route
         .layer::<_, Infallible>(ResponseCacheLayer::public(responses, MINUTES_5).query(["limit"]))
         .layer(middleware::map_response(explain))
+}
+
+/// `/me/orders` is kept for each user who is signed in, until an order of theirs is written.
+pub(crate) fn mine(app: &App, route: MethodRouter<App>) -> MethodRouter<App> {
+    let responses = LarderResponses::new(app.larder.clone(), "mine").depends_on(of_orders);
+    let of_user = |request: &Parts| Some(Signed::known(request)?.user.into_bytes());
+    route
+        .layer::<_, Infallible>(ResponseCacheLayer::scoped(responses, MINUTES_5, of_user).query(["limit", "after"]))
+        .layer::<_, Infallible>(middleware::map_response(explain))
+        .layer(middleware::from_fn_with_state(app.clone(), find))
+}
+
+/// Finds out who is signed in, before anything is asked for in their name.
+async fn find(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    Signed::find(&mut parts, &app).await?;
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+fn of_orders(request: &Parts) -> Option<Dependencies<Pg>> {
+    Some(Dependencies::new().key(Order::key_by_user_id(Signed::known(request)?.user)))
 }
 
 fn of_stats(_: &Parts) -> Option<Dependencies<Pg>> {

@@ -42,6 +42,7 @@ pub fn router(app: App) -> Router {
         .route("/stats/users/{id}", edge::shared(&app, edge::of_stats, get(stats::of_user)))
         .route("/session", post(session::create).delete(session::remove))
         .route("/me", get(session::me))
+        .route("/me/orders", kept::mine(&app, get(orders::mine)))
         .route("/stats/top", kept::top(&app, get(stats::top)))
         .route("/users/{id}/visits", get(visits::of_user))
         .route("/events", get(events::follow))

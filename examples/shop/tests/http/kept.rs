@@ -2,7 +2,13 @@
 
 use tests::eventually;
 
-use super::{LONG, order, problem, program::Shop, user};
+use super::{
+    LONG,
+    browser::{Browser, Page},
+    order, problem,
+    program::Shop,
+    user,
+};
 
 #[test]
 fn the_best_are_told_without_asking_for_them_until_they_are_others() {
@@ -47,4 +53,48 @@ fn what_is_kept_is_for_those_it_is_kept_for() {
     }
     let wants_kept = shop.send_under(&[("cache-control", "only-if-cached")], "GET", "/stats/top?limit=7", None);
     let _ = problem(&wants_kept, 504);
+}
+
+fn n_orders(page: &Page) -> usize {
+    assert_eq!(page.status, 200, "{page:?}");
+    page.body()["rows"].as_array().unwrap().len()
+}
+
+fn is_hit(page: &Page) -> bool {
+    page.header("cache-status") == "larder; hit"
+}
+
+#[test]
+fn each_user_is_given_what_is_kept_for_them_and_never_anything_else() {
+    let shop = Shop::start();
+    let other = shop.beside(&[]);
+    let (mut ada, mut bob) = (Browser::of(&shop), Browser::of(&other));
+    let ids = [ada.register("ada@example.com"), bob.register("bob@example.com")];
+    for (browser, email) in [(&mut ada, "ada@example.com"), (&mut bob, "bob@example.com")] {
+        browser.sign_in(email);
+    }
+    let nobody = Browser::of(&shop);
+    for n in 1..6 {
+        let _ = order(&shop, &ids[0], 1);
+        let _ = order(&other, &ids[1], 1);
+        let _ = order(&other, &ids[1], 1);
+        // Strictly: what was written is seen by whoever asks, wherever; and nobody is seen anything of anybody else.
+        assert_eq!((n_orders(&ada.get("/me/orders")), n_orders(&bob.get("/me/orders"))), (n, 2 * n));
+        eventually(LONG, || [&ada, &bob].iter().all(|browser| is_hit(&browser.get("/me/orders"))));
+        for (browser, id, n) in [(&ada, &ids[0], n), (&bob, &ids[1], 2 * n)] {
+            let page = browser.get("/me/orders");
+            assert_eq!((n_orders(&page), is_hit(&page)), (n, true));
+            assert!(page.body()["rows"].as_array().unwrap().iter().all(|row| row["user_id"] == **id), "{page:?}");
+            assert_eq!((page.header("cache-control"), page.header("x-cache")), ("no-store", "shared"));
+        }
+        assert_eq!(nobody.get("/me/orders").problem(401), "/problems/not-signed-in");
+    }
+    let first = bob.get("/me/orders?limit=3");
+    let next = format!("/me/orders?limit=3&after={}", first.body()["next"].as_str().unwrap());
+    eventually(LONG, || is_hit(&bob.get(&next)));
+    assert_eq!(ada.get(&next).problem(400), "/problems/cursor", "it is another user's");
+    assert_eq!(bob.get("/me/orders?limit=0").problem(400), "/problems/query");
+    let cookie = bob.cookie.clone().unwrap();
+    assert_eq!(bob.send("DELETE", "/session", None).status, 204);
+    assert_eq!(bob.with_cookie(&cookie).get("/me/orders").problem(401), "/problems/not-signed-in");
 }
