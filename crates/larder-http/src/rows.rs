@@ -55,8 +55,8 @@ where
         let scope = request.extensions.get().cloned().unwrap_or_else(|| self.larder.scope());
         let (of, uri) = (self.of.clone(), request.uri.clone());
         // An answer that is to be kept is read past what is near, and its tag has to be of just that.
-        let is_near_good = matches!(request.method, Method::GET | Method::HEAD)
-            && request.extensions.get::<ToBeKept>().is_none();
+        let is_near_good =
+            matches!(request.method, Method::GET | Method::HEAD) && request.extensions.get::<ToBeKept>().is_none();
         let version = scope.read::<_, larder::Error>(move |scope| {
             let Some(of) = of(&uri, scope)? else { return Ok(None) };
             let near = if is_near_good { scope.near_version(&of) } else { None };
