@@ -7,7 +7,7 @@ use http::{
 };
 use larder::{Async, Backend, Dependencies, Larder, Scope, Trail, store::CellKey};
 
-use crate::{Current, EntityTags, Precondition, PreconditionFailed, Tag, Tags, Version, Versions};
+use crate::{Current, EntityTags, Precondition, PreconditionFailed, Tag, Tags, ToBeKept, Version, Versions};
 
 /// Tells versions by the stamps of the cells that an answer is built from: without SQL, and without a round trip where they are near.
 ///
@@ -54,10 +54,12 @@ where
         }
         let scope = request.extensions.get().cloned().unwrap_or_else(|| self.larder.scope());
         let (of, uri) = (self.of.clone(), request.uri.clone());
-        let is_read = matches!(request.method, Method::GET | Method::HEAD);
+        // An answer that is to be kept is read past what is near, and its tag has to be of just that.
+        let is_near_good =
+            matches!(request.method, Method::GET | Method::HEAD) && request.extensions.get::<ToBeKept>().is_none();
         let version = scope.read::<_, larder::Error>(move |scope| {
             let Some(of) = of(&uri, scope)? else { return Ok(None) };
-            let near = if is_read { scope.near_version(&of) } else { None };
+            let near = if is_near_good { scope.near_version(&of) } else { None };
             Ok(near.or_else(|| scope.version(&of)))
         });
         match version.await {

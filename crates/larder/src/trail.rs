@@ -142,6 +142,11 @@ impl Follower {
         self.depends_on(cells);
     }
 
+    /// The store had a result of a query.
+    pub(crate) fn stored(&self) {
+        self.shared.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// The store was asked for something about so many keys.
     pub(crate) fn round_trip(&self, n_keys: usize, begun: Instant) {
         self.round_trips.fetch_add(n_keys.div_ceil(crate::store::BATCH) as u64, Ordering::SeqCst);

@@ -11,6 +11,7 @@ mod demo;
 mod edge;
 mod ending;
 mod events;
+mod kept;
 mod limits;
 mod live;
 mod options;

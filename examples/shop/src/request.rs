@@ -10,6 +10,7 @@ use axum::{
 };
 use diesel::pg::Pg;
 use larder::{Async, Consistency, Scope, Source, Trail};
+use larder_http::ToBeKept;
 
 use crate::{access::Read, app::App, problem::Problem};
 
@@ -24,7 +25,11 @@ impl FromRequestParts<App> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().cloned().map_or_else(|| Self::of(app, &parts.headers), Self))
+        let Self(larder) = parts.extensions.get().cloned().map_or_else(|| Self::of(app, &parts.headers), Self);
+        // A copy near may be older than what the answer is kept under.
+        let is_to_be_kept = parts.extensions.get::<ToBeKept>().is_some();
+        let shared = || larder.with(larder.session().clone().reading(Consistency::Shared));
+        Ok(Self(if is_to_be_kept { shared() } else { larder }))
     }
 }
 

@@ -23,7 +23,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use larder_http::{CacheControl, CacheControlLayer};
 
-use crate::{access, app::App, demo, edge, limits, live, page, problem::Problem, request, visits::count};
+use crate::{access, app::App, demo, edge, kept, limits, live, page, problem::Problem, request, visits::count};
 
 /// The most bytes of a request's body.
 const MOST_BYTES: usize = 64 << 10;
@@ -42,7 +42,8 @@ pub fn router(app: App) -> Router {
         .route("/stats/users/{id}", edge::shared(&app, edge::of_stats, get(stats::of_user)))
         .route("/session", post(session::create).delete(session::remove))
         .route("/me", get(session::me))
-        .route("/stats/top", get(stats::top))
+        .route("/me/orders", kept::mine(&app, get(orders::mine)))
+        .route("/stats/top", kept::top(&app, get(stats::top)))
         .route("/users/{id}/visits", get(visits::of_user))
         .route("/events", get(events::follow))
         .route("/healthz", get(health::lives))

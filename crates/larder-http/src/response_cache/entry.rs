@@ -119,3 +119,64 @@ pub(super) fn without_connection(headers: &HeaderMap) -> HeaderMap {
     };
     headers.iter().filter(|(name, _)| is_kept(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use http::header::{CONTENT_TYPE, VARY};
+
+    use super::*;
+
+    const KEY: ResponseKey = ResponseKey::new([7; 32]);
+
+    fn entry() -> Entry {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(VARY, &b"accept"[..]), (VARY, b"origin"), (CONTENT_TYPE, b"text/plain\xff")] {
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        let tags = Tags::from_iter([Tag::new("orders:7"), Tag::new("a b")]);
+        let body = Bytes::from_static(b"what was answered");
+        Entry { made: 1_000, was: 40, lifetime: 60, status: StatusCode::NOT_FOUND, headers, tags, body }
+    }
+
+    #[test]
+    fn an_answer_is_read_back_under_its_own_key_and_under_no_other() {
+        let bytes = entry().write(&KEY).unwrap();
+        assert_eq!(Entry::read(&bytes, &KEY), Some(entry()));
+        assert_eq!(Entry::read(&bytes, &ResponseKey::new([8; 32])), None);
+    }
+
+    #[test]
+    fn whatever_is_not_whole_is_none() {
+        let bytes = entry().write(&KEY).unwrap();
+        for n in 0..bytes.len() {
+            assert_eq!(Entry::read(&bytes.slice(..n), &KEY), None, "{n}");
+        }
+        assert_eq!(Entry::read(&[&bytes[..], b"more"].concat().into(), &KEY), None);
+        let mut other_form = bytes.to_vec();
+        other_form[0] = FORM + 1;
+        assert_eq!(Entry::read(&other_form.into(), &KEY), None);
+        // No byte that has changed makes it panic, or ask for memory that is not there.
+        for at in 0..bytes.len() {
+            for byte in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut bytes = bytes.to_vec();
+                bytes[at] = byte;
+                let _ = Entry::read(&bytes.into(), &KEY);
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_grows_older_by_the_clock_and_never_older_than_it_may_get() {
+        let age = |secs| entry().age(SystemTime::UNIX_EPOCH + Duration::from_secs(secs));
+        let secs = |age, left| (Duration::from_secs(age), Duration::from_secs(left));
+        for (now, wanted) in [
+            (1_000, secs(40, 60)),
+            (1_025, secs(65, 35)),
+            (1_060, secs(100, 0)),
+            (u64::from(u32::MAX), secs(100, 0)),
+            (0, secs(40, 60)),
+        ] {
+            assert_eq!(age(now), wanted, "{now}");
+        }
+    }
+}

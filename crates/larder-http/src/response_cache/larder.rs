@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{request, response};
-use larder::{Async, Backend, Dependencies, Larder, Looked, Trail, Turn, store::CellKey};
+use larder::{Async, Backend, Dependencies, Larder, Looked, Scope, Trail, Turn, store::CellKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tokio::runtime::Handle;
 
@@ -20,7 +20,8 @@ type DependsOn<DB> = dyn Fn(&request::Parts) -> Option<Dependencies<DB>> + Send 
 /// nothing of them was written: it is then what the service would answer, and has no `Age`.
 ///
 /// Costs one round trip to the store for an answer that is kept. If none is, one or two more before the service is asked, and one after it, for which nobody waits;
-/// each on a thread of the `Async`. A store that is away costs what the handle's breaker and its time-outs let it.
+/// each on a thread of the `Async`. A request that has an `Async<Scope<DB>>` in its extensions is answered on that scope's terms, and its trail says what was
+/// asked. A store that is away costs what the handle's breaker and its time-outs let it.
 pub struct LarderResponses<DB: Backend> {
     larder: Async<Larder<DB>>,
     name: Arc<str>,
@@ -79,8 +80,9 @@ impl<DB: Backend> Responses for LarderResponses<DB> {
         };
         let is_current = !depends_on.cells().is_empty();
         let (key, name) = (*key.as_bytes(), Arc::clone(&self.name));
-        let looked = self.larder.run(move |larder| {
-            let query = larder.query(&name).params(&key).version(FORM.into()).may_take(may_take);
+        let scope: Async<Scope<DB>> = request.extensions.get().cloned().unwrap_or_else(|| self.larder.scope());
+        let looked = scope.run(move |scope| {
+            let query = scope.query(&name).params(&key).version(FORM.into()).may_take(may_take);
             let query = query.depends_on_all(&depends_on);
             Ok::<_, larder::Error>(match query.look::<Answer>() {
                 Looked::Stored(Answer(answer)) => Found::Kept { answer, is_current },

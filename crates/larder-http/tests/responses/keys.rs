@@ -84,6 +84,22 @@ async fn hosts_paths_and_declared_headers_are_told_apart() {
 }
 
 #[tokio::test]
+async fn nothing_passes_for_the_end_of_one_part_and_the_start_of_the_next() {
+    let (layer, service) = (layer().query(["a"]).vary([ACCEPT]), Service::new(|n| served(format!("{n}"), &[])));
+    let requests = || {
+        let lines = [["a", "b"], ["ab", ""], ["", "ab"]];
+        let lines = lines.map(|lines| request(http::Method::GET, "/", &lines.map(|line| (ACCEPT, line))));
+        ["/?a=&a=a=1", "/?a=a=&a=1", "/?a=a=a=1"].map(get).into_iter().chain(lines)
+    };
+    for is_hit in [false, true] {
+        for (n, request) in requests().enumerate() {
+            let answer = service.send(&layer, request).await;
+            assert_eq!((answer.is_hit(), &answer.body[..]), (is_hit, n.to_string().as_bytes()));
+        }
+    }
+}
+
+#[tokio::test]
 async fn whose_scope_is_not_known_goes_past_the_cache() {
     let layer = ResponseCacheLayer::scoped(LarderResponses::new(in_memory(), "test"), MINUTES_5, by_user);
     let service = Service::new(|n| served(format!("{n}"), &[]));

@@ -11,7 +11,8 @@ use std::{
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
-use larder_http::{CacheStatus, Found, ResponseCacheLayer, ResponseKey, Responses};
+use larder::{Async, asynchronous::Options};
+use larder_http::{CacheStatus, Found, LarderResponses, ResponseCacheLayer, ResponseKey, Responses};
 use tests::Shop;
 use tokio::{
     sync::{Barrier, Semaphore},
@@ -99,8 +100,9 @@ async fn where_the_one_who_has_it_made_has_gone_the_next_one_does() {
 async fn an_answer_that_is_not_kept_holds_nobody_up_one_after_the_other() {
     for serve in [refused as fn() -> Served, panicking] {
         let (shop, n_calls) = (Shop::new(), Arc::new(AtomicUsize::new(0)));
+        let larder = Async::new(shop.larder.clone(), Options::default());
         // They would wait for longer than the test does.
-        let layer = public(kept_by(&shop.larder)).wait(LONG * 2);
+        let layer = public(LarderResponses::new(larder.clone(), "top")).wait(LONG * 2);
         let (gate, together) = (Arc::new(Semaphore::new(0)), Arc::new(Barrier::new(9)));
         let ask = || {
             let (layer, n_calls, gate, together) = (layer.clone(), n_calls.clone(), gate.clone(), together.clone());
@@ -125,6 +127,13 @@ async fn an_answer_that_is_not_kept_holds_nobody_up_one_after_the_other() {
         let before = shop.meter.counts().reads;
         let others: Vec<_> = (0..9).map(|_| ask()).collect();
         until(|| shop.meter.counts().reads >= before + 9).await;
+        // What they have found has come to them when nobody looks any more, time after time.
+        let mut n_rests = 0;
+        until(|| {
+            n_rests = if larder.load().under_way == 0 { n_rests + 1 } else { 0 };
+            n_rests == 10
+        })
+        .await;
         assert_eq!(n_calls.load(Ordering::SeqCst), 1, "they wait");
         gate.add_permits(1);
         let _ = first.await;

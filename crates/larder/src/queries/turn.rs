@@ -1,6 +1,10 @@
 //! A cached query in two halves, for results that no closure can compute: those of async code, say.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{
+    fmt,
+    marker::PhantomData,
+    time::{Duration, Instant},
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -13,6 +17,7 @@ use crate::{
     layers::Dependent,
     session::Target,
     store::{CellKey, Lease, Nonce},
+    trail::Follower,
 };
 
 /// How often the store is asked: once, and again after garbage was thrown away and after somebody was quicker.
@@ -74,11 +79,19 @@ impl<DB: Backend> CachedQuery<'_, DB> {
                 return Looked::PassedBy;
             }
         };
+        let follower = self.access.follower();
+        follower.into_iter().for_each(|follower| follower.depends_on(slot.depends_on));
         let mut was_refused = false;
         for _ in 0..ROUNDS {
-            let (vacancy, found) = match slot.layers.dependent(&slot.key, slot.depends_on) {
+            let begun = Instant::now();
+            let dependent = slot.layers.dependent(&slot.key, slot.depends_on);
+            follower.into_iter().for_each(|follower| follower.round_trip(1 + slot.depends_on.len(), begun));
+            let (vacancy, found) = match dependent {
                 Dependent::Good(bytes) => match slot.read(&bytes) {
-                    Some(value) => return Looked::Stored(value),
+                    Some(value) => {
+                        follower.into_iter().for_each(Follower::stored);
+                        return Looked::Stored(value);
+                    }
                     None if slot.layers.discard(&[&slot.key]).is_some() => continue,
                     None => return slot.passed_by(Bypass::Failed),
                 },

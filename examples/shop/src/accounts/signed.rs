@@ -41,6 +41,11 @@ impl Signed {
         parts.extensions.insert(Looked(found));
         Ok(found)
     }
+
+    /// Whoever was found by then to have sent a request, if they are signed in.
+    pub(crate) fn known(request: &Parts) -> Option<Self> {
+        request.extensions.get::<Looked>()?.0
+    }
 }
 
 /// The id that a request's cookie has, be it a session's or not.

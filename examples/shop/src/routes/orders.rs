@@ -3,22 +3,25 @@
 use std::num::NonZeroU16;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderName, StatusCode, header},
 };
 use bigdecimal::BigDecimal;
 use diesel::prelude::*;
 use larder::{Cursor, Page};
+use larder_http::BuiltFrom;
 use serde::Deserialize;
 use shop_core::{NewOrder, NewOrderItem, Order, OrderChanges, OrderItem, Status, User, schema::orders};
 use uuid::Uuid;
 
 use super::users::WithItems;
 use crate::{
+    accounts::Signed,
     app::App,
     body::{self, Asked, Body, Id},
     edge::If,
+    kept,
     problem::Problem,
     request::Client,
 };
@@ -171,4 +174,26 @@ pub(super) async fn of_user(
         })
         .await?;
     Ok(Json(page))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mine {
+    limit: Option<NonZeroU16>,
+    after: Option<Cursor>,
+}
+
+/// The orders of whoever is signed in.
+pub(super) async fn mine(
+    Client(larder): Client,
+    signed: Signed,
+    Asked(Mine { limit, after }): Asked<Mine>,
+) -> Result<(Extension<BuiltFrom>, Json<Page<Order>>), Problem> {
+    let n = usize::from(body::limit(limit, 20, MOST_ORDERS)?);
+    let page = larder
+        .read::<_, larder::Error>(move |larder| {
+            Order::repository(larder).list_by_user_id(signed.user).after(after.as_ref()).page(n)
+        })
+        .await?;
+    Ok((Extension(kept::built_from(larder.session())), Json(page)))
 }

@@ -2,13 +2,15 @@
 
 use std::{num::NonZeroU16, time::Duration};
 
-use axum::Json;
+use axum::{Extension, Json};
 use diesel::prelude::*;
+use larder_http::BuiltFrom;
 use serde::Deserialize;
 use shop_core::{User, UserStats, views::user_stats};
 
 use crate::{
     body::{self, Asked, Id},
+    kept,
     problem::Problem,
     request::Client,
 };
@@ -36,7 +38,7 @@ pub(super) struct Top {
 pub(super) async fn top(
     Client(larder): Client,
     Asked(Top { limit }): Asked<Top>,
-) -> Result<Json<Vec<UserStats>>, Problem> {
+) -> Result<(Extension<BuiltFrom>, Json<Vec<UserStats>>), Problem> {
     let limit = i64::from(body::limit(limit, 10, 100)?);
     let top = larder
         .read::<_, larder::Error>(move |larder| {
@@ -47,5 +49,5 @@ pub(super) async fn top(
                 .load(|query| query.order((user_stats::total_spent.desc(), user_stats::user_id)).limit(limit))
         })
         .await?;
-    Ok(Json(top))
+    Ok((Extension(kept::built_from(larder.session())), Json(top)))
 }

@@ -12,6 +12,7 @@ mod edge;
 mod ending;
 mod events;
 mod guessing;
+mod kept;
 mod limits;
 mod listener;
 mod live;
