@@ -24,6 +24,9 @@ use crate::{
     request::{Request, milliseconds},
 };
 
+/// How many ids are tried: of 128 random bits the second one is free, or it is not the server that answers.
+const TRIES: u32 = 8;
+
 /// A store for the sessions of `tower-sessions`, from its version 0.15 on. [`RedisStore::tower_sessions`] makes one. Cheap to clone.
 ///
 /// Stores of one name, namespace and server have the same sessions. Each is one string in Redis, JSON under the digest of its id, so that nobody who reads
@@ -81,8 +84,9 @@ impl RedisStore {
 #[async_trait]
 impl SessionStore for TowerSessions {
     async fn create(&self, record: &mut Record) -> Result<()> {
+        let mut tries = Tries::default();
         while !self.put(record, Where::Nothing).await? {
-            record.id = Id::default();
+            record.id = tries.another()?;
         }
         Ok(())
     }
@@ -191,6 +195,22 @@ impl fmt::Debug for TowerSessions {
     }
 }
 
+/// The ids that were tried for one record.
+#[derive(Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// Another id, since the last one is taken.
+    fn another(&mut self) -> Result<Id> {
+        self.0 += 1;
+        if self.0 < TRIES {
+            Ok(Id::default())
+        } else {
+            Err(SessionStoreError::Backend("every id is taken, which can't be".to_owned()))
+        }
+    }
+}
+
 /// How long a record is good for, by the clock that its end was told by: the server's may show another time.
 fn time_left(record: &Record) -> Duration {
     let end = record.expiry_date.unix_timestamp_nanos().max(0);
@@ -208,4 +228,17 @@ fn told(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_has_every_id_is_not_asked_for_ever() {
+        let mut tries = Tries::default();
+        let ids: Vec<Id> = (1..TRIES).map(|_| tries.another().unwrap()).collect();
+        assert!(ids.iter().enumerate().all(|(n, id)| !ids[..n].contains(id)));
+        assert!(tries.another().is_err());
+    }
 }
