@@ -12,6 +12,7 @@ mod edge;
 mod ending;
 mod events;
 mod limits;
+mod listen;
 mod live;
 mod options;
 mod outside;
@@ -27,6 +28,7 @@ pub use self::{
     ending::{Ending, EndingOptions},
     events::EventsOptions,
     limits::{ForwardedBy, LimitOptions},
+    listen::listen,
     options::{Caches, HELP, Options, Request, UsageError, parse},
     problem::Problem,
     routes::router,

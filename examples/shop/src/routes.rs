@@ -19,14 +19,10 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
+use larder_http::{CacheControl, CacheControlLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use larder_http::{CacheControl, CacheControlLayer};
-
-use crate::{access, app::App, demo, edge, limits, live, page, problem::Problem, request, visits::count};
-
-/// The most bytes of a request's body.
-const MOST_BYTES: usize = 64 << 10;
+use crate::{access, app::App, body, demo, edge, limits, live, page, problem::Problem, request, visits::count};
 
 /// The service.
 pub fn router(app: App) -> Router {
@@ -58,7 +54,7 @@ pub fn router(app: App) -> Router {
         .merge(page::router().route("/live", get(live::moment)))
         .merge(if app.demo.is_some() { demo::router() } else { Router::new() })
         .layer(middleware::from_fn_with_state(app.clone(), count))
-        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(DefaultBodyLimit::max(body::MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(access::log))
         .with_state(app)
