@@ -24,7 +24,6 @@ use crate::{
 pub(super) struct New {
     email: String,
     /// Who has none does not sign in.
-    #[serde(default, deserialize_with = "body::named")]
     password: Option<String>,
 }
 

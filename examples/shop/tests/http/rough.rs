@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{LONG, problem, program::Shop};
+use super::{LONG, program::Shop};
 
 /// What comes back for these bytes, until the service closes.
 fn answer(shop: &Shop, bytes: &[u8]) -> String {
@@ -156,7 +156,8 @@ fn who_says_that_it_will_send_too_much_is_refused_before_it_does() {
 fn an_unknown_path_is_a_problem_whatever_is_done_to_it() {
     let shop = Shop::start();
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-        assert_eq!(problem(&shop.send(method, "/nowhere", None), 404), "about:blank");
+        let request = format!("{method} /nowhere HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+        check(&shop, request.as_bytes(), 404, true);
     }
     let head = shop.send("HEAD", "/nowhere", None);
     assert_eq!((head.status, &*head.raw), (404, ""));
