@@ -21,16 +21,33 @@ pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
     let programs = Programs::build(runner, false)?;
     programs.load_history(runner, &environment)?;
     let mut shop = Command::new(&programs.shop);
-    // Requests are drawn as fast as can be, from one address.
-    shop.args(["--listen", "127.0.0.1:0", "--limit-per-second", "0", "--limit-sign-ins", "0"]).env("RUST_LOG", "warn");
+    // Limits that are told and not reached: it asks as fast as it can, and tries many passwords.
+    shop.args(["--listen", "127.0.0.1:0", "--limit-per-second", "1000000", "--limit-user-per-second", "1000000"]);
+    shop.args(["--limit-sign-ins", "1000000"]).env("RUST_LOG", "warn");
     let shop = Process::start(runner, environment.apply(&mut shop))?;
+    let session = sign_in(&shop.url)?;
     let mut command = Command::new(schemathesis);
     command.arg("--config-file").arg(runner.root().join("examples/shop/schemathesis.toml"));
     // The file and not what is served: of its own accord it would leave out the route that it has the document from.
     command.arg("run").arg(runner.root().join("examples/shop/openapi.json")).args(["--url", &shop.url]);
+    command.env("SHOP_SESSION", session);
     println!("{}", line_of(&command));
     runner.run(&mut command)?;
     shop.end()
+}
+
+/// The session of a new user.
+fn sign_in(url: &str) -> Result<String, Failure> {
+    let ask = |path: &str| {
+        let somebody = r#"{"email":"grace@example.com","password":"correct horse"}"#;
+        let answer = ureq::post(format!("{url}{path}")).content_type("application/json").send(somebody);
+        answer.map_err(|error| Failure::new(format!("POST {path}: {error}")))
+    };
+    ask("/users")?;
+    let answer = ask("/session")?;
+    let cookie = answer.headers().get("set-cookie").and_then(|value| value.to_str().ok());
+    let id = cookie.and_then(|cookie| cookie.strip_prefix("session=")?.split(';').next());
+    id.map(str::to_owned).ok_or_else(|| Failure::new("who signs in is given no session"))
 }
 
 /// Schemathesis in an environment of its own, installed if it isn't there yet.

@@ -1,9 +1,12 @@
 //! What clients send, checked before anything is asked for.
 
+mod object;
+
 use std::{num::NonZeroU16, time::Duration};
 
 use axum::{
     Json,
+    body::HttpBody as _,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
 };
@@ -11,21 +14,29 @@ use bigdecimal::{BigDecimal, ToPrimitive as _};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use uuid::Uuid;
 
+pub(crate) use self::object::Object;
 use crate::problem::Problem;
+
+/// The most bytes of a body.
+pub(crate) const MOST_BYTES: usize = 64 << 10;
 
 /// How long a client may take to send a body. Shorter than a request may take, so that it is told whose time was over.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// The body, as JSON.
+/// The body, a JSON object.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // Who says beforehand that it is too much need not send it.
+        if usize::try_from(request.body().size_hint().lower()).map_or(true, |n_bytes| n_bytes > MOST_BYTES) {
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE));
+        }
         let read = tokio::time::timeout(BODY_TIME, Json::from_request(request, state)).await;
         match read.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT).detail("the body did not come in time"))? {
-            Ok(Json(body)) => Ok(Self(body)),
+            Ok(Json(Object(body))) => Ok(Self(body)),
             Err(rejection) => Err(match &rejection {
                 JsonRejection::JsonDataError(error) => {
                     Problem::of(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value can't be taken")

@@ -13,6 +13,7 @@ mod ending;
 mod events;
 mod kept;
 mod limits;
+mod listen;
 mod live;
 mod options;
 mod outside;
@@ -28,6 +29,7 @@ pub use self::{
     ending::{Ending, EndingOptions},
     events::EventsOptions,
     limits::{ForwardedBy, LimitOptions},
+    listen::listen,
     options::{Caches, HELP, Options, Request, UsageError, parse},
     problem::Problem,
     routes::router,

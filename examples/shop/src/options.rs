@@ -23,6 +23,7 @@ usage: shop [OPTIONS]
   --namespace NAME   what its keys in Redis begin with             [shop]
   --caches WHICH     near: rows in the process, and Redis; shared: Redis; none: every read asks the database [near]
   --edge URL         a Varnish in front of it, which is told what to drop; may be given several times
+  --idle-seconds N   how long a connection lasts on which nothing comes or goes; longer than a proxy in front keeps it [75]
   --log-json         a line of JSON for each event, for machines
   --secure-cookies   sessions go over HTTPS only
   --limit-per-second N       requests of one address, twice as many at once; 0: no limit  [100]
@@ -90,6 +91,8 @@ pub struct Options {
     pub events: EventsOptions,
     /// How it ends.
     pub ending: EndingOptions,
+    /// How long a connection lasts on which nothing comes or goes.
+    pub idle: Duration,
 }
 
 /// Where rows are kept.
@@ -148,6 +151,7 @@ pub fn parse(
     let (mut accounts, mut limits) = (AccountOptions::default(), LimitOptions::default());
     let mut demo = false;
     let (mut events, mut ending) = (EventsOptions::default(), EndingOptions::default());
+    let mut idle_seconds = 75_u32;
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
@@ -155,6 +159,7 @@ pub fn parse(
             Arg::Long("namespace") => namespace = parser.value()?.string()?,
             Arg::Long("caches") => caches = parser.value()?.parse()?,
             Arg::Long("edge") => edges.push(parser.value()?.parse_with(edge)?),
+            Arg::Long("idle-seconds") => idle_seconds = parser.value()?.parse()?,
             Arg::Long("log-json") => log_json = true,
             Arg::Long("secure-cookies") => accounts.secure_cookies = true,
             Arg::Long("limit-per-second") => limits.per_second = parser.value()?.parse()?,
@@ -187,6 +192,7 @@ pub fn parse(
         time_out: Duration::from_secs(10),
         events,
         ending,
+        idle: Duration::from_secs(idle_seconds.max(1).into()),
     })))
 }
 

@@ -131,6 +131,12 @@ impl Problem {
         Self::unavailable("it took too long")
     }
 
+    /// The answer to a write that has not come in time.
+    pub(crate) fn unknown() -> Self {
+        let problem = Self::of(StatusCode::SERVICE_UNAVAILABLE, "unknown", "It is not known whether that was done");
+        Self { retry_after: Some(1), ..problem.detail("it took too long; look before you repeat it") }
+    }
+
     /// The status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {

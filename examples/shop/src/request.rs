@@ -49,6 +49,8 @@ pub(crate) async fn follow(State(app): State<App>, mut request: Request, next: N
     request.extensions_mut().insert(client.0.clone());
     let mut response = match tokio::time::timeout(app.time_out, next.run(request)).await {
         Ok(response) => response,
+        // A transaction that is given up is rolled back, unless its COMMIT is already under way.
+        Err(_) if writes => Problem::unknown().into_response(),
         Err(_) => Problem::timed_out().into_response(),
     };
     let trail = client.0.session().trail();

@@ -23,16 +23,18 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use larder_http::{CacheControl, CacheControlLayer};
 
-use crate::{access, app::App, demo, edge, kept, limits, live, page, problem::Problem, request, visits::count};
-
-/// The most bytes of a request's body.
-const MOST_BYTES: usize = 64 << 10;
+use crate::{access, app::App, body, demo, edge, kept, limits, live, page, problem::Problem, request, visits::count};
 
 /// The service.
 pub fn router(app: App) -> Router {
     let user = get(users::show).patch(users::change).delete(users::remove);
     let order = get(orders::show).patch(orders::change);
     let of_address = edge::private(&app, edge::of_address, get(users::find));
+    // Outside of what is followed and limited: to watch is not to be watched.
+    let watch = page::router()
+        .route("/live", get(live::moment))
+        .merge(if app.demo.is_some() { demo::router() } else { Router::new() })
+        .method_not_allowed_fallback(not_allowed);
     Router::new()
         .route("/users", post(users::create).merge(of_address))
         .route("/users/{id}", edge::shared(&app, edge::of_user, user))
@@ -51,21 +53,21 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(document::show))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND))
-        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
+        .method_not_allowed_fallback(not_allowed)
         .layer(CacheControlLayer::new(CacheControl::no_store()))
         .layer(middleware::from_fn_with_state(app.clone(), request::follow))
         .layer(limits::layer(&app.limits))
         .layer(middleware::from_fn_with_state(app.clone(), limits::identify))
-        // Outside of `follow` and of the limits: who only watches is not counted.
-        .merge(page::router().route("/live", get(live::moment)))
-        .merge(if app.demo.is_some() { demo::router() } else { Router::new() })
-        // Once more, for what was merged since.
-        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
+        .merge(watch)
         .layer(middleware::from_fn_with_state(app.clone(), count))
-        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(DefaultBodyLimit::max(body::MOST_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(access::log))
         .with_state(app)
+}
+
+async fn not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {

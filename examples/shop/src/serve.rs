@@ -2,15 +2,12 @@
 
 use std::{
     error::Error,
-    future::IntoFuture as _,
-    io,
-    net::SocketAddr,
-    process,
+    io, process,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use shop::{App, Options, router};
+use shop::{App, Options, listen, router};
 use tokio::{
     net::TcpListener,
     runtime::Builder,
@@ -37,7 +34,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode, Box<dyn Error + Send + S
 }
 
 async fn serve(options: Options) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
-    let times = options.ending;
+    let (times, idle) = (options.ending, options.idle);
     let listener = TcpListener::bind(options.listen).await?;
     let mut signals = Signals::new()?;
     let app = task::spawn_blocking(move || App::open(&options)).await??;
@@ -47,13 +44,9 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn Error + Send + Sync
         let ending = ending.clone();
         async move { ending.closed().await }
     };
-    let mut served = Box::pin(
-        axum::serve(listener, router(app.clone()).into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(closed)
-            .into_future(),
-    );
+    let mut served = Box::pin(listen(listener, router(app.clone()), idle, closed));
     let name = tokio::select! {
-        served = &mut served => return Ok(served.map(|()| ExitCode::SUCCESS)?),
+        () = &mut served => return Ok(ExitCode::SUCCESS),
         name = signals.next() => name,
     };
     tracing::info!(signal = name, grace = ?times.grace, drain = ?times.drain, "ending: not ready any more");
@@ -63,9 +56,8 @@ async fn serve(options: Options) -> Result<ExitCode, Box<dyn Error + Send + Sync
         tracing::warn!(signal = name, "ending at once");
         process::exit(AT_ONCE);
     });
-    if let Ok(served) = time::timeout(times.grace, &mut served).await {
-        served?;
-    }
+    // It goes on until it is closed, and that comes next.
+    let _ = time::timeout(times.grace, &mut served).await;
     tracing::info!("ending: no request is taken any more");
     ending.close();
     let begun = Instant::now();

@@ -9,7 +9,7 @@ const LONG: usize = 400;
 const TOO_LONG: usize = 600;
 
 /// Where a wait is the very purpose, and there is nothing to be told by.
-const SLEEPERS: [&str; 15] = [
+const SLEEPERS: [&str; 17] = [
     // Ask again and again, with a deadline.
     "crates/larder-http/tests/edge/eventually.rs",
     "crates/larder-http/tests/responses/eventually.rs",
@@ -26,6 +26,10 @@ const SLEEPERS: [&str; 15] = [
     "crates/larder-http/src/response_cache/look.rs",
     "crates/larder/src/load/lacking.rs",
     "crates/larder/src/queries/slot.rs",
+    // Nobody tells when the system has a descriptor again.
+    "examples/shop/src/listen.rs",
+    // Samples how many connections there are.
+    "examples/shop/benches/load.rs",
     // Injects delays.
     "tests/harness/faulty.rs",
     // Faults come at their time, and markers expire at theirs.

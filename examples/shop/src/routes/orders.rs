@@ -19,7 +19,7 @@ use super::users::WithItems;
 use crate::{
     accounts::Signed,
     app::App,
-    body::{self, Asked, Body, Id},
+    body::{self, Asked, Body, Id, Object},
     edge::If,
     kept,
     problem::Problem,
@@ -38,7 +38,7 @@ const MOST_ORDERS: u16 = 500;
 #[serde(deny_unknown_fields)]
 pub(super) struct New {
     user_id: Uuid,
-    items: Vec<Line>,
+    items: Vec<Object<Line>>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +58,7 @@ impl New {
         }
         let mut prices = Vec::with_capacity(self.items.len());
         let mut total = BigDecimal::from(0);
-        for (at, line) in self.items.iter().enumerate() {
+        for (at, Object(line)) in self.items.iter().enumerate() {
             body::sku(&line.sku, &format!("/items/{at}/sku"))?;
             let price = body::price(&line.unit_price, &format!("/items/{at}/unit_price"))?;
             if !(1..=MOST_PIECES).contains(&line.quantity) {
@@ -84,7 +84,7 @@ pub(super) async fn create(
         let order =
             NewOrder { id: None, user_id: new.user_id, status: Status::Pending, total_amount, created_at: None };
         let order = Order::repository(tx).insert(&order)?;
-        let line = |((line_number, unit_price), Line { sku, quantity, .. })| NewOrderItem {
+        let line = |((line_number, unit_price), Object(Line { sku, quantity, .. }))| NewOrderItem {
             order_id: order.id,
             line_number,
             sku,

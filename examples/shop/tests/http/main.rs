@@ -19,8 +19,10 @@ mod live;
 mod outside;
 mod page;
 mod program;
+mod rough;
 mod sessions;
 mod site;
+mod slow;
 mod watched;
 
 use std::{thread, time::Duration};
@@ -195,6 +197,7 @@ fn whatever_is_sent_is_answered_with_what_is_wrong_with_it() {
         ("POST", "/orders", lines(line("cd", 1, "-1")), 422),
         ("POST", "/orders", lines(line("", 1, "1")), 422),
         ("POST", "/orders", lines(line("cd", 1, "10000")), 422),
+        ("POST", "/orders", lines(json!([["cd", 1, "1"]])), 422),
         ("POST", "/orders", lines(json!([{ "sku": "cd", "quantity": 1, "unit_price": 11.5 }])), 422),
         ("POST", "/orders", lines(json!([{ "sku": "cd", "quantity": 1.5, "unit_price": "1" }])), 422),
         ("POST", "/orders", Some(json!({ "user_id": uuid::Uuid::nil(), "items": line("cd", 1, "1") })), 409),
