@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -35,22 +36,33 @@ use crate::{
     visits::{self, Visits},
 };
 
-/// The caches and the database behind the service. Cheap to clone.
+/// The caches and the database behind the service. Clones are the same; each layer of each request makes one, so it is one reference.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+/// What all requests share.
+pub struct Shared {
     pub(crate) larder: Async<Larder<Pg>>,
     pub(crate) accounts: Accounts,
     pub(crate) limits: Limits,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) time_out: Duration,
     pub(crate) outside: Option<Arc<Outside>>,
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Live,
     pub(crate) demo: Option<Arc<Demo>>,
     pub(crate) events: Events,
     pub(crate) ending: Ending,
-    pub(crate) visits: Arc<Visits>,
+    pub(crate) visits: Visits,
     purgers: Vec<Purger>,
-    refresher: Arc<Mutex<Option<RefresherHandle>>>,
+    refresher: Mutex<Option<RefresherHandle>>,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl App {
@@ -100,21 +112,21 @@ impl App {
         // Where nothing is kept, there is nobody to tell.
         let is_kept = options.caches != Caches::None;
         let outside = is_kept.then(|| Outside::start(&larder, &options.database_url)).transpose()?;
-        Ok(Self {
+        Ok(Self(Arc::new(Shared {
             larder: Async::new(larder, asynchronous::Options::default()),
             accounts,
             limits,
             metrics: PrometheusBuilder::new().install_recorder()?,
             time_out: options.time_out,
             outside: outside.map(Arc::new),
-            live: Arc::new(Live::new()),
+            live: Live::new(),
             demo: options.demo.then(|| Arc::new(Demo::new(&options.database_url))),
             events,
             ending: Ending::default(),
-            visits: Arc::new(visits),
+            visits,
             purgers,
-            refresher: Arc::new(Mutex::new(Some(refresher))),
-        })
+            refresher: Mutex::new(Some(refresher)),
+        })))
     }
 
     /// How far its end has come.
