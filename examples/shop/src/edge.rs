@@ -3,6 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
+    body::Body,
     extract::{FromRequestParts, Request},
     http::{StatusCode, Uri, header, request::Parts},
     middleware::{self, Next},
@@ -16,6 +17,7 @@ use larder_http::{
     TagsLayer, Varnish, VarnishTags, cell_tag, trail_tags,
 };
 use shop_core::{Order, OrderItem, User, UserStats, schema};
+use tower::ServiceBuilder;
 use uuid::Uuid;
 
 use crate::{app::App, problem::Problem, request::Client};
@@ -46,10 +48,10 @@ pub(crate) type Of = fn(&Uri, &Scope<Pg>) -> larder::Result<Option<Dependencies<
 /// The route with entity tags of `of`; edges keep its answers until something of that is written.
 pub(crate) fn shared(app: &App, of: Of, route: MethodRouter<App>) -> MethodRouter<App> {
     let value = CacheControl::public().max_age(Duration::ZERO).s_maxage(UNTOLD);
-    let route: MethodRouter<App> = route
-        .layer::<_, Infallible>(middleware::from_fn_with_state(app.clone(), tag))
-        .layer(TagsLayer::new(TagHeader::xkey()));
-    tagged(app, of, value, route)
+    let tags = ServiceBuilder::new()
+        .layer(TagsLayer::new(TagHeader::xkey()))
+        .layer(middleware::from_fn_with_state(app.clone(), tag));
+    tagged(app, of, value, route.layer(tags))
 }
 
 /// The route with entity tags of `of`, whose answers are for the client alone, who asks each time whether they are still so.
@@ -59,10 +61,12 @@ pub(crate) fn private(app: &App, of: Of, route: MethodRouter<App>) -> MethodRout
 
 fn tagged(app: &App, of: Of, value: CacheControl, route: MethodRouter<App>) -> MethodRouter<App> {
     let versions = RowVersions::new(app.larder.clone(), of);
-    route
-        .layer::<_, Infallible>(ConditionalLayer::new(versions).handlers_check(true))
-        .layer::<_, Infallible>(middleware::map_response(explain))
+    // The outermost first.
+    let layers = ServiceBuilder::new()
         .layer(CacheControlLayer::new(value))
+        .map_response(explain)
+        .layer(ConditionalLayer::new(versions).handlers_check(true));
+    route.layer(layers)
 }
 
 /// Tags an answer by what was read for it.
@@ -75,11 +79,11 @@ async fn tag(client: Client, request: Request, next: Next) -> Response {
 }
 
 /// Says what was wrong where only the status does.
-async fn explain(response: Response) -> Response {
+fn explain(response: Response<larder_http::Body<Body>>) -> Response {
     let is_bare = !response.headers().contains_key(header::CONTENT_TYPE);
     match response.status() {
         StatusCode::PRECONDITION_FAILED if is_bare => Problem::changed().into_response(),
-        _ => response,
+        _ => response.map(Body::new),
     }
 }
 

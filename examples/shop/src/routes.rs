@@ -19,6 +19,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use larder_http::{CacheControl, CacheControlLayer};
@@ -35,6 +36,17 @@ pub fn router(app: App) -> Router {
         .route("/live", get(live::moment))
         .merge(if app.demo.is_some() { demo::router() } else { Router::new() })
         .method_not_allowed_fallback(not_allowed);
+    // The outermost first. Together, since each request clones what it passes through.
+    let followed = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(app.clone(), limits::identify))
+        .layer(limits::layer(&app.limits))
+        .layer(middleware::from_fn_with_state(app.clone(), request::follow))
+        .layer(CacheControlLayer::new(CacheControl::no_store()));
+    let all = ServiceBuilder::new()
+        .layer(middleware::from_fn(access::log))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(body::MOST_BYTES))
+        .layer(middleware::from_fn_with_state(app.clone(), count));
     Router::new()
         .route("/users", post(users::create).merge(of_address))
         .route("/users/{id}", edge::shared(&app, edge::of_user, user))
@@ -54,15 +66,9 @@ pub fn router(app: App) -> Router {
         .route("/openapi.json", get(document::show))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(not_allowed)
-        .layer(CacheControlLayer::new(CacheControl::no_store()))
-        .layer(middleware::from_fn_with_state(app.clone(), request::follow))
-        .layer(limits::layer(&app.limits))
-        .layer(middleware::from_fn_with_state(app.clone(), limits::identify))
+        .layer(followed)
         .merge(watch)
-        .layer(middleware::from_fn_with_state(app.clone(), count))
-        .layer(DefaultBodyLimit::max(body::MOST_BYTES))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(access::log))
+        .layer(all)
         .with_state(app)
 }
 
