@@ -135,6 +135,10 @@ impl<DB: Backend> Drop for LarderLease<DB> {
 }
 
 /// What an answer was built from. A handler puts it into the extensions of its response, to have what its route names checked by it.
+///
+/// It is made of the [`Trail`] of a scope that is [`followed`](Scope::followed), or of dependencies that the handler names itself. One that
+/// tells nothing, as that of a scope that is not followed, has the answer not kept. No trail has the reads in transactions, nor what a call with
+/// [patience](Scope::patience) has had loaded on another thread: who reads so names it in the route, and nobody checks that.
 #[derive(Debug, Clone)]
 pub struct BuiltFrom {
     cells: Vec<CellKey>,
@@ -144,7 +148,9 @@ pub struct BuiltFrom {
 impl BuiltFrom {
     fn is_covered<DB: Backend>(&self, by: &Dependencies<DB>) -> bool {
         // Near copies are dropped of those that are named themselves, and of no others.
-        self.cells.iter().all(|cell| by.cells().contains(cell) || (!self.is_near && by.cover(cell)))
+        let is_named = |cell| by.cells().contains(cell) || (!self.is_near && by.cover(cell));
+        // A scope that nobody follows has nothing to tell, whatever was read.
+        !self.cells.is_empty() && self.cells.iter().all(is_named)
     }
 }
 

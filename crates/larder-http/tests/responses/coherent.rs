@@ -35,6 +35,7 @@ struct Totals {
     /// How the answer says what it was built from.
     says: fn(&Scope<Pg>) -> Option<BuiltFrom>,
     reads: fn(&Request<Empty<Bytes>>) -> Consistency,
+    is_followed: bool,
 }
 
 fn shared_if_kept(request: &Request<Empty<Bytes>>) -> Consistency {
@@ -62,6 +63,7 @@ impl Totals {
             meanwhile: Arc::new(|| Arc::new(Semaphore::new(1))),
             says: |scope| Some(BuiltFrom::from(&scope.trail())),
             reads: shared_if_kept,
+            is_followed: true,
         }
     }
 
@@ -72,7 +74,8 @@ impl Totals {
     async fn serve(self, request: Request<Empty<Bytes>>) -> Served {
         let user = user_in(request.uri().path()).unwrap();
         self.n_calls.fetch_add(1, Ordering::SeqCst);
-        let scope = self.larder.session().scope().followed().reading((self.reads)(&request));
+        let scope = self.larder.session().scope().reading((self.reads)(&request));
+        let scope = if self.is_followed { scope.followed() } else { scope };
         let larder = self.larder.with(scope.clone());
         let read = larder.read(move |scope| Order::repository(scope).list_by_user_id(user).load());
         let orders = read.await.unwrap();
@@ -219,6 +222,7 @@ async fn what_a_handler_says_to_have_read_and_its_route_does_not_name_is_not_kep
         totals.says = |_| Some(BuiltFrom::from(&Dependencies::<Pg>::new().key(Order::key_by_user_id(Uuid::nil()))));
     };
     assert_eq!(calls(by_orders, says).await, 4);
+    assert_eq!(calls(by_orders, |totals| totals.is_followed = false).await, 4, "it says nothing of what it has read");
 }
 
 /// Amounts only grow: an answer that is less than what was certainly written when it was asked for is stale.
