@@ -26,6 +26,10 @@ pub use self::{
 ///
 /// The tag is a digest of the version, the path, the query, and the request's values of the headers that the answer [varies](Self::vary) by. What
 /// changes bytes (compression) belongs inside of this layer; what sets `Cache-Control` belongs outside, so that a 304 has it too.
+///
+/// The path is the one that the layer sees: behind a router that takes a prefix off it, as axum's `Router::nest` does, tags don't tell apart what only the prefix does. A
+/// client compares a tag with none but those of the same URI; but where the prefix has a parameter (`/users/{id}`), the versions have to be those
+/// of the whole path, by axum's `OriginalUri`, or the layer has to stand outside of the nest.
 #[derive(Debug)]
 pub struct ConditionalLayer<V> {
     versions: Arc<V>,

@@ -43,10 +43,14 @@ pub use self::{
 /// # }
 /// ```
 ///
-/// **Whose.** An answer is kept under its *scope*, host, path, and the [parameters](Self::query) and [headers](Self::vary) that were declared, each with its length, in a
+/// **Whose.** An answer is kept under its *scope*, host, [path](Self::path), and the [parameters](Self::query) and [headers](Self::vary) that were declared, each with its length, in a
 /// digest. A request with a parameter that was not declared goes past the cache, since the service might answer it differently; so does one whose scope
 /// is not known, and one with `Authorization` or `Cookie` where the scope is everybody. What else an answer differs by, a header that
 /// a proxy sets, has to be declared.
+///
+/// **Under a prefix.** A router that takes a prefix off the path, as axum's `Router::nest` does, shows the layer what is left. Where that prefix has
+/// a parameter (`/users/{id}`), all its values have one path, and one user would be given another's answer: such a layer has to be told the
+/// whole [path](Self::path), or to stand outside of the nest.
 ///
 /// **What.** An answer with 200, no `Set-Cookie`, no `no-store` or `no-cache`, for everybody not `private`, whose `Vary` names nothing that was not declared, and whose body knows
 /// that it is [small enough](Self::max_bytes). It is kept for as long as the layer says, and no longer than its own `s-maxage`, `max-age` or `Expires` do. One without an `ETag`
@@ -74,10 +78,15 @@ const LONGEST: Duration = Duration::from_secs(1 << 31);
 /// Says whose answer it is.
 type Scope = dyn Fn(&Parts) -> Option<Vec<u8>> + Send + Sync;
 
+/// Says what path an answer is kept under.
+type Path = dyn for<'r> Fn(&'r Parts) -> &'r str + Send + Sync;
+
 #[derive(Clone)]
 struct Options {
     /// Of everybody where there is none.
     scope: Option<Arc<Scope>>,
+    /// The one of the request's URI where there is none.
+    path: Option<Arc<Path>>,
     ttl: Duration,
     parameters: Parameters,
     vary: Vec<HeaderName>,
@@ -115,6 +124,7 @@ impl<R: Responses> ResponseCacheLayer<R> {
     fn of(responses: R, ttl: Duration, scope: Option<Arc<Scope>>) -> Self {
         let options = Options {
             scope,
+            path: None,
             ttl: ttl.min(LONGEST),
             parameters: Parameters::default(),
             vary: Vec::new(),
@@ -133,6 +143,22 @@ impl<R> ResponseCacheLayer<R> {
     fn with(mut self, set: impl FnOnce(&mut Options)) -> Self {
         set(Arc::make_mut(&mut self.options));
         self
+    }
+
+    /// The path that an answer is kept under, for a layer that sees only the end of it. Defaults to that of the request's URI.
+    ///
+    /// Behind a nested router of axum's:
+    ///
+    /// ```
+    /// # use larder_http::ResponseCacheLayer;
+    /// # #[derive(Clone)] struct OriginalUri(http::Uri);
+    /// # fn example<R>(layer: ResponseCacheLayer<R>) -> ResponseCacheLayer<R> {
+    /// layer.path(|request| request.extensions.get::<OriginalUri>().map_or(request.uri.path(), |whole| whole.0.path()))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn path(self, of: impl for<'r> Fn(&'r Parts) -> &'r str + Send + Sync + 'static) -> Self {
+        self.with(|options| options.path = Some(Arc::new(of)))
     }
 
     /// The parameters of the query that the answer differs by, as they are written, without percent-decoding. A request with any other goes past the

@@ -46,7 +46,8 @@ impl ResponseKey {
             }
         }
         parts.host(request);
-        parts.add(request.uri.path().as_bytes());
+        let path = options.path.as_ref().map_or_else(|| request.uri.path(), |path| path(request));
+        parts.add(path.as_bytes());
         match &options.parameters {
             Parameters::All => parts.add_all([request.uri.query().unwrap_or_default().as_bytes()]),
             Parameters::These(names) => parts.add_all(declared(request.uri.query().unwrap_or_default(), names)?),

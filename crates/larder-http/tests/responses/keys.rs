@@ -83,6 +83,32 @@ async fn hosts_paths_and_declared_headers_are_told_apart() {
     }
 }
 
+/// The URI as it came, which a router keeps that takes a prefix off it.
+#[derive(Clone)]
+struct Original(Uri);
+
+/// The request as a nested router hands it on.
+fn nested(prefix: &str, rest: &str) -> Request<Empty<Bytes>> {
+    let mut request = get(rest);
+    request.extensions_mut().insert(Original(format!("{prefix}{rest}").parse().unwrap()));
+    request
+}
+
+#[tokio::test]
+async fn two_nests_that_take_a_parameter_off_the_path_are_told_apart_by_the_whole_of_it() {
+    let layer = layer().path(|request| {
+        request.extensions.get::<Original>().map_or_else(|| request.uri.path(), |Original(whole)| whole.path())
+    });
+    let service = Service::new(|n| served(format!("{n}"), &[]));
+    for is_hit in [false, true] {
+        for (n, prefix) in ["/users/1", "/users/2", "/shops/1", ""].into_iter().enumerate() {
+            let answer = service.send(&layer, nested(prefix, "/orders")).await;
+            assert_eq!((answer.is_hit(), &answer.body[..]), (is_hit, n.to_string().as_bytes()), "{prefix}");
+        }
+    }
+    assert!(service.send(&layer, get("/orders")).await.is_hit(), "without a prefix it is the path itself");
+}
+
 #[tokio::test]
 async fn nothing_passes_for_the_end_of_one_part_and_the_start_of_the_next() {
     let (layer, service) = (layer().query(["a"]).vary([ACCEPT]), Service::new(|n| served(format!("{n}"), &[])));
