@@ -9,10 +9,8 @@ CREATE TABLE user_visits (
     fillfactor = 50
 );
 
-INSERT INTO user_visits (user_id) SELECT id FROM users;
-
--- What is counted behind has to have a row. Whoever adds users, be it past the service and with another search_path, gives them one.
-CREATE FUNCTION create_user_visits() RETURNS trigger LANGUAGE plpgsql AS $$
+-- What is counted behind has to have a row. Whoever adds users, be it past the service and without rights on this table, gives them one.
+CREATE FUNCTION create_user_visits() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('INSERT INTO %I.user_visits (user_id) SELECT id FROM added', TG_TABLE_SCHEMA);
     RETURN NULL;
@@ -21,6 +19,9 @@ $$;
 
 CREATE TRIGGER create_user_visits AFTER INSERT ON users
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION create_user_visits();
+
+-- After the trigger, which has waited for the inserts under way: no user is left out.
+INSERT INTO user_visits (user_id) SELECT id FROM users;
 
 COMMENT ON TABLE user_visits IS 'How often users were looked at.';
 COMMENT ON COLUMN user_visits.user_id IS 'Whose row it is. It goes when its user goes.';

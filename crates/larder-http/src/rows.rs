@@ -91,7 +91,7 @@ impl Precondition {
         let current = match exists {
             false => Current::Missing,
             // Any tag would do, and nobody has this one.
-            true if self.is_of_any() => Current::Version(Version::new([0; 16])),
+            true if self.names_no_tag() => Current::Version(Version::new([0; 16])),
             true => larder
                 .version(of)
                 .map_or(Current::Unknown, |version| Current::Version(Version::new(*version.as_bytes()))),

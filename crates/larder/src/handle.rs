@@ -196,8 +196,8 @@ impl<DB: Backend> Larder<DB> {
     /// and of no other. `None` if that is not known without asking: then [`version`](Self::version) asks, and from the second time on that it tells
     /// the same, this knows it too, for as long as nothing of it is written.
     ///
-    /// Costs less than a microsecond. Never known where something of it is not kept near: any row of a table, tags, models that are
-    /// not near, more than 256 keys.
+    /// Costs a digest of the keys, about a microsecond for a few of them. Never known where something of it is not kept near (any row of a table, tags, models that
+    /// are not near), where strict and other models are mixed, and of more than 256 keys.
     #[must_use]
     pub fn near_version(&self, of: &Dependencies<DB>) -> Option<Version> {
         of.near_version(Access::handle(self))

@@ -76,11 +76,12 @@ impl NearCache {
         let horizon_ticks = clocks.ticks_of(horizon);
         let (slots, lookout) = (Arc::new(Slots::new(n_slots)), Arc::clone(lookout));
         let desk = Arc::new(Desk { slots, proof: Proof::none(), clocks, lookout });
+        let versions = Versions::new(bytes >> 5);
         let near = Arc::new(Self {
-            parts: Parts::new(bytes.saturating_sub(desk.slots.n_bytes() as u64)),
+            parts: Parts::new(bytes.saturating_sub(desk.slots.n_bytes() as u64 + versions.n_bytes())),
             desk: Arc::clone(&desk),
             turns: Turns::default(),
-            versions: Versions::new(),
+            versions,
             hasher: DefaultHashBuilder::default(),
             horizon: horizon_ticks,
             ttl,
@@ -245,15 +246,15 @@ impl NearCache {
     /// How full it is, and how old its proof.
     pub(crate) fn stats(&self) -> NearStats {
         let Desk { slots, proof, clocks, .. } = &*self.desk;
-        // The counters of drops are a part of what the options allow.
+        // The counters of drops and the versions are a part of what the options allow.
         let n_own_bytes = slots.n_bytes() as u64;
         let parts = self.parts.iter();
         let sums = parts.fold((0, 0, 0), |(bytes, capacity, copies), part| {
             (bytes + part.used_bytes(), capacity + part.n_bytes(), copies + part.copies.len() as u64)
         });
         NearStats {
-            bytes: sums.0 + n_own_bytes,
-            capacity_bytes: sums.1 + n_own_bytes,
+            bytes: sums.0 + n_own_bytes + self.versions.used_bytes(),
+            capacity_bytes: sums.1 + n_own_bytes + self.versions.n_bytes(),
             copies: sums.2,
             proof_age: proof.age(clocks),
             ..NearStats::default()

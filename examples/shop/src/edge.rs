@@ -1,11 +1,14 @@
 //! What caches in front of the service may keep, what they know it by, and how they are told to drop it.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
     extract::{FromRequestParts, Request},
-    http::{StatusCode, Uri, header, request::Parts},
+    http::{HeaderValue, StatusCode, Uri, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::MethodRouter,
@@ -71,8 +74,12 @@ fn tagged(app: &App, of: Of, value: CacheControl, route: MethodRouter<App>) -> M
 
 /// Tags an answer by what was read for it.
 async fn tag(client: Client, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
     let mut response = next.run(request).await;
-    if response.status() == StatusCode::OK {
+    if begun.elapsed() > UNDER_WAY / 2 {
+        // Both purges of a write that came meanwhile may have been told already.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    } else if response.status() == StatusCode::OK {
         response.extensions_mut().insert(trail_tags(&client.0.session().trail()));
     }
     response
@@ -125,7 +132,10 @@ impl If {
         let Some(precondition) = &self.0 else { return Ok(()) };
         // From here on nobody else changes it: what the store tells now is what this changes.
         let exists = tx.run(lock)?.is_some();
-        precondition.check_rows(larder, of, exists).map_err(|_| Problem::changed().into())
+        precondition.check_rows(larder, of, exists).map_err(|_| match exists && larder.version(of).is_none() {
+            true => Problem::unavailable("nobody can tell its version now").into(),
+            false => Problem::changed().into(),
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -18,11 +19,23 @@ use tower_service::Service as _;
 /// The most connections at once; whoever comes later waits for the system to be asked for the next.
 const MOST_CONNECTIONS: usize = 10_000;
 
+/// So many descriptors are kept for what is not a client: connections to the servers, files, wakers.
+const OTHERS: u64 = 256;
+
 /// The most bytes of a request's head. `hyper` answers those that are longer, and those that are none, by itself: with a status alone.
 const MOST_HEAD_BYTES: usize = 64 << 10;
 
 /// How long nobody is accepted when the system has refused to: it says so at once, and again and again.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// As many as the system gives descriptors for, which it is asked for as many of as it may give.
+fn most_connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = if setrlimit(Resource::Nofile, raised).is_ok() { raised.current } else { limit.current };
+    let left = current.map_or(usize::MAX, |n| usize::try_from(n.saturating_sub(OTHERS)).unwrap_or(usize::MAX));
+    left.clamp(1, MOST_CONNECTIONS)
+}
 
 /// Serves until `until` is over, and then what has begun.
 ///
@@ -34,7 +47,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub async fn listen(listener: TcpListener, router: Router, idle: Duration, until: impl Future<Output = ()>) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(idle).max_header_size(MOST_HEAD_BYTES);
-    let (places, connections) = (Arc::new(Semaphore::new(MOST_CONNECTIONS)), GracefulShutdown::new());
+    let (places, connections) = (Arc::new(Semaphore::new(most_connections())), GracefulShutdown::new());
     let mut until = pin!(until);
     loop {
         let accepted = async {

@@ -131,10 +131,10 @@ impl Problem {
         Self::unavailable("it took too long")
     }
 
-    /// The answer to a write that has not come in time.
-    pub(crate) fn unknown() -> Self {
-        let problem = Self::of(StatusCode::SERVICE_UNAVAILABLE, "unknown", "It is not known whether that was done");
-        Self { retry_after: Some(1), ..problem.detail("it took too long; look before you repeat it") }
+    /// A write that may or may not have been done. Without a time to come again: who repeats it may do it twice.
+    pub(crate) fn unknown(why: &str) -> Self {
+        Self::of(StatusCode::SERVICE_UNAVAILABLE, "unknown", "It is not known whether that was done")
+            .detail(format!("{why}; look before you repeat it"))
     }
 
     /// The status of the response.
@@ -203,10 +203,7 @@ impl From<larder::Error> for Problem {
         match error {
             Error::Pool(_) | Error::Store(_) | Error::TooSlow { .. } => Self::unavailable("what it needs is away"),
             Error::TimedOut => Self::timed_out(),
-            Error::CommitUnknown(_) => {
-                Self::of(StatusCode::INTERNAL_SERVER_ERROR, "unknown", "It is not known whether that was done")
-                    .detail("look before you repeat it")
-            }
+            Error::CommitUnknown(_) => Self::unknown("its answer is lost"),
             Error::Database(error) if is_lost(&error) => Self::unavailable("what it needs is away"),
             error if error.is_retryable() => Self::unavailable("somebody else has changed the same; try again"),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR),

@@ -50,7 +50,7 @@ pub(crate) async fn follow(State(app): State<App>, mut request: Request, next: N
     let mut response = match tokio::time::timeout(app.time_out, next.run(request)).await {
         Ok(response) => response,
         // A transaction that is given up is rolled back, unless its COMMIT is already under way.
-        Err(_) if writes => Problem::unknown().into_response(),
+        Err(_) if writes => Problem::unknown("it took too long").into_response(),
         Err(_) => Problem::timed_out().into_response(),
     };
     let trail = client.0.session().trail();

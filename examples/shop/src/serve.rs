@@ -36,8 +36,9 @@ pub(crate) fn run(options: Options) -> Result<ExitCode, Box<dyn Error + Send + S
 async fn serve(options: Options) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let (times, idle) = (options.ending, options.idle);
     let listener = TcpListener::bind(options.listen).await?;
-    let mut signals = Signals::new()?;
+    // Until there is something to drain, a signal ends it at once.
     let app = task::spawn_blocking(move || App::open(&options)).await??;
+    let mut signals = Signals::new()?;
     println!("listening on http://{}", listener.local_addr()?);
     let ending = app.ending();
     let closed = {

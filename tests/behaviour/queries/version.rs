@@ -78,13 +78,16 @@ fn who_knows_a_version_is_given_nothing_older_that_is_near() {
     let store = meter.metered(redis_store(proxy.url(), &shop.namespace));
     let near = NearOptions::bytes(16 << 20).horizon(Duration::from_secs(60));
     let reader = Larder::<Pg>::builder(shop.database.pool(&meter, 2)).shared(store).near(near).build();
-    let (users, of_ada) = (User::repository(&reader), Dependencies::new().row::<User>(ada.id));
+    let (users, of_ada, of_all) =
+        (User::repository(&reader), Dependencies::new().row::<User>(ada.id), Dependencies::new().table::<User>());
     let (mut n_old, mut n_known) = (0, 0);
     for n in 0..20 {
+        // That of any row of the table takes along each of them.
+        let of_ada = if n % 2 == 0 { &of_ada } else { &of_all };
         proxy.delay(Duration::ZERO);
         eventually(Duration::from_secs(30), || {
             // Nobody knows it while she is being loaded.
-            let _ = reader.version(&of_ada);
+            let _ = reader.version(of_ada);
             meter.reset();
             users.get(ada.id).unwrap();
             meter.counts().cost() == Cost::default()
@@ -93,10 +96,10 @@ fn who_knows_a_version_is_given_nothing_older_that_is_near() {
         let changed = User::repository(&shop.larder).update(ada.id, &renamed(&format!("{n}@example.com"))).unwrap();
         n_old += usize::from(users.get(ada.id).unwrap() != changed);
         // On so slow a line the store may not answer in time.
-        let Some(version) = reader.version(&of_ada) else { continue };
+        let Some(version) = reader.version(of_ada) else { continue };
         n_known += 1;
         assert_eq!(users.get(ada.id).unwrap(), changed, "{n_old} of {n} reads without a version were old");
-        assert_eq!(shop.larder.version(&of_ada), Some(version));
+        assert_eq!(shop.larder.version(of_ada), Some(version));
     }
     assert!(n_old > 0 && n_known > 0, "without a version, too, everything was seen at once: nothing was shown");
 }
@@ -254,6 +257,12 @@ fn a_version_is_of_one_state_whoever_knows_it_and_from_wherever() {
             if n % 3 != 1 {
                 let is_seen = || is_over.load(Ordering::SeqCst) || states.lock().unwrap().len() > n_seen;
                 eventually(Duration::from_secs(30), is_seen);
+            }
+            // And each tenth is when something is near.
+            if n % 10 == 0 {
+                let so_far = n_near.load(Ordering::SeqCst);
+                let is_near = || is_over.load(Ordering::SeqCst) || n_near.load(Ordering::SeqCst) > so_far + 10;
+                eventually(Duration::from_secs(30), is_near);
             }
         }
     });

@@ -55,10 +55,10 @@ impl Precondition {
         self.headers.contains_key(IF_MATCH) || self.headers.contains_key(IF_NONE_MATCH)
     }
 
-    /// Whether it asks if there is anything at all.
+    /// Whether it asks for nothing but if there is anything at all.
     #[cfg(feature = "larder")]
-    pub(crate) fn is_of_any(&self) -> bool {
-        [IF_MATCH, IF_NONE_MATCH].iter().any(|name| self.headers.get(name).is_some_and(|value| value == "*"))
+    pub(crate) fn names_no_tag(&self) -> bool {
+        [IF_MATCH, IF_NONE_MATCH].iter().all(|name| self.headers.get_all(name).iter().all(|value| value == "*"))
     }
 
     /// Checks it against what is there now.

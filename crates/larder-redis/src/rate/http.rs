@@ -22,14 +22,18 @@ use super::{Charge, Decision, Limit, RateLimiter, Standing, WhenAway};
 ///     rate::{HttpLimiter, Limit, WhenAway},
 /// };
 ///
-/// const PER_TOKEN: Limit = Limit::per_second("token", 10).burst(30);
+/// /// Who has sent a request, as what checks that has found, outside of this layer.
+/// #[derive(Clone)]
+/// struct SignedIn(String);
+///
+/// const PER_USER: Limit = Limit::per_second("user", 10).burst(30);
 ///
 /// # fn main() -> Result<(), larder_redis::BuildError> {
 /// let store = RedisStore::connect("redis://localhost")?;
 /// let limiter = HttpLimiter::new(store.rate_limiter("api", WhenAway::Allow), Default::default());
 /// let layer = RateLimitLayer::new(limiter, |request| {
-///     let token = request.headers.get("authorization");
-///     token.map(|token| PER_TOKEN.of(token)).into_iter().collect()
+///     let user = request.extensions.get::<SignedIn>();
+///     user.map(|user| PER_USER.of(&user.0)).into_iter().collect()
 /// });
 /// # let _ = layer;
 /// # Ok(())

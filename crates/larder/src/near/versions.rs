@@ -2,19 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 
 use super::{Leave, NearCache, Seen};
 use crate::store::CellKey;
-
-/// Of so many sets of cells it is known which version was seen last.
-const MOST_VERSIONS: usize = 20_000;
 
 /// A larger set is not watched: to look at each of its cells would cost more than to ask.
 const MOST_CELLS: usize = 256;
 
 /// The versions in which cells were seen last, by digests of their keys: nothing older of them is near.
-pub(super) struct Versions(Cache<[u8; 16], Known>);
+pub(super) struct Versions(Cache<[u8; 16], Known, Weight>);
 
 #[derive(Clone)]
 struct Known {
@@ -29,9 +26,30 @@ struct Watched {
     until: u64,
 }
 
+/// What a set takes, in bytes, and what it takes to find it.
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<[u8; 16], Known> for Weight {
+    fn weight(&self, _: &[u8; 16], known: &Known) -> u64 {
+        let n_seen = known.watched.as_ref().map_or(0, |watched| watched.seen.len());
+        (96 + n_seen * size_of::<Seen>()) as u64
+    }
+}
+
 impl Versions {
-    pub(super) fn new() -> Self {
-        Self(Cache::new(MOST_VERSIONS))
+    /// Of as many sets as go into so many bytes.
+    pub(super) fn new(n_bytes: u64) -> Self {
+        let n_sets = usize::try_from(n_bytes / 128).unwrap_or(usize::MAX);
+        Self(Cache::with_weighter(n_sets, n_bytes, Weight))
+    }
+
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.0.weight()
+    }
+
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.0.capacity()
     }
 }
 
@@ -53,7 +71,9 @@ impl NearCache {
     ) {
         let known = self.versions.0.get(&of);
         if known.is_none_or(|known| known.version != version) {
-            self.slots().kill_cells(cells.iter().map(CellKey::as_bytes));
+            // What stands for any row of a table takes its rows along.
+            let tables = cells.iter().filter_map(|cell| cell.as_bytes().strip_suffix(b"*"));
+            self.slots().kill_cells(cells.iter().map(CellKey::as_bytes).chain(tables));
             // After that: whoever finds it here finds nothing older near. What is kept since then may be newer, so nothing is watched yet.
             self.versions.0.insert(of, Known { version, watched: None });
         } else if let Some(seen) = seen {

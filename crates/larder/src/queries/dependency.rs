@@ -105,8 +105,10 @@ impl<DB: Backend> Dependencies<DB> {
         let is_near = E::NEAR != Near::Off && matches!(E::READS, None | Some(Consistency::Near));
         let near = match self.near {
             _ if !is_near => Near::Off,
-            Near::Bounded => E::NEAR,
-            other => other,
+            _ if self.cells.is_empty() => E::NEAR,
+            near if near == E::NEAR => near,
+            // A proof for the one kind says nothing of the other.
+            _ => Near::Off,
         };
         let near_ttl = self.near_ttl.into_iter().chain(E::NEAR_TTL).min();
         Self { near, near_ttl, ..self }
