@@ -9,21 +9,35 @@ struct Need {
     is_met: fn() -> bool,
 }
 
-const NEEDS: [Need; 8] = [
+/// What to build and run it with.
+const TO_RUN: [Need; 5] = [
     Need { name: "a C compiler", debian: &["gcc", "libc6-dev"], is_met: || on_path("cc") },
     Need { name: "a PostgreSQL server", debian: &["postgresql"], is_met: servers::has_postgres },
     Need { name: "a Redis server", debian: &["redis-server"], is_met: servers::has_redis },
+    Need { name: "libpq", debian: &["libpq-dev"], is_met: || has_library("libpq", "pq") },
+    Need { name: "SQLite", debian: &["libsqlite3-dev"], is_met: || has_library("sqlite3", "sqlite3") },
+];
+
+/// What only tests need.
+const TO_TEST: [Need; 3] = [
     Need { name: "Varnish with xkey", debian: &["varnish", "varnish-modules"], is_met: servers::has_varnish },
     // The driver knows where the browser is that it was packaged with.
     Need { name: "Chromium", debian: &["chromium", "chromium-driver"], is_met: || on_path("chromedriver") },
-    Need { name: "libpq", debian: &["libpq-dev"], is_met: || has_library("libpq", "pq") },
-    Need { name: "SQLite", debian: &["libsqlite3-dev"], is_met: || has_library("sqlite3", "sqlite3") },
     Need { name: "Python with venv", debian: &["python3-venv"], is_met: has_python },
 ];
 
-/// Installs what is missing, where that is possible without asking anybody; elsewhere says what to type.
+/// Installs what is missing to run it, where that is possible without asking anybody; elsewhere says what to type.
 pub(crate) fn install(runner: &Runner) -> Result<(), Failure> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_met)()).collect();
+    install_all(runner, TO_RUN.iter())
+}
+
+/// The same for tests too.
+pub(crate) fn install_for_tests(runner: &Runner) -> Result<(), Failure> {
+    install_all(runner, TO_RUN.iter().chain(&TO_TEST))
+}
+
+fn install_all<'n>(runner: &Runner, needs: impl Iterator<Item = &'n Need>) -> Result<(), Failure> {
+    let missing: Vec<&Need> = needs.filter(|need| !(need.is_met)()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -53,10 +53,9 @@ pub(crate) fn run(runner: &Runner, options: &ShopOptions) -> Result<(), Failure>
         _ => return Err(Failure::new("a process of the shop has ended")),
     }
     println!("stopping");
-    for Process { running, .. } in processes {
-        running.end()?;
-    }
-    Ok(())
+    // All of them, whatever becomes of the first.
+    let ended: Vec<_> = processes.into_iter().map(Process::end).collect();
+    ended.into_iter().collect()
 }
 
 /// One of the service's processes.

@@ -23,7 +23,7 @@ pub(crate) struct Step {
 
 /// In the order in which they run: what is quick to fail comes first.
 pub(crate) const STEPS: [Step; 10] = [
-    Step { name: "install", after: &[], run: |suite| needs::install(suite.runner) },
+    Step { name: "install", after: &[], run: |suite| needs::install_for_tests(suite.runner) },
     Step { name: "fmt", after: &[], run: |suite| suite.cargo(&["fmt", "--all", "--check"]) },
     Step { name: "clippy", after: &["install"], run: clippy },
     Step { name: "features", after: &["install"], run: features },

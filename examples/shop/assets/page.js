@@ -406,12 +406,19 @@ async function update() {
   const { id } = any((await people()).slice(0, FOR_UPDATES));
   const read = async () => {
     const { answer, body } = await send("GET", `/users/${id}`);
+    if (answer.status === 429) {
+      await new Promise((done) => setTimeout(done, 1000 * (Number(answer.headers.get("retry-after")) || 1)));
+      return read();
+    }
     if (!answer.ok) throw new Error(`a read was answered with ${answer.status}`);
     return { email: body.email, from: answer.headers.get("x-cache") };
   };
   const warm_until = performance.now() + NEAR_WITHIN;
   let before = await read();
-  while (before.from !== "near" && performance.now() < warm_until) before = await read();
+  while (before.from !== "near" && performance.now() < warm_until) {
+    await new Promise((done) => setTimeout(done, 15));
+    before = await read();
+  }
   say("update-says", "Sent …");
   const { answer, body } = await send("POST", "/demo/update", { id });
   if (!answer.ok) throw new Error(`the UPDATE was answered with ${answer.status}`);

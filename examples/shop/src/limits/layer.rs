@@ -45,7 +45,7 @@ pub(crate) fn layer(limits: &Limits) -> RateLimitLayer<HttpLimiter> {
     let (limiter, limits) = (limits.requests.clone(), limits.clone());
     let charges = move |request: &Parts| -> Vec<Charge> {
         // Whoever asks whether the process lives must not be told that they ask too often.
-        let is_exempt = request.uri.path() == "/healthz";
+        let is_exempt = ["/healthz", "/readyz"].contains(&request.uri.path());
         let address = request.extensions.get::<ClientAddress>().filter(|_| !is_exempt);
         let user = request.extensions.get::<Sender>().and_then(|sender| sender.0);
         address.map_or_else(Vec::new, |address| limits.of_request(address.0, user))
