@@ -20,7 +20,7 @@ use tests::{EMPTY, OwnPostgres, OwnRedis, eventually, redis_url};
 
 use crate::{
     LONG,
-    crowd::{Tally, crowd},
+    crowd::{Over, Tally, allow_many_descriptors, crowd},
     listener::Listener,
     order, problem,
     program::Shop,
@@ -55,7 +55,7 @@ fn while_redis_is_away_reads_and_writes_go_on_and_then_all_is_as_before() {
         };
         eventually(LONG, || see(&shop).header("x-cache") == "near");
         let listener = Listener::at(&other, "/events");
-        while !order_is_told(&shop, &eve, &listener) {}
+        eventually(LONG, || order_is_told(&shop, &eve, &listener));
         if is_killed {
             redis.kill()
         } else {
@@ -89,7 +89,7 @@ fn while_redis_is_away_reads_and_writes_go_on_and_then_all_is_as_before() {
         }
         // A server that stood still may first do what it was sent.
         listener.gap();
-        while !order_is_told(&shop, &eve, &listener) {}
+        eventually(LONG, || order_is_told(&shop, &eve, &listener));
         eventually(LONG, || see(&other).text("email") == "ada-11@example.com");
         eventually(LONG, || see(&shop).header("x-cache") == "near" && see(&other).header("x-cache") == "near");
         assert_eq!(rename(&other, &ada, "countess"), 200);
@@ -109,15 +109,23 @@ fn a_change_that_could_not_be_published_is_a_gap_for_all_who_listen() {
     let shop = site.start();
     let ada = user(&shop, "ada");
     let listener = Listener::at(&shop, "/events");
-    while !order_is_told(&shop, &ada, &listener) {}
+    eventually(LONG, || order_is_told(&shop, &ada, &listener));
     let mut admin = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
-    admin.write_all(b"CLIENT PAUSE 3000 WRITE\r\n").unwrap();
-    admin.read_exact(&mut [0; 5]).unwrap();
+    let mut tell = |command: &str| {
+        let mut answer = [0; 5];
+        admin.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        admin.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"+OK\r\n", "{command}");
+    };
+    tell("CLIENT PAUSE 600000 WRITE");
     let lost = order(&shop, &ada, 1);
+    eventually(LONG, || site.log().contains("listeners are not told of changes of orders"));
+    tell("CLIENT UNPAUSE");
     listener.gap();
     assert_eq!(shop.get(&format!("/orders/{lost}")).status, 200);
     assert!(!site.log().contains("not told of a topic"), "{}", site.log());
-    assert!(order_is_told(&shop, &ada, &listener), "and from then on all is told");
+    // And from then on all is told.
+    let _ = listener.until(&order(&shop, &ada, 1));
 }
 
 /// Places an order, and tells whether the listener is told of it soon.
@@ -141,11 +149,11 @@ fn while_postgres_is_away_what_is_cached_is_served_and_all_else_is_told_to_come_
         let (ada, bob) = (user(&shop, "ada"), user(&shop, "bob"));
         let path = format!("/users/{ada}");
         eventually(LONG, || shop.get(&path).header("x-cache") == "near");
-        // So that many connections are lost.
+        // So that many connections are lost. All change one row: who has waited too long for a connection asks again.
         thread::scope(|scope| {
             for n in 0..40 {
                 let (shop, bob) = (&shop, &bob);
-                scope.spawn(move || assert_eq!(rename(shop, bob, &format!("bob-{n}")), 200));
+                scope.spawn(move || eventually(LONG, || rename(shop, bob, &format!("bob-{n}")) == 200));
             }
         });
         if is_killed {
@@ -157,11 +165,13 @@ fn while_postgres_is_away_what_is_cached_is_served_and_all_else_is_told_to_come_
         thread::scope(|scope| {
             let asks: Vec<_> = (0..40)
                 .map(|n| {
-                    let (shop, uncached, bob) = (&shop, &uncached, &bob);
-                    scope.spawn(move || match n % 2 {
-                        0 => shop.get(uncached),
-                        _ => shop.send("PATCH", &format!("/users/{bob}"), Some(json!({ "email": "b@example.com" }))),
-                    })
+                    let (shop, uncached, bob, is_write) = (&shop, &uncached, &bob, n % 2 == 1);
+                    let body = json!({ "email": "b@example.com" });
+                    let ask = scope.spawn(move || match is_write {
+                        true => shop.send("PATCH", &format!("/users/{bob}"), Some(body)),
+                        false => shop.get(uncached),
+                    });
+                    (is_write, ask)
                 })
                 .collect();
             for _ in 0..200 {
@@ -169,11 +179,15 @@ fn while_postgres_is_away_what_is_cached_is_served_and_all_else_is_told_to_come_
                 assert_eq!(near.status, 200, "{near:?}");
                 assert!(["near", "shared"].contains(&near.header("x-cache")), "{near:?}");
             }
-            for ask in asks {
+            for (is_write, ask) in asks {
                 let refused = ask.join().unwrap();
                 assert_eq!(refused.status, 503, "{refused:?}: {}", site.log());
-                assert_eq!(problem(&refused, 503), "/problems/unavailable");
-                assert_eq!(refused.header("retry-after"), "1");
+                match (&*problem(&refused, 503), refused.header("retry-after")) {
+                    ("/problems/unavailable", "1") => {}
+                    // One that stands still may have been sent it: who repeats it may do it twice.
+                    ("/problems/unknown", "") => assert!(is_write && !is_killed, "{refused:?}"),
+                    _ => panic!("{refused:?}"),
+                }
             }
         });
         let not_ready = shop.get("/readyz");
@@ -199,6 +213,8 @@ const CROWD: usize = 1_000;
 
 #[test]
 fn a_thousand_connections_get_answers_or_are_told_to_come_again_and_the_pool_is_never_exceeded() {
+    // Before the service starts, which has as many as who starts it.
+    allow_many_descriptors();
     let site = Site::new(&[]);
     let shop = site.start();
     let mut psql = PgConnection::establish(site.database()).unwrap();
@@ -209,6 +225,7 @@ fn a_thousand_connections_get_answers_or_are_told_to_come_again_and_the_pool_is_
     let (tally, most) = (Tally::default(), AtomicUsize::new(0));
     thread::scope(|scope| {
         let is_over = Arc::new(AtomicBool::new(false));
+        let over = Over(&is_over);
         let crowd = {
             let (address, is_over, tally) = (shop.address().to_owned(), Arc::clone(&is_over), &tally);
             let path = move |n: usize| format!("/users/{}?include=orders", ids[n % ids.len()]);
@@ -231,7 +248,7 @@ fn a_thousand_connections_get_answers_or_are_told_to_come_again_and_the_pool_is_
         psql.batch_execute("COMMIT").unwrap();
         let answered = tally.of(200);
         eventually(LONG, || tally.of(200) > answered + CROWD);
-        is_over.store(true, Ordering::SeqCst);
+        drop(over);
         crowd.join().unwrap();
         watch.join().unwrap();
     });

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
@@ -33,6 +34,21 @@ impl Tally {
     }
 }
 
+/// Ends the others, however this ends.
+pub(crate) struct Over<'o>(pub(crate) &'o AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Lets this process, and those that it starts from now on, have as many connections as they may: often they are given fewer.
+pub(crate) fn allow_many_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+}
+
 /// `n` clients, which all ask again as soon as they are answered, until it is over. Each asks for paths of its own.
 pub(crate) fn crowd(address: &str, n: usize, path: impl Fn(usize) -> String, is_over: &AtomicBool, tally: &Tally) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -53,7 +69,7 @@ pub(crate) fn crowd(address: &str, n: usize, path: impl Fn(usize) -> String, is_
     });
 }
 
-/// Asks, and reads the answer to its end. A 503 has to say when to come again.
+/// Asks, and reads the answer to its end. This is a read: a 503 has to say when to come again.
 async fn ask(connection: &mut BufReader<TcpStream>, path: &str) -> u16 {
     let request = format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n");
     connection.get_mut().write_all(request.as_bytes()).await.unwrap();

@@ -12,6 +12,7 @@ use tests::eventually;
 use super::{
     LONG,
     browser::Browser,
+    crowd::Over,
     order, problem,
     program::{Answer, Shop, agent, ask},
     user,
@@ -222,7 +223,7 @@ fn a_process_that_is_killed_under_load_costs_the_other_no_read_and_leaves_nothin
     let (two, edge) = (site.two.url().to_owned(), site.edge.url().trim_end_matches('/').to_owned());
     let one = site.one.url().to_owned();
     thread::scope(|scope| {
-        for base in [&two, &two, &edge] {
+        for base in [&two, &two, &edge, &edge, &edge, &edge] {
             let (paths, is_over, n_read) = (&paths, &is_over, &n_read);
             scope.spawn(move || {
                 let (agent, _over) = (agent(), Over(is_over));
@@ -264,15 +265,6 @@ fn a_process_that_is_killed_under_load_costs_the_other_no_read_and_leaves_nothin
         eventually(LONG, || site.two.get(path).text("email") == stored);
         // The purge of its last write may have died with it: then the edge keeps it for as long as it was told to.
         eventually(LONG * 2, || site.at_edge(&[], path).text("email") == stored);
-    }
-}
-
-/// Ends the others, however this ends.
-struct Over<'o>(&'o AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }
 

@@ -12,7 +12,7 @@ use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::Simple
 use serde_json::json;
 use tests::eventually;
 
-use crate::{LONG, listener::Listener, program::Shop, site::Site, user, watched::visits};
+use crate::{LONG, crowd::Over, listener::Listener, program::Shop, site::Site, user, watched::visits};
 
 /// A request on a connection of its own: the status, or `None` if it was not answered.
 fn status(address: &str, path: &str) -> Option<u16> {
@@ -46,8 +46,8 @@ fn under_load(shop: &Shop, user: &str, while_it_goes: impl FnOnce(&AtomicU64)) -
                 }
             });
         }
+        let _over = Over(&is_over);
         while_it_goes(&answered);
-        is_over.store(true, Ordering::SeqCst);
     });
     (answered.into_inner(), unanswered.into_inner())
 }
@@ -122,7 +122,7 @@ fn a_process_that_is_killed_loses_no_visit_that_it_has_sent_and_none_is_counted_
 
 #[test]
 fn it_says_that_it_is_not_ready_before_it_closes_and_lets_requests_and_streams_end() {
-    let site = Site::new(&["--grace-seconds", "2"]);
+    let site = Site::new(&["--grace-seconds", "5"]);
     let shop = site.start();
     let ada = user(&shop, "ada");
     let listener = Listener::at(&shop, "/events");

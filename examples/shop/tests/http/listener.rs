@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tests::eventually;
 
 use crate::{LONG, program::Shop};
 
@@ -81,29 +82,28 @@ impl Listener {
 
     /// The next change of an order: what is told besides is passed over.
     pub(crate) fn change(&self) -> Told {
-        loop {
-            let told = self.next();
-            if !told.id.is_empty() {
-                return told;
-            }
-        }
+        self.first("change", |told| !told.id.is_empty())
     }
 
     /// The next change of this order, whatever comes before it.
     pub(crate) fn until(&self, order: &str) -> Told {
-        loop {
-            let told = self.change();
-            if told.id.starts_with(order) {
-                return told;
-            }
-        }
+        self.first(order, |told| told.id.starts_with(order))
     }
 
     /// Waits until it is told of a gap, whatever comes before it.
     pub(crate) fn gap(&self) {
+        let _ = self.first("gap", |told| told.event == "gap");
+    }
+
+    /// The next that is wanted, whatever comes before it.
+    fn first(&self, wanted: &str, is_it: impl Fn(&Told) -> bool) -> Told {
         let until = Instant::now() + LONG;
-        while self.next().event != "gap" {
-            assert!(Instant::now() < until, "no gap was told");
+        loop {
+            let told = self.next();
+            if is_it(&told) {
+                return told;
+            }
+            assert!(Instant::now() < until, "no {wanted} was told");
         }
     }
 
@@ -114,11 +114,7 @@ impl Listener {
 
     /// Waits until the service has ended it.
     pub(crate) fn ended(&self) {
-        while match self.told.recv_timeout(LONG) {
-            Ok(_) => true,
-            Err(RecvTimeoutError::Disconnected) => false,
-            Err(RecvTimeoutError::Timeout) => panic!("it goes on"),
-        } {}
+        eventually(LONG, || self.told.recv_timeout(LONG) == Err(RecvTimeoutError::Disconnected));
     }
 }
 

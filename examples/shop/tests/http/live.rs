@@ -19,15 +19,21 @@ fn each_request_counts_once_by_the_farthest_source_that_it_needed() {
     assert_eq!(shop.get(&path).header("x-cache"), "database");
     assert_eq!(all(&shop), [0, 0, 1, 1, 0]);
     eventually(LONG, || shop.get(&path).header("x-cache") == "near");
-    let [near, shared, database, ..] = all(&shop);
+    // What was near may be so no more for a moment.
+    let counted = || {
+        let [near, shared, rest @ ..] = all(&shop);
+        assert!(near > 0);
+        (near + shared, rest)
+    };
+    let (n_cached, [database, ..]) = counted();
     assert_eq!(shop.get(&path).status, 200);
-    assert_eq!(all(&shop), [near + 1, shared, database, 1, 0]);
+    assert_eq!(counted(), (n_cached + 1, [database, 1, 0]));
     // Neither what can't be answered nor what is not of the data is a read.
     for path in ["/users/none", "/nowhere", "/healthz", "/", "/live"] {
         let _ = shop.get(path);
     }
     assert_eq!(shop.send("POST", "/users", Some(json!({ "email": "none" }))).status, 422);
-    assert_eq!(all(&shop), [near + 1, shared, database, 1, 0]);
+    assert_eq!(counted(), (n_cached + 1, [database, 1, 0]));
 }
 
 #[test]

@@ -14,10 +14,11 @@ pub(crate) fn resident_bytes(id: u32) -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
-/// How many connections there are to this one's database.
+/// How many clients' connections there are to this one's database.
 pub(crate) fn n_connections(connection: &mut PgConnection) -> usize {
-    let n = sql::<BigInt>("(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database())");
-    let n: i64 = select(n).get_result(connection).unwrap();
+    let n = "(SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend')";
+    let n: i64 = select(sql::<BigInt>(n)).get_result(connection).unwrap();
     usize::try_from(n).unwrap()
 }
 
