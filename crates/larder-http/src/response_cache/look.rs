@@ -54,7 +54,7 @@ pub(super) async fn look<R: Responses>(
             // What comes of it is looked at as everything else is: what it depends on may have been written meanwhile.
             Some(End::Kept) => n_turns += 1,
             Some(End::GivenUp) => {}
-            None if polled < PATIENCE.min(left) => {
+            None if polled < PATIENCE => {
                 sleep(poll).await;
                 polled += poll;
                 poll = (poll * 3).min(LONGEST_POLL);
