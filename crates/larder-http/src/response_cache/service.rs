@@ -8,14 +8,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{AGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED},
     request::Parts,
     response,
 };
-use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tower_service::Service;
 
@@ -161,7 +160,7 @@ where
     }
     CacheStatus::Miss.say(&mut head.headers);
     head.extensions.insert(CacheStatus::Miss);
-    Ok(for_client(&asked, head, whole))
+    Ok(for_client(&asked, head, Body::of(whole)))
 }
 
 async fn keep<R: Responses>(responses: Arc<R>, lease: R::Lease, bytes: Bytes, lifetime: Duration, flight: Flight) {
@@ -201,12 +200,13 @@ where
             Err(error) => return Err(Body::broken(frames, error)),
         }
     }
-    let mut chunks = frames.into_iter().filter_map(|frame| frame.into_data().ok());
-    Ok(match (chunks.next(), chunks.next()) {
-        (None, _) => Bytes::new(),
-        (Some(only), None) => only,
-        (Some(first), Some(second)) => [first, second].into_iter().chain(chunks).flatten().collect(),
-    })
+    let mut chunks: Vec<Bytes> = frames.into_iter().filter_map(|frame| frame.into_data().ok()).collect();
+    if chunks.len() <= 1 {
+        return Ok(chunks.pop().unwrap_or_default());
+    }
+    let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+    chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+    Ok(whole.freeze())
 }
 
 /// Gives an answer that has no tag that of its body: one by version is of the state, which may be another one when it is given from the cache.
@@ -249,11 +249,21 @@ where
     let status = CacheStatus::Hit { age: age.unwrap_or_default() };
     status.say(&mut head.headers);
     head.extensions.insert(status);
-    for_client(asked, head, entry.body)
+    for_client(asked, head, Body::of(entry.body))
 }
 
-/// The answer as the client wants it, which may have it already, or not want its content.
-fn for_client<O>(asked: &Parts, mut head: response::Parts, body: Bytes) -> Response<Body<O>>
+/// The service's answer, of which nothing is kept.
+fn unkept<O>(asked: &Parts, mut head: response::Parts, body: Body<O>) -> Response<Body<O>>
+where
+    O: http_body::Body<Data = Bytes>,
+{
+    CacheStatus::Miss.say(&mut head.headers);
+    head.extensions.insert(CacheStatus::Miss);
+    for_client(asked, head, body)
+}
+
+/// The answer as the client wants it, which may have it already (the service has not heard of that), or not want its content.
+fn for_client<O>(asked: &Parts, mut head: response::Parts, body: Body<O>) -> Response<Body<O>>
 where
     O: http_body::Body<Data = Bytes>,
 {
@@ -266,17 +276,6 @@ where
         keep_for_304(&mut head.headers);
         return Response::from_parts(head, Body::nothing());
     }
-    let response = Response::from_parts(head, Body::whole([Frame::data(body)].into()));
-    if asked.method == Method::HEAD { without_content(response) } else { response }
-}
-
-/// The service's answer, of which nothing is kept.
-fn unkept<O>(asked: &Parts, mut head: response::Parts, body: Body<O>) -> Response<Body<O>>
-where
-    O: http_body::Body<Data = Bytes>,
-{
-    CacheStatus::Miss.say(&mut head.headers);
-    head.extensions.insert(CacheStatus::Miss);
     let response = Response::from_parts(head, body);
     if asked.method == Method::HEAD { without_content(response) } else { response }
 }
@@ -285,5 +284,7 @@ where
 fn nothing_kept<O: http_body::Body>() -> Response<Body<O>> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+    CacheStatus::NothingKept.say(response.headers_mut());
+    response.extensions_mut().insert(CacheStatus::NothingKept);
     response
 }

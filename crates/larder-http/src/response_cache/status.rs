@@ -19,6 +19,8 @@ pub enum CacheStatus {
     Request,
     /// The request went past the cache: `larder; fwd=bypass`.
     Bypass,
+    /// The request wants nothing but what is kept, and nothing is, so that the service was not asked: `larder; detail=only-if-cached`.
+    NothingKept,
 }
 
 impl fmt::Display for CacheStatus {
@@ -34,6 +36,7 @@ impl CacheStatus {
             Self::Miss => "larder; fwd=miss",
             Self::Request => "larder; fwd=request",
             Self::Bypass => "larder; fwd=bypass",
+            Self::NothingKept => "larder; detail=only-if-cached",
         }
     }
 

@@ -81,7 +81,9 @@ async fn what_is_for_everybody_is_given_to_clients_with_credentials_only_if_told
 async fn only_if_cached_never_asks_the_service() {
     let (layer, service) = (layer(), Service::new(|_| served("answer", &[])));
     let wants_kept = || request(Method::GET, "/", &[(CACHE_CONTROL, "only-if-cached")]);
-    assert_eq!(service.send(&layer, wants_kept()).await.status, StatusCode::GATEWAY_TIMEOUT);
+    let refused = service.send(&layer, wants_kept()).await;
+    assert_eq!((refused.status, refused.cache), (StatusCode::GATEWAY_TIMEOUT, CacheStatus::NothingKept));
+    assert_eq!(refused.header(HeaderName::from_static("cache-status")), Some("larder; detail=only-if-cached"));
     assert_eq!(service.n_calls(), 0);
     service.send(&layer, get("/")).await;
     assert!(service.send(&layer, wants_kept()).await.is_hit());
@@ -130,6 +132,32 @@ async fn what_a_client_has_is_confirmed_by_the_cache() {
         }
         let whole = service.send(&layer, get("/")).await;
         assert_eq!((&whole.body[..], service.n_calls()), (&b"answer"[..], 1));
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_has_is_confirmed_though_the_answer_is_not_kept() {
+    const OWN: [(HeaderName, &str); 3] = [(ETAG, "\"own\""), (LAST_MODIFIED, WHEN), (CACHE_CONTROL, "no-store")];
+    for ((name, value), service_says, status) in [
+        ((IF_NONE_MATCH, "\"own\""), 200, 304),
+        ((IF_MODIFIED_SINCE, WHEN), 200, 304),
+        ((IF_NONE_MATCH, "\"b\""), 200, 200),
+        ((IF_NONE_MATCH, "\"own\""), 404, 404),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let serve = move |_| {
+                let mut answer = served("answer", &OWN);
+                *answer.status_mut() = StatusCode::from_u16(service_says).unwrap();
+                answer
+            };
+            let (layer, service) = (layer(), Service::new(serve));
+            for n_calls in 1..3 {
+                let answer = service.send(&layer, request(method.clone(), "/", &[(name.clone(), value)])).await;
+                assert_eq!((answer.status.as_u16(), answer.cache), (status, CacheStatus::Miss), "{method} {name}");
+                assert_eq!(answer.body.is_empty(), status == 304 || method == Method::HEAD);
+                assert_eq!((answer.header(CACHE_CONTROL), service.n_calls()), (Some("no-store"), n_calls));
+            }
+        }
     }
 }
 
