@@ -1,10 +1,14 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{request, response};
 use larder::{Async, Backend, Dependencies, Larder, Looked, Scope, Trail, Turn, store::CellKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{
     Found, ResponseKey, Responses,
@@ -80,13 +84,14 @@ impl<DB: Backend> Responses for LarderResponses<DB> {
         };
         let is_current = !depends_on.cells().is_empty();
         let (key, name) = (*key.as_bytes(), Arc::clone(&self.name));
+        let larder = self.larder.clone();
         let scope: Async<Scope<DB>> = request.extensions.get().cloned().unwrap_or_else(|| self.larder.scope());
         let looked = scope.run(move |scope| {
             let query = scope.query(&name).params(&key).version(FORM.into()).may_take(may_take);
             let query = query.depends_on_all(&depends_on);
             Ok::<_, larder::Error>(match query.look::<Answer>() {
                 Looked::Stored(Answer(answer)) => Found::Kept { answer, is_current },
-                Looked::Turn(turn) => Found::Lease(LarderLease { turn: Some(turn), depends_on }),
+                Looked::Turn(turn) => Found::Lease(LarderLease { turn: Some(turn), larder, depends_on }),
                 Looked::Elsewhere => Found::Elsewhere,
                 Looked::PassedBy => Found::Unknown,
             })
@@ -120,6 +125,8 @@ impl<DB: Backend> Responses for LarderResponses<DB> {
 #[derive(Debug)]
 pub struct LarderLease<DB: Backend> {
     turn: Option<Turn<DB, Answer>>,
+    /// On whose threads it is given back.
+    larder: Async<Larder<DB>>,
     depends_on: Dependencies<DB>,
 }
 
@@ -128,9 +135,24 @@ impl<DB: Backend> Drop for LarderLease<DB> {
         let Some(turn) = self.turn.take() else { return };
         match Handle::try_current() {
             // To give it back is to wait for the store, and here may be a thread that drives tasks.
-            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(turn))),
+            Ok(runtime) => drop(runtime.spawn(give_back(self.larder.clone(), turn))),
             Err(_) => drop(turn),
         }
+    }
+}
+
+/// Gives a turn back on a thread of the `Async`, so that clients who go away take no more threads than others do; on another one only if it has none in time.
+async fn give_back<DB: Backend>(larder: Async<Larder<DB>>, turn: Turn<DB, Answer>) {
+    // What finds no thread is dropped here, where nothing may wait: the turn has to outlive it.
+    let turn = Arc::new(Mutex::new(Some(turn)));
+    let given = Arc::clone(&turn);
+    let work = move |_: &Larder<DB>| {
+        let turn = given.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(turn);
+        Ok::<_, larder::Error>(())
+    };
+    if larder.run(work).await.is_err() {
+        drop(spawn_blocking(move || drop(turn)));
     }
 }
 
