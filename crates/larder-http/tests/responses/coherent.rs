@@ -214,7 +214,8 @@ async fn what_a_handler_says_to_have_read_and_its_route_does_not_name_is_not_kep
     // Copies near are dropped of what is named itself, and may be old of what only its table stands for.
     let near = |totals: &mut Totals| totals.reads = |_| Consistency::Near;
     assert!(calls(by_orders, near).await <= 2);
-    assert_eq!(calls(of_all, near).await, 4);
+    // Where the proof of what is near is late, it is read from Redis, and that may be kept.
+    eventually(async || calls(of_all, near).await == 4).await;
     // It is as good as what the handler says.
     let says_nothing = |totals: &mut Totals| totals.says = |_| None;
     assert!(calls(of_users, says_nothing).await <= 2);
