@@ -25,7 +25,8 @@ pub struct PurgerOptions {
     /// How long after a purge it is told once more; `None` for never.
     ///
     /// An answer that was built before a write may reach the edge after the purge of that write, and would be kept. So this has to be longer
-    /// than an answer takes from its first read to the edge. Defaults to 5 s.
+    /// than an answer takes from its first read to the edge, and than the horizon of the near caches that answers are read from (250 ms unless told
+    /// otherwise): a process that is told of a write late may build one of what is near until then. Defaults to 5 s.
     pub again_after: Option<Duration>,
 }
 
