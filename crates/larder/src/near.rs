@@ -76,7 +76,7 @@ impl NearCache {
         let horizon_ticks = clocks.ticks_of(horizon);
         let (slots, lookout) = (Arc::new(Slots::new(n_slots)), Arc::clone(lookout));
         let desk = Arc::new(Desk { slots, proof: Proof::none(), clocks, lookout });
-        let versions = Versions::new(bytes >> 5);
+        let versions = Versions::new(bytes >> 6);
         let near = Arc::new(Self {
             parts: Parts::new(bytes.saturating_sub(desk.slots.n_bytes() as u64 + versions.n_bytes())),
             desk: Arc::clone(&desk),

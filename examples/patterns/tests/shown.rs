@@ -79,7 +79,9 @@ fn write_behind() {
     assert_eq!(database, "the database has: 0 statements, \"0\"");
     // How many it takes depends on what is known of the types.
     assert!(waiting.starts_with("with what waits: ") && waiting.ends_with("Some(\"1000.00\")"), "{waiting}");
-    assert_eq!(flushed, "after the flush: 0 statements, \"1000.00\"");
+    // Written through, unless Redis was too slow to take it before it was asked for.
+    let [none, one] = [0, 1].map(|n| format!("after the flush: {n} statements, \"1000.00\""));
+    assert!(*flushed == none || *flushed == one, "{flushed}");
 }
 
 #[test]
