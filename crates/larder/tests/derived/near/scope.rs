@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::{prelude::*, sqlite::Sqlite};
 use larder::{
-    Consistency, Larder, MemoryStore, Repository, Result, Session, Token, TransactionOptions,
+    Consistency, Dependencies, Larder, MemoryStore, Repository, Result, Session, Token, TransactionOptions,
     store::{Announcement, Listener},
 };
 
@@ -312,4 +312,34 @@ fn who_only_looks_makes_no_writer_wait_for_him() {
     assert_eq!(shop.n_strict(), 0);
     assert_eq!(users.get(1).unwrap().id, 1);
     assert!(shop.n_strict() > 0);
+}
+
+#[test]
+fn a_version_that_is_near_is_as_fresh_as_reads_of_all_that_it_is_of() {
+    let (shop, other) = late();
+    let of = Dependencies::<Sqlite>::new;
+    let near = |of: &Dependencies<Sqlite>| {
+        // Known from the second time on that the store tells the same.
+        assert!(shop.larder.version(of).is_some() && shop.larder.version(of).is_some());
+        shop.larder.near_version(of)
+    };
+    let user = of().row::<User>(1);
+    assert!(near(&user).is_some() && near(&of().row::<Strict>(1)).is_some());
+    // A proof for the one kind of copies says nothing of the other, and of what is not kept there is none.
+    for mixed in [
+        user.clone().row::<Strict>(1),
+        of().row::<Strict>(1).row::<User>(1),
+        user.clone().row::<Far>(1),
+        of().row::<Shared>(1).row::<User>(1),
+        of().table::<User>().row::<User>(1),
+    ] {
+        assert_eq!(near(&mixed), None, "{mixed:?}");
+    }
+    let before = near(&user);
+    let token = rename(&other, 1, "changed");
+    let scope = shop.larder.scope().at_least_as_fresh_as(token);
+    assert_eq!((shop.larder.near_version(&user), scope.near_version(&user)), (before, None), "it is told late");
+    tell(&*shop.line(), token, &[b"users:id:1"]);
+    assert_eq!(shop.larder.near_version(&user), None);
+    assert_ne!(near(&user), before);
 }
