@@ -105,7 +105,7 @@ fn page(processes: &[Process]) -> String {
     text += &match known_user(url) {
         Some(id) => format!(
             "
-  curl -i '{url}/users/{id}?include=orders.items'    # twice: look at X-Cache and Server-Timing
+  curl -i '{url}/users/{id}?include=orders.items'    # a few times, 15 s after the start: X-Cache, Server-Timing
   curl '{url}/users/{id}/orders?status=shipped&limit=2'
   curl -i {url}/orders -H 'content-type: application/json' \\
       -d '{{\"user_id\":\"{id}\",\"items\":[{{\"sku\":\"cd\",\"quantity\":1,\"unit_price\":\"11.50\"}}]}}'
@@ -115,7 +115,7 @@ fn page(processes: &[Process]) -> String {
         None => format!(
             "
   curl -i {url}/users -H 'content-type: application/json' -d '{{\"email\":\"ada@example.com\"}}'
-  curl -i '{other}/users?email=ada@example.com'    # twice: look at X-Cache and Server-Timing
+  curl -i '{other}/users?email=ada@example.com'    # a few times, 15 s after the start: X-Cache, Server-Timing
   curl '{url}/stats/top?limit=3'
 "
         ),

@@ -73,7 +73,9 @@ impl Running {
     }
 
     fn ask(&self) {
-        if let Some(group) = self.group {
+        // Who has interrupted has asked all of them already, and to ask twice is to say at once.
+        let is_asked = self.state.lock().n_signals > 0;
+        if let Some(group) = self.group.filter(|_| !is_asked) {
             // It may have ended by itself meanwhile.
             let _ = kill_process_group(group, Signal::TERM);
             self.state.kill_late(group);
