@@ -160,6 +160,8 @@ fn a_write_is_refused_if_what_it_was_made_for_has_changed() {
     {
         assert_eq!(problem(&pay(condition), 412), "/problems/changed", "{condition:?}");
     }
+    let both = [("if-match", "*"), ("if-none-match", &*old)];
+    assert_eq!(problem(&site.two.send_under(&both, "PATCH", &path, Some(paid.clone())), 412), "/problems/changed");
     assert_eq!(site.one.get(&path).text("status"), "pending");
     // Of all who have seen the same, one writes.
     let mut statuses: Vec<u16> = thread::scope(|scope| {
@@ -178,6 +180,19 @@ fn a_write_is_refused_if_what_it_was_made_for_has_changed() {
     site.rename(&of_user, "new@example.com");
     assert_eq!(site.two.send_under(&[("if-match", &old)], "DELETE", &of_user, None).status, 412);
     assert_eq!(site.two.send_under(&[("if-match", &site.tag(&of_user))], "DELETE", &of_user, None).status, 204);
+}
+
+#[test]
+fn where_nobody_can_tell_a_version_a_write_under_one_is_told_to_come_again() {
+    let shop = Shop::with(&["--caches", "none"]);
+    let path = format!("/users/{}", user(&shop, "ada"));
+    let tag = shop.get(&path).header("etag").to_owned();
+    assert!(!tag.is_empty());
+    let changes = Some(json!({ "email": "new@example.com" }));
+    let refused = shop.send_under(&[("if-match", &tag)], "PATCH", &path, changes.clone());
+    assert_eq!(problem(&refused, 503), "/problems/unavailable");
+    assert_eq!(shop.get(&path).text("email"), "ada@example.com");
+    assert_eq!(shop.send_under(&[("if-match", "*")], "PATCH", &path, changes).status, 200);
 }
 
 #[test]
