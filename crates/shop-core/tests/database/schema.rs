@@ -148,3 +148,17 @@ fn processes_that_start_together_migrate_once() {
     let all = diesel(&database, &["migration", "list"]).matches("[X]").count();
     assert_eq!((ran.iter().sum::<usize>(), ran.iter().max()), (all, Some(&all)));
 }
+
+#[test]
+fn who_may_do_nothing_but_add_users_may_add_them() {
+    let database = SHOP.database();
+    let connection = &mut database.connect();
+    // Roles are the server's: with the transaction this one is gone.
+    connection
+        .batch_execute(
+            "BEGIN; CREATE ROLE larder_who_adds_users; GRANT INSERT ON users TO larder_who_adds_users;
+             SET LOCAL ROLE larder_who_adds_users; INSERT INTO users (email) VALUES ('ada@example.com'); RESET ROLE",
+        )
+        .unwrap();
+    assert_eq!(user_visits::table.count().get_result::<i64>(connection).unwrap(), 1);
+}
