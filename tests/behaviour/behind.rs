@@ -10,6 +10,7 @@ mod once;
 mod outside;
 mod overlay;
 mod room;
+mod soft;
 mod types;
 mod world;
 

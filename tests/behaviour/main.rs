@@ -4,32 +4,29 @@
 #![expect(clippy::type_complexity, reason = "the whole type is what is shown")]
 
 mod asynchronous;
-mod background;
 mod bad_days;
 mod behind;
-mod coherence;
 mod connections;
 mod deferrable;
 mod faults;
 mod figures;
 mod interleavings;
-mod lists;
 mod materialized;
 mod near;
 mod outbox;
 mod outside;
 mod pages;
+mod partitions;
 mod patience;
 mod queries;
-mod raw;
-mod reads;
 mod refresh;
-mod relations;
 mod relay;
+mod rich;
+mod safe;
 mod scope;
+mod sources;
 mod stampede;
-mod trail;
+mod tenants;
 mod upkeep;
 mod verify;
-mod views;
 mod writes;

@@ -1,13 +1,7 @@
 //! The near cache in front of a real Redis, in two handles as in two processes.
 
-use std::{
-    mem,
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::mpsc, thread, time::Duration};
 
-use bigdecimal::BigDecimal;
 use diesel::{connection::SimpleConnection as _, pg::Pg};
 use larder::{
     Builder, NearOptions,
@@ -15,7 +9,7 @@ use larder::{
     relay::Relay,
     store::Operation,
 };
-use shop_core::{NewOrder, Order, Status, User, UserChanges};
+use shop_core::{Order, User, UserChanges};
 use tests::{Branch, Cost, Failure, Shop, eventually, redis_url};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -52,50 +46,6 @@ fn renamed(email: &str) -> UserChanges {
 }
 
 #[test]
-fn what_is_near_costs_neither_a_statement_nor_a_round_trip() {
-    let (shop, _other, ada) = shop();
-    for _ in 0..3 {
-        assert_eq!(User::repository(&shop.larder).get(ada.id).unwrap(), ada);
-        assert_eq!(User::repository(&shop.larder).find_by_email(&ada.email).unwrap().as_ref(), Some(&ada));
-        assert_eq!(User::repository(&shop.larder).with(User::orders()).find(ada.id).unwrap().unwrap().1, []);
-    }
-    shop.meter.expect(NOTHING);
-}
-
-#[test]
-fn a_write_is_seen_by_its_own_handle_at_once_and_by_others_in_a_moment() {
-    let (shop, other, mut ada) = shop();
-    for n in 0..20 {
-        let email = format!("ada-{n}@example.com");
-        let changed = User::repository(&shop.larder).update(ada.id, &renamed(&email)).unwrap();
-        let old = mem::replace(&mut ada, changed);
-        assert_eq!(User::repository(&shop.larder).get(ada.id).unwrap(), ada);
-        assert_eq!(User::repository(&shop.larder).find_by_email(&old.email).unwrap(), None);
-        let asked = Instant::now();
-        eventually(LONG, || User::repository(&other.larder).get(ada.id).unwrap() == ada);
-        // Long before a proof is too old: they were told.
-        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-        eventually(LONG, || User::repository(&other.larder).find_by_email(&old.email).unwrap().is_none());
-        warm(&shop, &other, &ada);
-    }
-}
-
-#[test]
-fn an_order_that_is_added_is_in_the_list_that_was_near() {
-    let (shop, other, ada) = shop();
-    let order = NewOrder {
-        id: None,
-        user_id: ada.id,
-        status: Status::Paid,
-        total_amount: BigDecimal::from(7),
-        created_at: None,
-    };
-    let orders = [Order::repository(&shop.larder).insert(&order).unwrap()];
-    assert_eq!(Order::repository(&shop.larder).list_by_user_id(ada.id).load().unwrap(), orders);
-    eventually(LONG, || Order::repository(&other.larder).list_by_user_id(ada.id).load().unwrap() == orders);
-}
-
-#[test]
 fn what_psql_wrote_is_seen_by_all_when_it_was_settled_although_redis_had_lost_it() {
     let (shop, other, ada) = shop();
     let mut psql = shop.database.connect();
@@ -115,20 +65,6 @@ fn what_psql_wrote_is_seen_by_all_when_it_was_settled_although_redis_had_lost_it
     for larder in [&shop.larder, &other.larder] {
         eventually(LONG, || User::repository(larder).get(ada.id).unwrap().email == "by-hand@example.com");
     }
-}
-
-#[test]
-fn a_value_that_the_store_does_not_take_is_not_kept() {
-    let shop = Shop::built(near);
-    let ada = shop.user("ada");
-    shop.faults.before(Operation::Fill).fail(Failure::Unavailable);
-    for _ in 0..3 {
-        User::repository(&shop.larder).get(ada.id).unwrap();
-        assert!(shop.larder.flush(LONG));
-    }
-    shop.meter.reset();
-    User::repository(&shop.larder).get(ada.id).unwrap();
-    assert!(shop.meter.counts().reads > 0);
 }
 
 #[test]

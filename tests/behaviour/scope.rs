@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use diesel::pg::Pg;
-use larder::{Consistency, Error, Larder, NearOptions, TransactionOptions, Writes};
+use larder::{Consistency, Error, Larder, NearOptions, TransactionOptions};
 use shop_core::{User, UserChanges};
 use tests::{Cost, Failure, Meter, Operation, Proxy, Shop, eventually, redis_store, redis_url};
 
@@ -68,17 +68,6 @@ fn a_write_that_went_on_without_the_store_is_seen_by_whoever_has_its_token() {
     other.meter.expect(DATABASE);
     shop.faults.clear();
     eventually(LONG, || users.get(ada.id).unwrap() == changed);
-}
-
-#[test]
-fn a_write_that_was_rolled_back_for_want_of_the_store_leaves_no_token() {
-    let shop = Shop::built(|builder| builder.writes(Writes::Strict));
-    let ada = shop.user("ada");
-    shop.faults.before(Operation::Begin).fail(Failure::Unavailable);
-    let scope = shop.larder.scope();
-    let refused = User::repository(&scope).update(ada.id, &renamed("new@example.com"));
-    assert!(matches!(refused, Err(Error::Store(_))), "{refused:?}");
-    assert!(scope.token().is_empty());
 }
 
 #[test]

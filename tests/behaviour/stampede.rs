@@ -2,17 +2,13 @@
 
 use std::{collections::HashMap, sync::Barrier, thread, time::Duration};
 
-use larder::{MemoryStore, store::Operation};
+use larder::store::Operation;
 use larder_redis::RedisStore;
-use shop_core::{Order, Status, User};
-use tests::{Counts, Namespace, Shop, eventually, psql, redis_url};
+use shop_core::User;
+use tests::{Namespace, Shop, redis_url};
 use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(60);
-
-fn shop() -> Shop {
-    Shop::built(|builder| builder.fill_in_background(true))
-}
 
 /// How often each row was asked of the database.
 fn asked(statements: &[String]) -> HashMap<Uuid, usize> {
@@ -53,12 +49,6 @@ fn rush(shop: &Shop, n_threads: usize) {
 }
 
 #[test]
-fn a_thousand_threads_that_ask_for_a_hundred_keys_load_each_of_them_once() {
-    // Of a store that has no connections to wait for: who gets none goes to the database by himself.
-    rush(&Shop::on(Namespace::new(), MemoryStore::new(), |builder| builder.fill_in_background(true)), 1_000);
-}
-
-#[test]
 fn threads_that_ask_redis_for_the_same_keys_load_each_of_them_once() {
     // The claim is of a store that answers: it has more connections than there are threads, and whoever waits has time.
     let namespace = Namespace::new();
@@ -68,49 +58,4 @@ fn threads_that_ask_redis_for_the_same_keys_load_each_of_them_once() {
     // Loads take longer than anybody polls the store for what another process loads.
     shop.faults.after(Operation::Lease).delay(7, Duration::from_millis(200));
     rush(&shop, 16);
-}
-
-#[test]
-fn who_asks_for_what_is_being_loaded_waits_for_it_and_not_for_the_store() {
-    let shop = shop();
-    let ada = shop.user("ada");
-    let order = shop.order(&ada, Status::Paid, 100, 1);
-    let (leased, filled) = (shop.faults.after(Operation::Lease).hold(), shop.faults.before(Operation::Fill).hold());
-    thread::scope(|scope| {
-        let read = || (User::repository(&shop.larder).get(ada.id).unwrap(), ());
-        let first = scope.spawn(read);
-        leased.wait_for(1);
-        shop.meter.reset();
-        let others: Vec<_> = (0..8).map(|_| scope.spawn(read)).collect();
-        // They have seen the lease, and wait.
-        eventually(LONG, || shop.meter.counts().reads == 8);
-        leased.open();
-        for reader in others.into_iter().chain([first]) {
-            assert_eq!(reader.join().unwrap().0, ada);
-        }
-    });
-    // The store has not been given it yet.
-    shop.meter.expect_counts(Counts { sql: 1, reads: 8, ..Counts::default() });
-    filled.open();
-    assert!(shop.larder.flush(LONG));
-    assert_eq!(Order::repository(&shop.larder).get(order.id).unwrap(), order);
-}
-
-#[test]
-fn a_load_that_fails_leaves_nobody_waiting() {
-    let shop = shop();
-    let ada = shop.user("ada");
-    let gate = shop.faults.after(Operation::Lease).hold();
-    thread::scope(|scope| {
-        let first = scope.spawn(|| User::repository(&shop.larder).get(ada.id));
-        gate.wait_for(1);
-        let second = scope.spawn(|| User::repository(&shop.larder).get(ada.id));
-        eventually(LONG, || shop.meter.counts().reads == 2);
-        let _ = psql(shop.database.url(), "ALTER TABLE users RENAME TO renamed");
-        gate.open();
-        assert!(first.join().unwrap().is_err());
-        assert!(second.join().unwrap().is_err(), "it has tried itself");
-    });
-    let _ = psql(shop.database.url(), "ALTER TABLE renamed RENAME TO users");
-    assert_eq!(User::repository(&shop.larder).get(ada.id).unwrap(), ada);
 }

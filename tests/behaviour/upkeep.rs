@@ -1,6 +1,7 @@
 //! Columns that the writes of other rows keep right.
 
 mod behind;
+mod emptied;
 mod random;
 mod rebuild;
 mod tables;

@@ -18,6 +18,15 @@ pub fn redis_url() -> String {
     required("REDIS_URL")
 }
 
+/// The URL of the shared MariaDB: `MARIADB_URL`.
+///
+/// # Panics
+/// If it isn't set.
+#[must_use]
+pub fn mariadb_url() -> String {
+    required("MARIADB_URL")
+}
+
 fn required(name: &str) -> String {
     match env::var(name) {
         Ok(url) if !url.is_empty() => url,

@@ -3,6 +3,7 @@
 //! - [`Template`] and [`Database`]: a database of its own for every test, with the migrations applied.
 //! - [`Namespace`]: a prefix of its own for every test's keys in the shared Redis.
 //! - [`Shop`]: the tables of `shop-core` in such a database, and a handle that is counted and can be disturbed.
+//! - [`portable`]: a shop that is the same on every back end, for the tests that are.
 //! - [`COUNTERS`]: a table that is written often, in such a database.
 //! - [`Meter`]: what a call has cost, in SQL statements and in round trips to the store, asserted as a [`Cost`].
 //! - [`Faulty`]: a store that fails, waits, or runs a piece of the test before or after any of its operations.
@@ -11,7 +12,7 @@
 //! - [`psql`]: the program, as others use it.
 //! - [`eventually`]: waits for what happens by itself.
 //!
-//! `DATABASE_URL` and `REDIS_URL` say where the shared servers are: `cargo xtask test` sets them, and so does
+//! `DATABASE_URL`, `MARIADB_URL` and `REDIS_URL` say where the shared servers are: `cargo xtask test` sets them, and so does
 //! `cargo xtask services --fast -- cargo test -p tests`. A test that doesn't find them fails.
 
 mod counter;
@@ -22,6 +23,7 @@ mod faulty;
 mod meter;
 mod namespace;
 mod own;
+pub mod portable;
 mod proxy;
 mod psql;
 mod shop;
@@ -32,7 +34,7 @@ pub use larder::store::Operation;
 pub use self::{
     counter::{COUNTERS, Counter, counters},
     database::{Database, EMPTY, Template, pool},
-    environment::{database_url, redis_url},
+    environment::{database_url, mariadb_url, redis_url},
     eventually::eventually,
     faulty::{Failure, Faults, Faulty, Gate, Place},
     meter::{Cost, Counts, Meter},

@@ -3,13 +3,14 @@ use std::ffi::OsString;
 use crate::{environment::Environment, failure::Failure, runner::Runner};
 
 /// What there is to measure, in which package by which name.
-const BENCHES: [(&str, [&str; 2]); 6] = [
+const BENCHES: [(&str, [&str; 2]); 7] = [
     ("ratios", ["tests", "ratios"]),
     ("near", ["tests", "near"]),
     ("bad-days", ["tests", "bad-days"]),
     ("queries", ["tests", "queries"]),
     ("behind", ["tests", "behind"]),
     ("shop", ["shop", "load"]),
+    ("doctor", ["shop-import", "doctor"]),
 ];
 
 /// Runs the benches against servers that keep their word: a commit waits for the disk, as it does in production.

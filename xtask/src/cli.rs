@@ -133,7 +133,7 @@ The chores of the workspace.
 
     cargo xtask test        installs what is missing, then checks everything as CI does
     cargo xtask shop        starts the example service on private servers, with real orders to look at
-    cargo xtask services    keeps a private PostgreSQL and Redis up for development
+    cargo xtask services    keeps a private PostgreSQL, MariaDB and Redis up for development
     cargo xtask diesel      runs the diesel CLI that the project is made with
     cargo xtask bench       measures against a private PostgreSQL and Redis
     cargo xtask model       searches every interleaving of the cache protocol
@@ -141,7 +141,7 @@ The chores of the workspace.
     cargo xtask torture     plays the protocol with faults, step by step, in orders drawn from seeds
     cargo xtask tidy        checks the rules that no compiler knows
 
-DATABASE_URL and REDIS_URL, where set, are used instead of private servers.
+DATABASE_URL, MARIADB_URL and REDIS_URL, where set, are used instead of private servers.
 `cargo xtask <chore> --help` tells more.
 ";
 
@@ -150,11 +150,11 @@ Checks everything, as CI does, and stops at the first step that fails.
 
     cargo xtask test [--only STEP]...
 
-    install    installs a C compiler, PostgreSQL, Redis, libpq and SQLite where missing (Debian; elsewhere says what to type)
+    install    installs a C compiler, PostgreSQL, MariaDB, Redis, their libraries and SQLite where missing (Debian; elsewhere says what to type)
     fmt        cargo fmt --check
     clippy     cargo clippy, with warnings as errors
-    features   cargo clippy for larder with the fewest features, and with each back end alone
-    servers    starts a private PostgreSQL and Redis on free ports, unless DATABASE_URL and REDIS_URL are set
+    features   cargo clippy for larder with the fewest features, with each back end alone, and with all three
+    servers    starts a private PostgreSQL, MariaDB and Redis on free ports, unless DATABASE_URL, MARIADB_URL and REDIS_URL are set
     diesel     builds the diesel CLI once, into LARDER_TOOLS_DIR (default: larder/tools in the user's cache)
     test       cargo test: units, compile errors, snapshots, documentation, behaviour
     contract   reads the example service's OpenAPI document and tries to find an answer that breaks it (schemathesis; private servers)
@@ -180,12 +180,12 @@ it is started. Private servers are empty each time, and their commits wait for t
 ";
 
 const SERVICES: &str = "\
-Starts a private PostgreSQL and Redis on free ports, prints their URLs, and keeps them up until Ctrl-C.
+Starts a private PostgreSQL, MariaDB and Redis on free ports, prints their URLs, and keeps them up until Ctrl-C.
 
     cargo xtask services [--fast] [-- COMMAND...]
 
 --fast     commits don't wait for the disk: right for tests, wrong for measuring
-COMMAND    is run with DATABASE_URL and REDIS_URL set, and without input; the servers end with it, and its exit code is passed on
+COMMAND    is run with DATABASE_URL, MARIADB_URL and REDIS_URL set, and without input; the servers end with it, and its exit code is passed on
 
     cargo xtask services --fast -- cargo test -p tests
 ";

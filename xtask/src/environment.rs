@@ -1,15 +1,19 @@
 use std::{env, process::Command};
 
-use servers::{Postgres, PostgresOptions, Redis, RedisOptions};
+use servers::{MariaDb, MariaDbOptions, Postgres, PostgresOptions, Redis, RedisOptions};
 
 use crate::{failure::Failure, needs, runner::Runner};
 
-/// The two servers that tests and benches talk to: named by the caller's environment, or private and stopped on drop.
+const MARIADB: &str = "MARIADB_URL";
+
+/// The servers that tests and benches talk to: named by the caller's environment, or private and stopped on drop.
 #[derive(Debug)]
 pub(crate) struct Environment {
     database_url: String,
     redis_url: String,
-    private: (Option<Postgres>, Option<Redis>),
+    /// Only where it was asked for.
+    mariadb_url: Option<String>,
+    private: (Option<Postgres>, Option<Redis>, Option<MariaDb>),
 }
 
 impl Environment {
@@ -17,22 +21,37 @@ impl Environment {
     ///
     /// With `durable`, commits wait for the disk.
     pub(crate) fn start(runner: &Runner, durable: bool) -> Result<Self, Failure> {
-        Self::with(runner, durable, (given("DATABASE_URL"), given("REDIS_URL")))
+        if given("DATABASE_URL").is_none() || given("REDIS_URL").is_none() {
+            needs::install(runner)?;
+        }
+        Self::with(runner, durable, given)
+    }
+
+    /// The same with every database that larder knows: `MARIADB_URL` too. SQLite needs no server.
+    pub(crate) fn with_every_database(runner: &Runner, durable: bool) -> Result<Self, Failure> {
+        if ["DATABASE_URL", "REDIS_URL", MARIADB].iter().any(|name| given(name).is_none()) {
+            needs::install_with_databases(runner)?;
+        }
+        let mut environment = Self::with(runner, durable, given)?;
+        if let Some(url) = given(MARIADB) {
+            environment.mariadb_url = Some(url);
+        } else {
+            let mariadb = MariaDb::start(MariaDbOptions { durable, ..MariaDbOptions::default() })?;
+            environment.mariadb_url = Some(mariadb.url());
+            environment.private.2 = Some(mariadb);
+        }
+        runner.check()?;
+        Ok(environment)
     }
 
     /// Starts both, whatever the environment names: for what must not happen to anybody's data.
     pub(crate) fn private(runner: &Runner) -> Result<Self, Failure> {
-        Self::with(runner, false, (None, None))
+        needs::install(runner)?;
+        Self::with(runner, false, |_| None)
     }
 
-    fn with(
-        runner: &Runner,
-        durable: bool,
-        (given_database, given_redis): (Option<String>, Option<String>),
-    ) -> Result<Self, Failure> {
-        if given_database.is_none() || given_redis.is_none() {
-            needs::install(runner)?;
-        }
+    fn with(runner: &Runner, durable: bool, given: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+        let (given_database, given_redis) = (given("DATABASE_URL"), given("REDIS_URL"));
         let postgres = match given_database {
             Some(_) => None,
             None => Some(Postgres::start(PostgresOptions { durable, ..PostgresOptions::default() })?),
@@ -45,7 +64,7 @@ impl Environment {
         runner.check()?;
         let database_url = given_database.or_else(|| postgres.as_ref().map(Postgres::url)).unwrap_or_default();
         let redis_url = given_redis.or_else(|| redis.as_ref().map(Redis::url)).unwrap_or_default();
-        Ok(Self { database_url, redis_url, private: (postgres, redis) })
+        Ok(Self { database_url, redis_url, mariadb_url: None, private: (postgres, redis, None) })
     }
 
     /// Tells a command where the servers are.
@@ -53,8 +72,9 @@ impl Environment {
         command.envs(self.variables())
     }
 
-    pub(crate) fn variables(&self) -> [(&'static str, &str); 2] {
-        [("DATABASE_URL", &self.database_url), ("REDIS_URL", &self.redis_url)]
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let both = [("DATABASE_URL", &*self.database_url), ("REDIS_URL", &*self.redis_url)];
+        both.into_iter().chain(self.mariadb_url.as_deref().map(|url| (MARIADB, url)))
     }
 
     /// Which servers they are, without the passwords that a given URL may have.
@@ -67,7 +87,12 @@ impl Environment {
             Some(redis) => format!("a private one on port {}", redis.port()),
             None => "the one of REDIS_URL".to_owned(),
         };
-        format!("PostgreSQL: {postgres}; Redis: {redis}")
+        let mariadb = match (&self.private.2, &self.mariadb_url) {
+            (Some(mariadb), _) => format!("; MariaDB: a private one on port {}", mariadb.port()),
+            (None, Some(_)) => "; MariaDB: the one of MARIADB_URL".to_owned(),
+            (None, None) => String::new(),
+        };
+        format!("PostgreSQL: {postgres}; Redis: {redis}{mariadb}")
     }
 }
 

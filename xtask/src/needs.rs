@@ -10,12 +10,25 @@ struct Need {
 }
 
 /// What to build and run it with.
-const TO_RUN: [Need; 5] = [
+const TO_RUN: [Need; 6] = [
     Need { name: "a C compiler", debian: &["gcc", "libc6-dev"], is_met: || on_path("cc") },
     Need { name: "a PostgreSQL server", debian: &["postgresql"], is_met: servers::has_postgres },
     Need { name: "a Redis server", debian: &["redis-server"], is_met: servers::has_redis },
     Need { name: "libpq", debian: &["libpq-dev"], is_met: || has_library("libpq", "pq") },
+    Need { name: "libmariadb", debian: &["libmariadb-dev"], is_met: || has_library("libmariadb", "mariadb") },
     Need { name: "SQLite", debian: &["libsqlite3-dev"], is_met: || has_library("sqlite3", "sqlite3") },
+];
+
+/// What nothing but tests talks to.
+const DATABASES: [Need; 3] = [
+    Need {
+        name: "a MariaDB server",
+        // Without the service, which would start one for the whole machine.
+        debian: &["mariadb-server-core", "mariadb-client-core"],
+        is_met: servers::has_mariadb,
+    },
+    Need { name: "PostGIS", debian: &["postgresql-postgis"], is_met: servers::has_postgis },
+    Need { name: "hypopg", debian: &["postgresql-VERSION-hypopg"], is_met: servers::has_hypopg },
 ];
 
 /// What only tests need.
@@ -31,9 +44,14 @@ pub(crate) fn install(runner: &Runner) -> Result<(), Failure> {
     install_all(runner, TO_RUN.iter())
 }
 
+/// The same with every database.
+pub(crate) fn install_with_databases(runner: &Runner) -> Result<(), Failure> {
+    install_all(runner, TO_RUN.iter().chain(&DATABASES))
+}
+
 /// The same for tests too.
 pub(crate) fn install_for_tests(runner: &Runner) -> Result<(), Failure> {
-    install_all(runner, TO_RUN.iter().chain(&TO_TEST))
+    install_all(runner, TO_RUN.iter().chain(&DATABASES).chain(&TO_TEST))
 }
 
 fn install_all<'n>(runner: &Runner, needs: impl Iterator<Item = &'n Need>) -> Result<(), Failure> {
@@ -42,7 +60,10 @@ fn install_all<'n>(runner: &Runner, needs: impl Iterator<Item = &'n Need>) -> Re
         return Ok(());
     }
     let names = missing.iter().map(|need| need.name).collect::<Vec<_>>().join(", ");
-    let packages: Vec<&str> = missing.iter().flat_map(|need| need.debian).copied().collect();
+    // Debian has one of a release, whose server comes along if there is none: apt takes this for an expression.
+    let version = servers::postgres_version().unwrap_or_else(|| "[0-9]+".to_owned());
+    let packages: Vec<String> =
+        missing.iter().flat_map(|need| need.debian).map(|package| package.replace("VERSION", &version)).collect();
     let sudo: &[&str] = match (on_path("apt-get"), rustix::process::geteuid().is_root(), on_path("sudo")) {
         (true, true, _) => &[],
         (true, false, true) if can_sudo() => &["sudo", "--non-interactive"],
@@ -63,7 +84,7 @@ fn install_all<'n>(runner: &Runner, needs: impl Iterator<Item = &'n Need>) -> Re
     }
 }
 
-fn advice(is_debian: bool, names: &str, packages: &[&str]) -> String {
+fn advice(is_debian: bool, names: &str, packages: &[String]) -> String {
     let mut advice = format!("missing: {names}. To install, type\n");
     // Writing to a string can't fail.
     let _ = if is_debian {
@@ -71,10 +92,10 @@ fn advice(is_debian: bool, names: &str, packages: &[&str]) -> String {
     } else {
         write!(
             advice,
-            "    brew install postgresql@17 libpq redis sqlite varnish pkgconf python chromedriver  (macOS)\n    \
-             sudo dnf install gcc postgresql-server libpq-devel redis sqlite-devel varnish varnish-modules python3 chromedriver  (Fedora)\n    \
-             sudo pacman -S gcc postgresql redis sqlite varnish python chromium                 (Arch)\n\
-             where no package has Varnish's module xkey, build github.com/varnish/varnish-modules"
+            "    brew install postgresql@17 postgis libpq mariadb redis sqlite varnish pkgconf python chromedriver  (macOS)\n    \
+             sudo dnf install gcc postgresql-server postgis libpq-devel mariadb-server mariadb-connector-c-devel redis sqlite-devel varnish varnish-modules python3 chromedriver  (Fedora)\n    \
+             sudo pacman -S gcc postgresql postgis mariadb mariadb-libs redis sqlite varnish python chromium  (Arch)\n\
+             where no package has hypopg or Varnish's module xkey, build github.com/HypoPG/hypopg or github.com/varnish/varnish-modules"
         )
     };
     advice

@@ -102,14 +102,14 @@ fn clippy(suite: &mut Suite<'_>) -> Result<(), Failure> {
 
 /// The workspace together has every feature on; here larder is alone, as an application has it.
 fn features(suite: &mut Suite<'_>) -> Result<(), Failure> {
-    ["", "postgres", "sqlite"].iter().try_for_each(|features| {
+    ["", "postgres", "mysql", "sqlite", "postgres,mysql,sqlite"].iter().try_for_each(|features| {
         let larder = ["clippy", "--package", "larder", "--no-default-features", "--features", features];
         suite.cargo(&[larder.as_slice(), &["--", "--deny", "warnings"]].concat())
     })
 }
 
 fn servers(suite: &mut Suite<'_>) -> Result<(), Failure> {
-    let environment = Environment::start(suite.runner, false)?;
+    let environment = Environment::with_every_database(suite.runner, false)?;
     println!("{}", environment.describe());
     suite.environment = Some(environment);
     Ok(())

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::{
+    doctor,
     migration::{self, Subject},
     options::{Builder, Common, UsageError},
-    relay, upkeep, verify,
+    partitions, relay, upkeep, verify,
 };
 
 /// What the user wants.
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Lag(relay::LagOptions),
     CheckTriggers(migration::TriggerOptions),
     Upkeep(upkeep::Options),
+    Doctor(doctor::Options),
+    Partitions(partitions::Options),
 }
 
 /// Reads a command line, without the program's name. What it leaves open is taken from `variable`, the environment.
@@ -48,6 +51,8 @@ pub(crate) fn parse(
         "relay" => relay::parse(parser, common),
         "lag" => relay::parse_lag(parser, common),
         "upkeep" => upkeep::parse(parser, common),
+        "doctor" => doctor::parse(parser, common),
+        "partitions" => partitions::parse(parser, common),
         "migration" => migration::parse_kind(parser, common),
         "outbox" => migration::parse(Subject::Outbox, parser, common),
         "triggers" => migration::parse(Subject::Triggers, parser, common),
@@ -66,8 +71,10 @@ Looks after the caches of larder, for the models that this program was made with
 Commands:
   verify                    compares what Redis serves with what PostgreSQL has
   upkeep                    compares columns that are maintained with what they should be, or computes them anew
+  doctor                    looks whether the database has the columns and indexes that the models need
   relay                     settles what waits in the outbox, until Ctrl-C
   lag                       tells how many rows wait there, and for how long
+  partitions                makes partitions ahead of the rows, takes old ones away, and tells of them
   migration                 prints a migration for what a feature needs; --help tells of which
   outbox                    the same as `migration outbox`
   triggers                  the same as `migration triggers`; checks them, too
@@ -143,6 +150,9 @@ mod tests {
             ("migration vue", "there is no kind of migration \"vue\": migration --help tells which there are"),
             ("migration outbox users", "unexpected argument \"users\""),
             ("outbox --check", "invalid option '--check'"),
+            ("partitions walk", "partitions can't \"walk\": partitions --help tells what it can"),
+            ("partitions run", "the cache is not named: give --redis-url, or set REDIS_URL"),
+            ("partitions status --archive /tmp", "invalid option '--archive'"),
             ("relay --max-rows all", "--max-rows takes a whole number, not \"all\""),
             ("relay", "the cache is not named: give --redis-url, or set REDIS_URL"),
         ] {

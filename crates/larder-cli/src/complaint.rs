@@ -24,6 +24,11 @@ impl Complaint {
         Self(format!("{}: {}", path.display(), Self::of(error)))
     }
 
+    /// What this program itself has to complain of.
+    pub(crate) fn from(said: impl Into<String>) -> Self {
+        Self(said.into())
+    }
+
     pub(crate) fn without(self, secrets: &Secrets) -> Self {
         Self(secrets.hidden_in(self.0))
     }

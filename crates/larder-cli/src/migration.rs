@@ -6,13 +6,14 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::SystemTime,
 };
 
 use diesel::{Connection as _, PgConnection, pg::Pg};
 use larder::{
     Models,
     migration::{self, Migration},
-    outbox,
+    once, outbox,
     triggers::Triggers,
 };
 use lexopt::{Arg, Parser, ValueExt as _};
@@ -33,6 +34,9 @@ pub(crate) enum Subject {
     Triggers,
     View,
     Upkeep,
+    Idempotency,
+    Tenant,
+    Partition,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub(crate) struct Options {
     triggers: TriggerOptions,
     /// The file that has the view's query.
     query: Option<PathBuf>,
+    /// The database that it is for, where that may be another.
+    database: once::Database,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,14 +72,22 @@ pub(crate) fn parse_kind(mut parser: Parser, common: Builder) -> Result<Request,
         "triggers" => parse(Subject::Triggers, parser, common),
         "view" => parse(Subject::View, parser, common),
         "upkeep" => parse(Subject::Upkeep, parser, common),
+        "idempotency" => parse(Subject::Idempotency, parser, common),
+        "tenant" => parse(Subject::Tenant, parser, common),
+        "partition" => parse(Subject::Partition, parser, common),
         _ => Err(UsageError::Kind(kind)),
     }
 }
 
 pub(crate) fn parse(subject: Subject, mut parser: Parser, mut common: Builder) -> Result<Request, UsageError> {
-    let model = if matches!(subject, Subject::View | Subject::Upkeep) { take_model(&mut parser)? } else { None };
+    let model = if matches!(subject, Subject::View | Subject::Upkeep | Subject::Partition) {
+        take_model(&mut parser)?
+    } else {
+        None
+    };
     let triggers = TriggerOptions::default();
-    let mut options = Options { subject, model, is_down: false, folder: None, triggers, query: None };
+    let database = once::Database::PostgreSql;
+    let mut options = Options { subject, model, is_down: false, folder: None, triggers, query: None, database };
     let mut checks = false;
     while let Some(name) = next(&mut parser)? {
         match (name.as_str(), subject) {
@@ -81,7 +95,11 @@ pub(crate) fn parse(subject: Subject, mut parser: Parser, mut common: Builder) -
             ("help", Subject::Behind) => return Ok(help(help::BEHIND)),
             ("help", Subject::Triggers) => return Ok(help(help::TRIGGERS)),
             ("help", Subject::View) => return Ok(help(help::VIEW)),
+            ("help", Subject::Partition) => return Ok(help(help::PARTITION)),
             ("help", Subject::Upkeep) => return Ok(help(help::UPKEEP)),
+            ("help", Subject::Idempotency) => return Ok(help(help::IDEMPOTENCY)),
+            ("for", Subject::Idempotency) => options.database = database_of(&parser.value()?.string()?)?,
+            ("help", Subject::Tenant) => return Ok(help(help::TENANT)),
             ("query", Subject::View) => options.query = Some(parser.value()?.into()),
             ("down", _) => options.is_down = true,
             ("write", _) => options.folder = Some(parser.value()?.into()),
@@ -99,6 +117,15 @@ pub(crate) fn parse(subject: Subject, mut parser: Parser, mut common: Builder) -
     } else {
         Request::Migration(options)
     })
+}
+
+fn database_of(name: &str) -> Result<once::Database, UsageError> {
+    match name {
+        "postgres" => Ok(once::Database::PostgreSql),
+        "mysql" | "mariadb" => Ok(once::Database::MySql),
+        "sqlite" => Ok(once::Database::SQLite),
+        _ => Err(UsageError::Value { option: "for", takes: "postgres, mysql or sqlite", given: name.to_owned() }),
+    }
 }
 
 /// The name of a model, if that is what comes next.
@@ -138,7 +165,10 @@ pub(crate) fn run(models: &Models<Pg>, options: &Options) -> Result<ExitCode, Co
             let query = options.query.as_ref().map(read).transpose()?;
             texts(migration::view(models, name, query.as_deref()))?
         }
+        Subject::Idempotency => (once::up(options.database).to_owned(), once::down().to_owned()),
         Subject::Upkeep => texts(migration::upkeep(models, name))?,
+        Subject::Tenant => texts(migration::tenant(models))?,
+        Subject::Partition => texts(migration::partition(models, name, SystemTime::now()))?,
     };
     match &options.folder {
         Some(folder) => write(folder, &up, &down).map_err(|error| Complaint::at(folder, &error))?,

@@ -13,6 +13,8 @@ pub(crate) enum UsageError {
     Command(String),
     #[error("there is no kind of migration {0:?}: migration --help tells which there are")]
     Kind(String),
+    #[error("partitions can't {0:?}: partitions --help tells what it can")]
+    PartitionWork(String),
     #[error("--{option} takes {takes}, not {given:?}")]
     Value { option: &'static str, takes: &'static str, given: String },
     #[error("the {what} is not named: give --{option}, or set {variable}")]

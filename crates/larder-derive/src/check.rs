@@ -1,11 +1,14 @@
 //! Rules over the whole of what was written.
 
+mod guard;
 mod maintains;
 mod model;
 mod near;
+mod partition;
 mod pattern;
 mod relation;
 mod source;
+mod tenant;
 mod view;
 
 use syn::Ident;

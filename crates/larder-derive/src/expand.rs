@@ -8,10 +8,12 @@ mod codec;
 mod coding;
 mod entity;
 mod finder;
+mod guard;
 mod head;
 mod key_part;
 mod loader;
 mod near;
+mod partition;
 mod pattern;
 mod receiver;
 mod refined;
@@ -19,6 +21,7 @@ mod relation;
 mod repository;
 mod stub;
 mod table;
+mod tenant;
 mod upkeep;
 
 use proc_macro2::{Span, TokenStream};
@@ -57,8 +60,10 @@ fn model(input: &DeriveInput, source: Source) -> TokenStream {
                 pattern::patterns(&model),
                 relation::relations(&model),
                 upkeep::upkeeps(&model),
+                partition::checks(&model),
                 repository::methods(&model),
                 finder::finders(&model),
+                tenant::tenant(&model),
             ];
             let hidden = hidden(quote!(#(#items)*));
             quote!(#repository #hidden)

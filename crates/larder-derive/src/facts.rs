@@ -4,6 +4,9 @@ mod model;
 mod view;
 
 pub(crate) use self::{
-    model::{Kind, Leads, Maintained, Model, ModelField, Pattern, Relation, Source, Upkeep, at_call_site, tuple},
+    model::{
+        Guards, Kind, Leads, Maintained, Model, ModelField, Partition, PartitionBy, Pattern, Relation, Source, Upkeep,
+        at_call_site, tuple,
+    },
     view::{View, ViewColumn, ViewRelation},
 };

@@ -87,7 +87,10 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `maintains(Parent: number = count, total = sum(a * b); by = parent_id)` | columns of another model's rows that every write of this one keeps right, in its own transaction, on PostgreSQL: [`upkeep`](../larder/upkeep/index.html) |
 /// | `..; by = field, insert` | a row that is missing is inserted with its first child, and kept when its last one goes |
 /// | `..; by = field, insert, delete` | and is deleted then. Needs a `count` |
+/// | `tenant = field` | each row belongs to the tenant in this field, the first of the primary key: [`tenant`](../larder/tenant/index.html). It stands before the columns of each `unique`, `index` and foreign key that does not name it, and the repository is made on `larder.tenant(id)` only |
+/// | `belongs_to(name: Parent, .., common)` | of a tenant's row: what it refers to belongs to no tenant |
 /// | `ttl = "10m"` | how long its cells live, in `ms`, `s`, `m`, `h` or `d`; defaults to what the handle says |
+/// | `soft_delete = field` | rows stay in their table when they are deleted, with that time in this field, an `Option` of one: [`SoftDelete`](../larder/trait.SoftDelete.html) |
 /// | `name = ".."` | what its cells' keys begin with; defaults to the table's name. For tables of one name in two schemas |
 /// | `write_through = false` | a committed write empties its cells, and does not put the new row into them. For tables with triggers that change a row after its statement |
 /// | `writes = strict` or `= available` | whether a write of its rows is rolled back when the shared store can't be told of it, or goes on by way of the outbox; defaults to what the handle says, and to `strict` where `near` is `strict` or `outwaited` |
@@ -96,7 +99,14 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `near_bytes = "8MiB"` | gives them a part of the near cache that no other model's rows push them out of, in `KiB`, `MiB` or `GiB`. It is taken out of the handle's near cache when a row is first read, half of what is left there at most; without it they are among the others |
 /// | `reads = near`, `shared` or `database` | where its rows are read from, unless the scope or the repository says so ([`Consistency`](../larder/enum.Consistency.html)); defaults to `near`. Views of it are read from there too |
 ///
-/// On a field: `serde` writes it into cells by its own serde implementation; raise `version = 2` whenever that changes form.
+/// On a field:
+///
+/// | attribute | says |
+/// | --- | --- |
+/// | `serde` | it is written into cells by its own serde implementation; raise `version = 2` whenever that changes form |
+/// | `version` | an `i32` or `i64` to which every write adds one, and that [`update_at`](../larder/struct.Repository.html#method.update_at) checks. Changes must not set it |
+/// | `updated_at` | a time that every update sets to the database's clock, unless the changes set it themselves |
+/// | `created_at` | a time that the column's DEFAULT sets, and that no update may |
 #[proc_macro_derive(Repository, attributes(larder, diesel))]
 pub fn repository(input: TokenStream) -> TokenStream {
     expand::repository(&parse_macro_input!(input as DeriveInput)).into()

@@ -1,5 +1,8 @@
 //! What differs between databases.
 
+mod database;
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -14,17 +17,21 @@ use diesel::{
     result::{DatabaseErrorKind, Error, QueryResult},
 };
 
+pub use self::database::Database;
 use crate::{
+    entity::Table,
+    guards::TimeForm,
     row::{Built, FromRow},
     statement::{Fragment, Statement},
     store::{CellKey, Nonce},
+    tenant::Tenants,
 };
 
-/// A database that larder has repositories for: [`diesel::pg::Pg`] and [`diesel::sqlite::Sqlite`], by the features `postgres` and
-/// `sqlite`. Sealed.
+/// A database that larder has repositories for: `diesel::pg::Pg`, `diesel::mysql::Mysql` (MariaDB too) and `diesel::sqlite::Sqlite`, by
+/// the features `postgres`, `mysql` and `sqlite`. Sealed.
 #[diagnostic::on_unimplemented(
     message = "larder has no back end for `{Self}`",
-    note = "turn on larder's feature of that name: `postgres` or `sqlite`"
+    note = "turn on larder's feature of that name: `postgres`, `mysql` or `sqlite`"
 )]
 pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sealed + Default + 'static {
     /// Diesel's connection to it.
@@ -54,6 +61,10 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
         Ok(sql.finish().matches(Self::PLACEHOLDER).count())
     }
 
+    /// Whether INSERT, UPDATE and DELETE return rows.
+    #[doc(hidden)]
+    const RETURNS: bool = true;
+
     /// Whether an UPDATE can return the old row beside the new one.
     #[doc(hidden)]
     const UPDATE_RETURNS_OLD: bool;
@@ -62,9 +73,31 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     #[doc(hidden)]
     const KEEPS_NANOSECONDS: bool;
 
-    /// Whether several rows are inserted by as many statements.
+    /// What time it is by the database's clock, as a time column takes it.
+    #[doc(hidden)]
+    fn now(_form: TimeForm) -> &'static str {
+        "CURRENT_TIMESTAMP(6)"
+    }
+
+    /// Whether several rows may be inserted by more than one statement.
     #[doc(hidden)]
     const INSERTS_ROW_BY_ROW: bool;
+
+    /// Whether the columns of a subselect must have names that differ.
+    #[doc(hidden)]
+    const NAMES_DIFFER: bool = false;
+
+    /// What a list of rows begins with, behind `IN (`.
+    #[doc(hidden)]
+    const ROW_LIST: &'static str = "VALUES ";
+
+    /// What stands around a column, so that only those of its texts are equal which have the same bytes in UTF-8.
+    #[doc(hidden)]
+    const EXACTLY: (&'static str, &'static str) = ("", "");
+
+    /// How many values a part of a key may bind.
+    #[doc(hidden)]
+    const BINDS_A_PART: usize = 1;
 
     /// Whether arrays can be bound and unnested.
     #[doc(hidden)]
@@ -78,9 +111,24 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     #[doc(hidden)]
     const FOR_DELETE: &'static str;
 
+    /// What makes a SELECT in a transaction see the rows as they are, and not as they were when it began.
+    #[doc(hidden)]
+    const AS_OF_NOW: &'static str = "";
+
     /// The statement that keeps others from writing a table, if the back end needs one.
     #[doc(hidden)]
-    fn lock_table<'q>(table: Fragment<'q, Self>) -> Option<Statement<'q, Self>>;
+    fn lock_table<'q>(table: Fragment<'q, Self>, isolation: Isolation) -> QueryResult<Option<Statement<'q, Self>>>;
+
+    /// The primary keys that an INSERT gives its rows. Only asked where it [returns](Backend::RETURNS) no rows.
+    #[doc(hidden)]
+    fn given_keys<E: Table<Self>>(values: &Fragment<'_, Self>) -> QueryResult<Vec<GivenKey<E::Key>>> {
+        let _ = values;
+        Err(Error::QueryBuilderError("the database returns the rows that it inserts".into()))
+    }
+
+    /// What a connection is told before it is used for the first time.
+    #[doc(hidden)]
+    const ON_CONNECTION: Option<&'static str> = None;
 
     /// Begins a transaction whose COMMIT can't come later than `idle` after its last statement.
     #[doc(hidden)]
@@ -91,13 +139,60 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     #[doc(hidden)]
     fn commit(connection: &mut Self::Connection, announced: Option<Nonce>) -> QueryResult<()>;
 
+    /// Whether the transaction is still the one that was begun, and nothing of it was committed. Asked at its outermost level, before it is
+    /// rolled back.
+    #[doc(hidden)]
+    fn is_whole(connection: &mut Self::Connection) -> bool {
+        let _ = connection;
+        true
+    }
+
+    /// What the database said, with its number of the error where Diesel leaves that out. Asked right after the statement.
+    #[doc(hidden)]
+    fn numbered(connection: &mut Self::Connection, error: Error) -> Error {
+        let _ = connection;
+        error
+    }
+
+    /// Whether a statement's error, with its [number](Backend::numbered), has ended the transaction, so that the next one would be in none.
+    #[doc(hidden)]
+    fn has_ended(connection: &mut Self::Connection, error: &Error) -> bool {
+        let _ = (connection, error);
+        false
+    }
+
+    /// Whether no transaction is open any more, where that can be known without a round trip. Asked after what somebody else has sent.
+    #[doc(hidden)]
+    fn is_over(connection: &mut Self::Connection) -> bool {
+        let _ = connection;
+        false
+    }
+
+    /// Whether an error says that the connection is lost. Asked outside of transactions.
+    #[doc(hidden)]
+    fn is_lost(connection: &mut Self::Connection, error: &Error) -> bool {
+        let _ = connection;
+        let is = |kind| matches!(kind, &DatabaseErrorKind::ClosedConnection | &DatabaseErrorKind::UnableToSendCommand);
+        matches!(error, Error::DatabaseError(kind, _) if is(kind))
+    }
+
     /// The table in which a write can leave the keys of its cells, if the back end can have one.
     #[doc(hidden)]
     const OUTBOX: Option<Outbox<Self>>;
 
+    /// How the database is told of tenants, if it has policies that ask.
+    #[doc(hidden)]
+    const TENANTS: Option<Tenants<Self>> = None;
+
     /// Appends a number of rows, as a value: the statement's text must not depend on it.
     #[doc(hidden)]
     fn bind_limit(n: usize, statement: &mut Statement<'_, Self>);
+
+    /// Appends a number, as a value where the back end says how.
+    #[doc(hidden)]
+    fn bind_number(n: i64, statement: &mut Statement<'_, Self>) {
+        statement.sql(n.to_string()).unprepared();
+    }
 
     /// Appends to `SELECT .. FROM table` what draws at most `n` of its rows at random. `table` is its name, quoted.
     #[doc(hidden)]
@@ -117,6 +212,18 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
 
     #[doc(hidden)]
     fn execute(connection: &mut Self::Connection, statement: Statement<'_, Self>) -> QueryResult<usize>;
+}
+
+/// What an INSERT says of a row's primary key.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum GivenKey<K> {
+    /// The row will have it.
+    Known(K),
+    /// The number 0, in whose place the database may count one: it depends on the column and on the session.
+    Zero(K),
+    /// None: the database counts one.
+    Counted,
 }
 
 /// What can be done with a back end's outbox.
@@ -140,8 +247,7 @@ pub(crate) fn is_broken<DB: Backend>(connection: &mut DB::Connection) -> bool {
 /// Has the pool throw a connection away that the server has closed. Diesel takes no note of it where a statement could not even be
 /// prepared, and without a test at check-out the pool would hand that connection out for good.
 pub(crate) fn throw_away_if_lost<DB: Backend>(connection: &mut DB::Connection, error: &Error) {
-    if let Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) = error
-    {
+    if DB::is_lost(connection, error) {
         Manager::<DB>::transaction_manager_status_mut(connection).set_in_error();
     }
 }
@@ -150,7 +256,7 @@ pub(crate) fn throw_away_if_lost<DB: Backend>(connection: &mut DB::Connection, e
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Isolation {
-    /// The back end's default: READ COMMITTED on PostgreSQL.
+    /// What is committed is seen: the default, but on SQLite, where every level is serializable.
     #[default]
     ReadCommitted,
     /// One snapshot for the whole transaction.
@@ -166,6 +272,11 @@ pub enum Isolation {
     note = "the key's field type must implement Diesel's `ToSql` for the column"
 )]
 pub trait BindValues<ST, T>: Backend {
+    /// Whether the database calls values equal that Rust calls different.
+    fn is_loose() -> bool {
+        false
+    }
+
     /// Appends the condition that what was written before is one of `values`.
     fn any_of<'q>(values: Vec<T>, statement: &mut Statement<'q, Self>)
     where
@@ -213,6 +324,9 @@ pub trait InsertRows<'r, R, T>: Backend {
 mod sealed {
     pub trait Sealed {}
 
+    #[cfg(feature = "mysql")]
+    impl Sealed for diesel::mysql::Mysql {}
+
     #[cfg(feature = "postgres")]
     impl Sealed for diesel::pg::Pg {}
 
@@ -222,6 +336,23 @@ mod sealed {
 
 fn unwrap_rows<T>(rows: Vec<Built<T>>) -> Vec<T> {
     rows.into_iter().map(|Built(row)| row).collect()
+}
+
+/// Writes that a column is one of the values, each a bind of its own, of which as many as there are would fill a cache of statements.
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+fn bind_each<'q, DB, ST, T>(values: Vec<T>, statement: &mut Statement<'q, DB>)
+where
+    DB: Backend + diesel::sql_types::HasSqlType<ST>,
+    T: diesel::serialize::ToSql<ST, DB> + 'q,
+    ST: 'q,
+{
+    if values.len() > 1 {
+        statement.unprepared();
+    }
+    statement.sql(" IN (").separated(", ", values, |statement, value| {
+        statement.bind::<ST, T>(value);
+    });
+    statement.sql(")");
 }
 
 /// A number of rows as SQL has it: what is larger than it can say is all.

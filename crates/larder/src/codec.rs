@@ -6,7 +6,10 @@
 //! make its [`Layout`](crate::store::Layout), so that a cell of an older form is a miss.
 
 mod container;
+#[cfg(feature = "ipnet")]
+mod network;
 mod primitive;
+mod range;
 #[cfg(any(feature = "bigdecimal", feature = "chrono", feature = "serde_json", feature = "uuid"))]
 mod thirdparty;
 mod with_serde;
@@ -15,7 +18,7 @@ pub use with_serde::Serde;
 
 /// A type that can be written into a cell and read back.
 ///
-/// Implemented for numbers, `bool`, text, bytes, `Option`, `Vec`, and by feature for `uuid`, `chrono`, `bigdecimal` and
+/// Implemented for numbers, `bool`, text, bytes, `Option`, `Vec`, `Bound` and pairs (a range is a pair of bounds), and by feature for `ipnet`, `uuid`, `chrono`, `bigdecimal` and
 /// `serde_json`. `#[derive(Codec)]` does it for structs and enums; `#[larder(serde)]` on a model's field takes the field's own
 /// `serde` implementation instead.
 #[diagnostic::on_unimplemented(

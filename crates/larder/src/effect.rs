@@ -81,13 +81,23 @@ impl Effects {
     /// A row that a statement left behind or took away. The old one first: where both are in one cell, the new one counts.
     pub(crate) fn changed<E: Entity>(&mut self, old: Option<&E>, new: Option<&E>) {
         self.of_model::<E>();
-        if let Some(old) = old {
+        // A row that is deleted softly is in no cell: to delete it is to take it away, to restore it to bring it.
+        let (live_old, live_new) = (old.filter(|row| !row.is_deleted()), new.filter(|row| !row.is_deleted()));
+        if let Some(old) = live_old {
             let value = E::WRITE_THROUGH.then(payload::absent);
             old.cells(&mut Cells { effects: self, value, ttl: E::TTL, _row: PhantomData });
         }
-        if let Some(new) = new {
+        if let Some(new) = live_new {
             let value = E::WRITE_THROUGH.then(|| payload::row(new));
             new.cells(&mut Cells { effects: self, value, ttl: E::TTL, _row: PhantomData });
+        }
+        // Reads with the deleted ones depend on its cells all the same; what is known of a cell by a live row stays.
+        for gone in [old, new].into_iter().flatten().filter(|row| row.is_deleted()) {
+            let mut emptied = Effects::default();
+            gone.cells(&mut Cells { effects: &mut emptied, value: None, ttl: E::TTL, _row: PhantomData });
+            for (key, effect) in emptied.cells {
+                self.cells.entry(key).or_insert(effect);
+            }
         }
     }
 

@@ -9,9 +9,11 @@ use crate::{
     codec::{Corrupt, Fingerprint, Input},
     effect::Cells,
     error::Result,
+    guards::Guards,
     key::Key,
     models::VisitPatterns,
     near::Near,
+    partitions::Partition,
     relation::Ordering,
     row::{RowReader, SelectList},
     session::Consistency,
@@ -89,12 +91,35 @@ pub trait Entity: Clone + Send + Sync + Sized + 'static {
     /// Where its rows are read from; `None` leaves it to the handle.
     const READS: Option<Consistency> = None;
 
+    /// How its table is cut into [partitions](crate::partitions), if it is.
+    const PARTITION: Option<Partition> = None;
+
     /// The materialized view that its rows are of, if they are not a table's.
     #[doc(hidden)]
     const VIEW: Option<Viewed> = None;
 
+    /// The columns that larder itself writes.
+    #[doc(hidden)]
+    const GUARDS: Guards = Guards::NONE;
+
+    /// The column of the tenant that a row belongs to, if it belongs to one.
+    #[doc(hidden)]
+    const TENANT: Option<&'static str> = None;
+
     /// The primary key of this row.
     fn key(&self) -> Self::Key;
+
+    /// How often the row was changed, if it counts that.
+    #[doc(hidden)]
+    fn version(&self) -> Option<i64> {
+        None
+    }
+
+    /// Whether the row is there for those only who ask for deleted ones.
+    #[doc(hidden)]
+    fn is_deleted(&self) -> bool {
+        false
+    }
 
     #[doc(hidden)]
     fn encode(&self, out: &mut Vec<u8>);
@@ -167,8 +192,18 @@ pub trait Table<DB: Backend>: Entity {
     #[doc(hidden)]
     fn query<'q>() -> Self::Query<'q>;
 
+    /// The same query, without deleted rows.
+    #[doc(hidden)]
+    fn live(query: Self::Query<'_>) -> Self::Query<'_> {
+        query
+    }
+
     #[doc(hidden)]
     fn select<'q>(query: Self::Query<'q>, list: SelectList<DB>) -> Fragment<'q, DB>;
+
+    /// Appends the condition that a row stands behind this key, in the order of the primary key.
+    #[doc(hidden)]
+    fn behind<'q>(key: Self::Key, statement: &mut Statement<'q, DB>);
 
     #[doc(hidden)]
     fn columns(list: &mut SelectList<DB>);

@@ -2,13 +2,13 @@
 
 use std::{panic::Location, time::Duration};
 
-#[cfg(feature = "postgres")]
-use crate::refresh::Refreshed;
 use crate::{
     error::Error,
     store::{BreakerState, CellKey, StoreError},
     verify::Mismatch,
 };
+#[cfg(feature = "postgres")]
+use crate::{partitions, refresh::Refreshed};
 
 /// Something that the caller of a finder or a write does not get to see.
 #[derive(Debug, Clone, Copy)]
@@ -139,6 +139,24 @@ pub enum Event<'a> {
         /// Why not.
         error: &'a Error,
     },
+    /// Something was done to a partition by a [keeper](crate::partitions::Keeper).
+    #[cfg(feature = "postgres")]
+    Partitioned {
+        /// What the cells of the model are called.
+        table: &'a str,
+        /// What was done.
+        action: &'a partitions::Action,
+    },
+    /// A step of a keeper could not be done: it is tried again at the next look.
+    #[cfg(feature = "postgres")]
+    PartitionFailed {
+        /// What the cells of the model are called.
+        table: &'a str,
+        /// What was to be done.
+        what: &'a str,
+        /// Why it could not be.
+        error: &'a partitions::Error,
+    },
     /// [`Larder::verify`](crate::Larder::verify) has found a value that was served and was not what the database had.
     Mismatch {
         /// Where, and what is wrong.
@@ -209,6 +227,13 @@ pub(crate) fn trace(event: Event<'_>) {
         Event::RefreshFailed { view, error } => {
             let cause = std::error::Error::source(error).map(tracing::field::display);
             tracing::warn!(view, %error, cause, "a view could not be refreshed");
+        }
+        #[cfg(feature = "postgres")]
+        Event::Partitioned { table, action } => tracing::info!(table, %action, "a keeper has changed partitions"),
+        #[cfg(feature = "postgres")]
+        Event::PartitionFailed { table, what, error } => {
+            let cause = std::error::Error::source(error).map(tracing::field::display);
+            tracing::warn!(table, what, %error, cause, "a keeper could not change partitions; it tries again");
         }
         Event::Mismatch { mismatch } => {
             let Mismatch { model, pattern, difference, at_most_age, .. } = mismatch;

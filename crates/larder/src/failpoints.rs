@@ -74,13 +74,21 @@ pub enum Point {
     BeforeRemove,
     /// They are.
     AfterRemove,
+    /// A partition is made, and rows are moved into it; that is not committed yet.
+    PartitionFilled,
+    /// An old partition is detached, and its rows' cells are not emptied yet.
+    PartitionDetached,
+    /// They are.
+    PartitionForgotten,
+    /// Its rows are written to a file, or need not be; it is about to be dropped.
+    PartitionArchived,
 }
 
 #[cfg(feature = "failpoints")]
 impl Point {
     /// All of them, in the order in which a read and then a write come to them; then those of a write without
-    /// the store, and of one that waits in a buffer.
-    pub const ALL: [Self; 31] = [
+    /// the store, of one that waits in a buffer, and of a keeper of partitions.
+    pub const ALL: [Self; 35] = [
         Self::BeforeNear,
         Self::BeforeRead,
         Self::AfterRead,
@@ -112,6 +120,10 @@ impl Point {
         Self::FlushMarked,
         Self::BeforeRemove,
         Self::AfterRemove,
+        Self::PartitionFilled,
+        Self::PartitionDetached,
+        Self::PartitionForgotten,
+        Self::PartitionArchived,
     ];
 }
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use diesel::query_builder::{QueryBuilder as _, QueryFragment};
 
 pub use self::{
-    condition::{If, Tied, fields, is_counted, is_entity, is_key_field, is_key_part, tied},
+    condition::{If, Tied, fields, is_common, is_counted, is_entity, is_key_field, is_key_part, tied},
     view::{Embedded, Fills, Taken, read},
 };
 use crate::{

@@ -2,6 +2,7 @@
 
 mod builder;
 mod connections;
+mod gate;
 
 use std::{
     fmt,
@@ -14,7 +15,8 @@ use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::builder::Builder;
-use self::connections::Connections;
+pub(crate) use self::gate::Turn;
+use self::{connections::Connections, gate::Gate};
 #[cfg(feature = "behind")]
 use crate::behind::Lane;
 #[cfg(doc)]
@@ -32,6 +34,7 @@ use crate::{
     queries::{Aside, CachedQuery, Dependencies, Version},
     scope::Scope,
     session::Access,
+    source::Sources,
     stats::{Delays, Stats},
     store::BreakerStats,
     token::Token,
@@ -50,11 +53,14 @@ pub struct Larder<DB: Backend> {
 
 struct Inner<DB: Backend> {
     connections: Connections<DB>,
+    gate: Option<Gate>,
     layers: Option<Layers>,
     times: Times,
     policy: Policy,
     announces: bool,
+    names_tenants: bool,
     memos: Memos,
+    sources: Sources,
     loaders: Loaders,
     refreshes: Refreshes,
     cursors: Arc<CursorKey>,
@@ -144,7 +150,7 @@ impl<DB: Backend> Larder<DB> {
         let mut n_tries = 0;
         loop {
             match Tx::run_to_end(self, options, token, &mut work) {
-                Err(error) if error.is_retryable() && n_tries < options.retries => thread::sleep(pause_after(n_tries)),
+                Err(error) if error.is_retryable() && n_tries < options.retries => pause(n_tries),
                 result => return result,
             }
             n_tries += 1;
@@ -253,6 +259,11 @@ impl<DB: Backend> Larder<DB> {
         self.layers().is_none_or(|layers| layers.flush(at_most))
     }
 
+    /// Waits for a turn to write, where writers take turns.
+    pub(crate) fn turn(&self) -> Result<Option<Turn<'_>>> {
+        self.inner.gate.as_ref().map(Gate::enter).transpose()
+    }
+
     pub(crate) fn connection(&self) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
         self.inner.connections.get()
     }
@@ -278,6 +289,10 @@ impl<DB: Backend> Larder<DB> {
     pub(crate) fn n_connections(&self) -> usize {
         let of_store = self.layers().and_then(Layers::at_once).unwrap_or(0);
         self.inner.connections.pool().max_size() as usize + of_store
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.inner.sources
     }
 
     pub(crate) fn layers(&self) -> Option<&Layers> {
@@ -341,6 +356,10 @@ impl<DB: Backend> Larder<DB> {
         self.inner.announces
     }
 
+    pub(crate) fn names_tenants(&self) -> bool {
+        self.inner.names_tenants
+    }
+
     pub(crate) fn loaders(&self) -> &Loaders {
         &self.inner.loaders
     }
@@ -365,6 +384,11 @@ pub struct TransactionOptions {
     pub retries: u32,
     /// Whether it goes on if the store can't be told of it. Defaults to what its models say ([`Builder::writes`]).
     pub writes: Option<Writes>,
+}
+
+/// Waits before a try, after one that others were in the way of and so many that failed before that one.
+pub(crate) fn pause(n_tries: u32) {
+    thread::sleep(pause_after(n_tries));
 }
 
 /// How long to wait after so many tries that failed before this one.

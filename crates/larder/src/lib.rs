@@ -27,11 +27,11 @@
 //!
 //! # Features
 //!
-//! `postgres` and `sqlite`: the back ends. `uuid`, `chrono`, `bigdecimal`, `serde_json`: column types. `conformance`: the suite for stores.
+//! `postgres`, `mysql` (MariaDB too) and `sqlite`: the back ends, any of them together. `uuid`, `chrono`, `bigdecimal`, `serde_json`: column types. `conformance`: the suite for stores.
 //! `metrics`: [`Larder::publish_metrics`](Larder). `tokio`: the same from async code. `failpoints`: places where tests can stop a thread. On by default: `postgres`, `uuid`, `chrono`, `bigdecimal`.
 
 #![cfg_attr(
-    not(any(feature = "postgres", feature = "sqlite")),
+    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
     allow(dead_code, reason = "without a back end nothing can be loaded")
 )]
 
@@ -46,10 +46,12 @@ pub mod backend;
 pub mod behind;
 mod bind;
 pub mod buffer;
+pub mod catalogue;
 #[cfg(feature = "postgres")]
 mod changes;
 pub mod codec;
 mod cursor;
+pub mod doctor;
 mod effect;
 mod entity;
 mod error;
@@ -61,6 +63,7 @@ pub mod failpoints;
 mod failpoints;
 mod figures;
 mod generated;
+mod guards;
 mod handle;
 mod inline;
 mod key;
@@ -78,8 +81,10 @@ pub mod migration;
 )]
 mod models;
 mod near;
+pub mod once;
 #[cfg(feature = "postgres")]
 pub mod outbox;
+pub mod partitions;
 mod patience;
 mod payload;
 mod place;
@@ -95,18 +100,27 @@ pub mod repeats;
 mod repository;
 mod row;
 mod scope;
+#[cfg(feature = "postgres")]
+pub mod search;
+#[cfg(all(feature = "postgres", feature = "chrono"))]
+pub mod series;
 mod session;
 pub mod shape;
+pub mod source;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod statement;
 pub mod stats;
 #[cfg(feature = "postgres")]
 mod stop;
 pub mod store;
+pub mod tenant;
 mod token;
 mod trail;
 mod transaction;
 #[cfg(feature = "postgres")]
 pub mod triggers;
+pub mod types;
 pub mod upkeep;
 pub mod verify;
 mod writes;
@@ -115,6 +129,8 @@ pub use larder_derive::{Codec, KeyPart, MaterializedView, Repository, View};
 
 #[cfg(feature = "tokio")]
 pub use self::asynchronous::Async;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::embedded;
 pub use self::{
     backend::{Backend, Isolation},
     codec::Codec,
@@ -123,6 +139,7 @@ pub use self::{
     error::{Error, PoolError, Result},
     event::{Event, HandleEvent, NoEvents},
     explain::Explanation,
+    guards::{SoftDelete, Versioned},
     handle::{Builder, Larder, TransactionOptions},
     key::{Key, KeyField, KeyPart},
     memo::Memo,
@@ -131,15 +148,19 @@ pub use self::{
     patience::Patience,
     queries::{Aside, CachedQuery, CachedRows, Dependencies, KeyOf, Looked, Turn, Version},
     relation::{Filter, IntoOrder, Relation},
-    repository::{InAnotherOrder, InOwnOrder, List, Page, Records, Repository, Rest},
+    repository::{
+        Batch, Batches, EachColumns, Graph, InAnotherOrder, InOwnOrder, List, Node, Page, Records, Repository, Rest,
+        Stream, Tree,
+    },
     scope::Scope,
     session::{Consistency, Session},
     shape::{Load, Shape},
     stats::Stats,
     store::{BreakerOptions, BreakerState, BreakerStats, MemoryStore},
+    tenant::{AllTenants, TenantBatches, TenantRepository, Tenanted},
     token::{InvalidToken, Token},
     trail::{Source, Trail},
-    transaction::Tx,
+    transaction::{Lock, Locking, Tx},
     writes::Writes,
 };
 
@@ -157,12 +178,17 @@ pub mod __private {
         error::Result,
         explain::Explanation,
         generated::{
-            Both, Embedded, Fills, If, Keeps, Taken, Tied, fields, is_counted, is_entity, is_key_field, is_key_part,
-            layout, read, table_name, tied, viewed, viewed_with, whole, whole_one,
+            Both, Embedded, Fills, If, Keeps, Taken, Tied, fields, is_common, is_counted, is_entity, is_key_field,
+            is_key_part, layout, read, table_name, tied, viewed, viewed_with, whole, whole_one,
+        },
+        guards::{
+            DeletedField, Guards, SoftDelete, TimeField, VersionField, Versioned, deletion, is_deleted, stamp,
+            version_of,
         },
         key::{Key, KeyField, KeyPart},
         models::VisitPatterns,
         near::Near,
+        partitions::{Partition, Step, partitioned},
         patience::Patience,
         place::Listed,
         queries::KeyOf,
@@ -176,6 +202,7 @@ pub mod __private {
         shape::{Extend, Head, Linked, LinkedBy, Load, LoadOf, Of, Relations, Shape, ShapeOf, Whole, With, unlink},
         statement::{Fragment, Statement},
         store::Layout,
+        tenant::{Common, InTenant, OfTenant, TenantPattern, TenantRepository, TenantSession, TenantTable},
         token::Token,
         transaction::Dependents,
         upkeep::{BindFactors, Kept, Upkeep, UpkeepOn, VisitUpkeeps},

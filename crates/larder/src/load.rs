@@ -9,13 +9,18 @@ mod look;
 mod page;
 mod refresh;
 mod select;
+mod sourced;
 
 pub(crate) use self::{
     count::count_by,
     loaders::Loaders,
     page::{Leaf, page_by},
     refresh::Refreshes,
-    select::{Loaded, Refined, chunk_of, push_from, select_by, table, table_sql, terms_of},
+    select::{
+        Loaded, Refined, and_live, and_live_as, chunk_of, push_from, select_by, table, table_sql, terms_of,
+        text_for_a_key,
+    },
+    sourced::values_by,
 };
 use self::{
     lacking::{Lacking, load_lacking},

@@ -1,10 +1,14 @@
 //! SQL for migrations of the application's own, made of what its models say: to be read, put into a folder by the diesel CLI's rules,
 //! and run by that. The crate `larder-cli` prints it.
 
+use std::time::SystemTime;
+
 use diesel::pg::Pg;
 
 use crate::{
     models::{Model, Models},
+    partitions,
+    tenant::policy,
     triggers::identifier,
     upkeep::Maintained,
 };
@@ -37,6 +41,17 @@ pub enum Error {
         /// What was asked for.
         name: String,
         /// The names of those of which columns are.
+        known: Vec<&'static str>,
+    },
+    /// Rows of none of the models belong to tenants.
+    #[error("no model has rows of tenants: `#[larder(tenant = field)]` says so")]
+    NoTenants,
+    /// None of the models of that name says how its table is cut into partitions.
+    #[error("there is no partitioned table {name:?} among the models{}", named(known))]
+    NotPartitioned {
+        /// What was asked for.
+        name: String,
+        /// The names of those that there are.
         known: Vec<&'static str>,
     },
     /// The view's model does not say what the view's query is, and nobody else has.
@@ -79,6 +94,20 @@ pub fn view(models: &Models<Pg>, name: &str, query: Option<&str>) -> Result<Migr
         up: format!("CREATE MATERIALIZED VIEW {view} AS\n{query}{end}\n\n{indexes}"),
         down: format!("DROP MATERIALIZED VIEW IF EXISTS {view};\n"),
     })
+}
+
+/// Has PostgreSQL itself keep the rows of tenants' models apart: a policy for each, by which a tenant sees and writes those rows whose it is,
+/// also for the table's owner. [`Builder::row_security`](crate::Builder::row_security) names the tenant to it.
+///
+/// Superusers and roles with BYPASSRLS pass by policies: the application's role must be neither, and that of a relay, of
+/// [`verify`](crate::Larder::verify) and of whatever else works for [all tenants](crate::Larder::all_tenants) has to be one. Who has named nobody
+/// is refused with an error, and does not see an empty table.
+///
+/// # Errors
+/// [`Error::NoTenants`].
+pub fn tenant(models: &Models<Pg>) -> Result<Migration, Error> {
+    let (up, down) = policy::migration(models).ok_or(Error::NoTenants)?;
+    Ok(Migration { up, down })
 }
 
 /// Makes the columns that other models maintain in one: its table, where they insert its rows, or the columns in the table that is there.
@@ -131,6 +160,21 @@ pub fn upkeep(models: &Models<Pg>, name: &str) -> Result<Migration, Error> {
         }
     };
     Ok(Migration { up, down })
+}
+
+/// Makes the table of a model one in partitions, and one table of them again. The table has to be there, empty or not; `at` is about when the
+/// migration is run.
+///
+/// By ranges, the table that was there becomes the partition of all rows up to a bound ahead of now, as it lies on the disk; by values it
+/// becomes the default partition; for a hash all rows are copied, as they are on the way back. Run twice, it does nothing. Rights, the owner,
+/// foreign keys to other tables, defaults and identities go over to the new table. Where there are views, triggers, policies, publications, or
+/// foreign keys that lead to the table, it fails and says which they are. `docs/partitions.md` tells for how long it locks the table, and
+/// what makes that a moment.
+///
+/// # Errors
+/// [`Error::NotPartitioned`].
+pub fn partition(models: &Models<Pg>, name: &str, at: SystemTime) -> Result<Migration, Error> {
+    partitions::migration::partition(models, name, at)
 }
 
 fn indexes(model: &Model<Pg>) -> String {

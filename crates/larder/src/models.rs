@@ -1,6 +1,7 @@
 //! Models by name, for what works beside repositories: the relay, triggers, the verifier.
 
 mod columns;
+mod declared;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -11,12 +12,14 @@ use diesel::{
     row::Row,
 };
 
-#[cfg(feature = "behind")]
-pub(crate) use self::columns::quoted;
+pub(crate) use self::{columns::quoted, declared::Declared};
 use crate::{
     backend::Backend,
     entity::{PatternOn, Table, Viewed},
-    load, payload,
+    load,
+    partitions::Partition,
+    payload,
+    relation::Ordering,
     row::{FromRow, RowReader, SelectList},
     statement::Statement,
     store::CellKey,
@@ -72,6 +75,7 @@ impl<DB: Backend> Models<DB> {
             key_columns: model.key_columns(),
             left_out: &model.left_out,
             is_view: model.view.is_some(),
+            partition: model.partition.as_ref(),
         })
     }
 
@@ -79,6 +83,12 @@ impl<DB: Backend> Models<DB> {
     #[must_use]
     pub fn tables(&self) -> Self {
         Self { models: self.models.iter().filter(|model| model.view.is_none()).cloned().collect() }
+    }
+
+    /// Those of them that say how their tables are cut into partitions.
+    #[must_use]
+    pub fn partitioned(&self) -> Self {
+        Self { models: self.models.iter().filter(|model| model.partition.is_some()).cloned().collect() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Model<DB>> {
@@ -118,6 +128,8 @@ pub struct Described<'a> {
     pub left_out: &'a [String],
     /// Whether it is no table but a materialized view.
     pub is_view: bool,
+    /// How it is cut into partitions, if it says so.
+    pub partition: Option<&'a Partition>,
 }
 
 /// One model, without its type.
@@ -128,10 +140,20 @@ pub(crate) struct Model<DB: Backend> {
     pub(crate) table: String,
     /// By what its rows are looked up; the primary key first.
     pub(crate) patterns: Vec<Columns>,
+    /// The column that says when a row was deleted, if such rows are left out.
+    pub(crate) deleted_at: Option<&'static str>,
+    /// Its columns, as far as they are fields of the model's own.
+    pub(crate) columns: Vec<Declared<DB>>,
+    /// Those of the structs that are embedded in it, or which of them are not certain.
+    pub(crate) embedded: Vec<String>,
     /// The columns that Diesel's table has and the model leaves out: whatever happens to them, no cell holds it.
     pub(crate) left_out: Vec<String>,
+    /// The column of the tenant that each of its rows belongs to.
+    pub(crate) tenant: Option<&'static str>,
     /// What it says of its view, if it is no table.
     pub(crate) view: Option<Viewed>,
+    /// How its table is cut into partitions, if it says so.
+    pub(crate) partition: Option<Partition>,
     /// What it keeps up to date in others.
     pub(crate) maintains: Vec<Maintained<DB>>,
     load_keys: LoadKeys<DB>,
@@ -147,6 +169,12 @@ pub(crate) struct Columns {
     pub(crate) names: &'static [&'static str],
     /// Whether at most one row has the same values in them.
     pub(crate) is_unique: bool,
+    /// Whether that holds at every moment, and not at COMMIT only.
+    pub(crate) is_immediate: bool,
+    /// How a list is ordered.
+    pub(crate) order: Ordering,
+    /// The statement that loads it, with places for the values.
+    pub(crate) text: fn() -> Option<String>,
 }
 
 impl<DB: Backend> Model<DB> {
@@ -161,8 +189,24 @@ impl<DB: Backend> Model<DB> {
         };
         let (patterns, left_out) = (patterns.patterns, left_out::<DB, E>());
         let (name, view, check) = (E::cells_name(), E::VIEW, verify::check::<DB, E>);
-        let maintains = upkeep::maintained::<DB, E>();
-        Self { name, table, patterns, left_out, view, maintains, load_keys, check }
+        let (maintains, partition) = (upkeep::maintained::<DB, E>(), E::PARTITION);
+        let (columns, embedded) = declared::<DB, E>();
+        let deleted_at = E::GUARDS.deleted_at.map(|stamp| stamp.column);
+        Self {
+            name,
+            columns,
+            embedded,
+            deleted_at,
+            table,
+            patterns,
+            left_out,
+            tenant: E::TENANT,
+            view,
+            partition,
+            maintains,
+            load_keys,
+            check,
+        }
     }
 
     /// Every column that is in a key, once.
@@ -205,6 +249,17 @@ pub(crate) fn columns_of<DB: Backend>(fragment: &impl QueryFragment<DB>) -> Opti
     written::<DB>(fragment).as_deref().and_then(columns::named_in)
 }
 
+/// The columns of a model, and those that are embedded in it.
+fn declared<DB: Backend, E: Table<DB>>() -> (Vec<Declared<DB>>, Vec<String>) {
+    let mut list = SelectList::new();
+    list.declared = Some(Vec::new());
+    E::columns(&mut list);
+    let declared = list.declared.take().unwrap_or_default();
+    let all = list.items.iter().filter_map(|item| columns::named_in(&written::<DB>(&**item)?)).flatten();
+    let embedded = all.filter(|name| !declared.iter().any(|column| column.name == name)).collect();
+    (declared, embedded)
+}
+
 /// The columns of a model's table that are none of the model's: none where that is not certain.
 fn left_out<DB: Backend, E: Table<DB>>() -> Vec<String> {
     let mut list = SelectList::new();
@@ -241,7 +296,13 @@ impl<DB: Backend, E: Table<DB>> VisitPatterns<DB> for Patterns<E> {
     type Entity = E;
 
     fn pattern<P: PatternOn<DB, Entity = E>>(&mut self) -> deserialize::Result<()> {
-        self.patterns.push(Columns { names: P::COLUMNS, is_unique: P::UNIQUE });
+        self.patterns.push(Columns {
+            names: P::COLUMNS,
+            is_unique: P::UNIQUE,
+            is_immediate: P::WRITE_THROUGH,
+            order: P::ORDER,
+            text: load::text_for_a_key::<DB, P>,
+        });
         Ok(())
     }
 }

@@ -108,7 +108,7 @@ where
     Rest: Behind<DB, Others>,
 {
     fn columns(list: &mut SelectList<DB>) {
-        list.column(C::default());
+        list.push(C::default());
         Rest::columns(list);
     }
 

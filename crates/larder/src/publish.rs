@@ -91,6 +91,7 @@ impl Last {
             ("larder.invalidations.received", of.invalidations_received),
             ("larder.statement.failures", of.statements_failed),
             ("larder.rows.written", of.rows_written),
+            ("larder.write.repeats", of.writes_repeated),
             ("larder.refresh.failures", of.refreshes_failed),
         ] {
             self.counter(name, [model], n);

@@ -33,8 +33,10 @@ use crate::{
     error::Result,
     figures::Bypass,
     inline::may_wait,
+    key::KeyPart,
     session::{Access, Consistency},
     store::CellKey,
+    tenant::Common,
 };
 
 /// What the keys of results begin with.
@@ -74,6 +76,8 @@ pub struct CachedQuery<'s, DB: Backend> {
     /// The model whose rows it gives, or nothing: names of queries of models are theirs.
     of: &'static str,
     parameters: Parameters,
+    /// The digest of whose result it is, if it is a tenant's.
+    tenant: Parameters,
     settings: Settings,
     depends_on: Dependencies<DB>,
 }
@@ -90,7 +94,14 @@ impl<DB: Backend> fmt::Debug for CachedQuery<'_, DB> {
 impl<'s, DB: Backend> CachedQuery<'s, DB> {
     pub(crate) fn new(access: Access<'s, DB>, name: &'s str) -> Self {
         let (parameters, settings) = (form::digest(&()), Settings::default());
-        Self { access, name, of: "", parameters, settings, depends_on: Dependencies::new() }
+        Self { access, name, of: "", parameters, tenant: None, settings, depends_on: Dependencies::new() }
+    }
+
+    /// The same, of a tenant who has results of its own.
+    pub(crate) fn of_tenant(self, tenant: &impl KeyPart) -> Self {
+        let mut id = Vec::new();
+        tenant.write_part(&mut id);
+        Self { tenant: Some(form::digest_of(&id)), ..self }
     }
 
     /// The same, of a model that has its own names, and is read from where it says.
@@ -140,7 +151,7 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     }
 
     /// The result changes with the row that has this primary key, there or not.
-    pub fn depends_on_row<E: Entity>(self, key: impl Into<E::Key>) -> Self {
+    pub fn depends_on_row<E: Common>(self, key: impl Into<E::Key>) -> Self {
         self.depending(|all| all.row::<E>(key))
     }
 
@@ -193,7 +204,7 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
     }
 
     /// As [`load`](Self::load), of whatever reads the database.
-    fn load_from<T>(self, query: impl FnOnce(Access<'s, DB>) -> Result<T>) -> Result<T>
+    pub(crate) fn load_from<T>(self, query: impl FnOnce(Access<'s, DB>) -> Result<T>) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
     {
@@ -236,7 +247,9 @@ impl<'s, DB: Backend> CachedQuery<'s, DB> {
 
     fn key<T>(&self) -> Option<CellKey> {
         let form = (self.settings.version, self.depends_on.cells());
-        let digest = self.parameters.as_ref()?;
+        let parameters = self.parameters.as_ref()?;
+        let of_tenant = self.tenant.map(|tenant| form::digest_of(&[tenant, *parameters].concat()));
+        let digest = of_tenant.as_ref().unwrap_or(parameters);
         Some(match self.of {
             "" => form::key::<T>(KIND, self.name, digest, form),
             of => form::key::<T>(KIND_OF_ROWS, &format!("{of}:{}", self.name), digest, form),

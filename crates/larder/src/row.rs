@@ -10,25 +10,51 @@ use diesel::{
     query_dsl::methods::SelectDsl,
     result::QueryResult,
     row::{NamedRow, Row},
-    sql_types::{IntoNotNullable, Nullable, SqlType, Untyped, is_nullable::NotNull},
+    sql_types::{HasSqlType, IntoNotNullable, Nullable, SqlType, Untyped, is_nullable::NotNull},
 };
 
-use crate::{backend::Backend, statement::Fragment};
+use crate::{backend::Backend, models::Declared, statement::Fragment};
 
 /// What a statement selects, one fragment after the other.
 pub struct SelectList<DB: Backend> {
     pub(crate) items: Vec<Box<dyn QueryFragment<DB> + Send>>,
     pub(crate) n_columns: usize,
+    /// What the columns are, where somebody wants to know.
+    pub(crate) declared: Option<Vec<Declared<DB>>>,
+    /// Which of the items are one column, and no embedded struct.
+    pub(crate) are_single: Vec<bool>,
+    /// Whether rows are told apart by it, and not read.
+    pub(crate) is_of_groups: bool,
 }
 
 impl<DB: Backend> SelectList<DB> {
     pub(crate) fn new() -> Self {
-        Self { items: Vec::with_capacity(16), n_columns: 0 }
+        let (items, are_single) = (Vec::with_capacity(16), Vec::with_capacity(16));
+        Self { items, n_columns: 0, declared: None, are_single, is_of_groups: false }
     }
 
-    /// Appends a column.
-    pub fn column(&mut self, column: impl QueryFragment<DB> + Send + 'static) -> &mut Self {
+    /// A list by which rows of one key are put together.
+    pub(crate) fn of_groups() -> Self {
+        Self { is_of_groups: true, ..Self::new() }
+    }
+
+    /// Appends a column of a model.
+    pub fn column<C>(&mut self, column: C) -> &mut Self
+    where
+        C: Column + QueryFragment<DB> + Send + 'static,
+        C::SqlType: SqlType,
+        DB: HasSqlType<C::SqlType>,
+    {
+        if let Some(declared) = &mut self.declared {
+            declared.push(Declared::of::<C>());
+        }
+        self.push(column)
+    }
+
+    /// Appends anything.
+    pub(crate) fn push(&mut self, column: impl QueryFragment<DB> + Send + 'static) -> &mut Self {
         self.items.push(Box::new(column));
+        self.are_single.push(true);
         self.n_columns += 1;
         self
     }
@@ -41,6 +67,7 @@ impl<DB: Backend> SelectList<DB> {
         T: StaticallySizedRow<diesel::dsl::SqlTypeOf<T::SelectExpression>, DB>,
     {
         self.items.push(Box::new(T::construct_selection()));
+        self.are_single.push(false);
         self.n_columns += T::FIELD_COUNT;
         self
     }

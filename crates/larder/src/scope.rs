@@ -57,6 +57,10 @@ impl<DB: Backend> fmt::Debug for Scope<DB> {
 }
 
 impl<DB: Backend> Scope<DB> {
+    pub(crate) fn larder(&self) -> &Larder<DB> {
+        &self.larder
+    }
+
     pub(crate) fn new(larder: Larder<DB>) -> Self {
         let client = Arc::<Client>::default();
         let terms = Arc::new(Terms::of(Some(Arc::clone(&client))));

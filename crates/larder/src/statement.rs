@@ -35,6 +35,7 @@ pub type Fragment<'q, DB> = Box<dyn QueryFragment<DB> + 'q>;
 pub struct Statement<'q, DB: Backend> {
     pieces: Vec<Piece<'q, DB>>,
     cached: bool,
+    exact: bool,
 }
 
 enum Piece<'q, DB: Backend> {
@@ -46,7 +47,7 @@ enum Piece<'q, DB: Backend> {
 impl<'q, DB: Backend> Statement<'q, DB> {
     /// An empty statement.
     pub(crate) fn new() -> Self {
-        Self { pieces: Vec::with_capacity(16), cached: true }
+        Self { pieces: Vec::with_capacity(16), cached: true, exact: true }
     }
 
     /// Appends SQL.
@@ -91,6 +92,18 @@ impl<'q, DB: Backend> Statement<'q, DB> {
             each(self, item);
         }
         self
+    }
+
+    /// Has keys match whatever the database calls equal to them, as its constraints do: what is locked, or told of, may be more than what is
+    /// meant.
+    pub(crate) fn loosely(&mut self) -> &mut Self {
+        self.exact = false;
+        self
+    }
+
+    /// Whether keys match only what Rust calls equal to them.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.exact
     }
 
     /// Keeps the statement out of the connection's cache of prepared ones: its text depends on the number of values.

@@ -101,6 +101,8 @@ pub struct ModelStats {
     pub statements_failed: u64,
     /// Rows that were inserted, updated or deleted, be it in transactions that were rolled back.
     pub rows_written: u64,
+    /// How often a single write began again, since the database had rolled it back for others' sake: a deadlock, mostly.
+    pub writes_repeated: u64,
     /// Refreshes of a materialized view by this handle, COMMIT and cells aside.
     pub refreshes: Times,
     /// Its refreshes that failed, and left it as it was.
@@ -294,6 +296,7 @@ impl ModelStats {
         self.statements.add(&other.statements);
         self.statements_failed += other.statements_failed;
         self.rows_written += other.rows_written;
+        self.writes_repeated += other.writes_repeated;
         self.refreshes.add(&other.refreshes);
         self.refreshes_failed += other.refreshes_failed;
         self.refresh_lag.add(&other.refresh_lag);

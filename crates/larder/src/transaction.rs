@@ -1,45 +1,47 @@
 //! A transaction, and what it does to the cells when it commits.
 
 use std::{
-    cell::RefCell,
-    num::NonZeroU32,
-    panic::{self, AssertUnwindSafe},
+    cell::{Cell, RefCell, RefMut},
     sync::Arc,
 };
 
 use diesel::{
-    connection::TransactionManager,
     r2d2::{ConnectionManager, PooledConnection},
     result::QueryResult,
 };
 
+#[cfg(doc)]
+use crate::handle::Larder;
 use crate::{
-    backend::{self, Backend, Manager},
+    backend::{Backend, Isolation},
     cursor::CursorKey,
     effect::Effects,
     entity::{Entity, Table},
     error::{Error, Result},
-    failpoints::{Point, reach},
-    handle::{Larder, TransactionOptions},
-    layers::{Layers, Noted},
     lookout::{Lookout, Sent},
-    repeats,
     row::FromRow,
     session::Access,
     statement::Statement,
-    store::Nonce,
-    token::Token,
+    tenant::Named,
     upkeep::{Happened, Pending},
 };
 
 mod dependents;
+mod end;
+mod locking;
+mod run;
+mod savepoint;
 mod tell;
 mod touch;
 
 #[doc(hidden)]
 pub use self::dependents::Dependents;
-use self::tell::Told;
-pub(crate) use self::{dependents::delete_dependents, touch::lock_rows};
+use self::end::End;
+pub use self::locking::{Lock, Locking};
+pub(crate) use self::{
+    dependents::{delete_dependents, delete_dependents_softly},
+    touch::{lock_rows, select_rows},
+};
 
 /// An open transaction: a [`Session`](crate::Session) for repositories, and Diesel's connection for everything else.
 ///
@@ -49,8 +51,12 @@ pub struct Tx<DB: Backend> {
     /// What was changed: the transaction's own frame, and one for each open savepoint.
     frames: RefCell<Vec<Frame<DB>>>,
     tells_caches: bool,
+    isolation: Isolation,
+    end: Cell<End>,
     cursors: Arc<CursorKey>,
     lookout: Arc<Lookout>,
+    names_tenants: bool,
+    named: Named,
 }
 
 /// What a transaction, or a savepoint in it, has changed.
@@ -80,49 +86,46 @@ impl<DB: Backend> Tx<DB> {
     /// larder does not see what happens there: rows that it changes must be told by [`Tx::touched`] or wrapped in
     /// [`Tx::touching`], or caches go on serving the old ones. The connection's transaction must not be ended in it.
     ///
+    /// Where a statement of `work` has made the database end the transaction, and `work` went on after its error, nothing more is sent: the
+    /// transaction is an [`Error::CommitUnknown`], since what `work` sent afterwards was committed by itself. On SQLite that is seen when
+    /// `work` returns, on MySQL by its error, or else at COMMIT.
+    ///
     /// # Errors
     /// Those of `work`, and [`Error::ConnectionInUse`] if called within itself.
     pub fn run<T>(&self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
-        self.with_connection(work)
+        self.run_and(work, || Ok(()))
     }
 
-    /// Runs `work` in a savepoint. If it fails or panics, what it did is rolled back, and the caches hear nothing of it.
-    ///
-    /// # Errors
-    /// Those of `work`, and [`Error::Database`] if the savepoint can't be set or released.
-    pub fn savepoint<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        self.with_connection(Manager::<DB>::begin_transaction)?;
-        self.frames.borrow_mut().push(Frame::default());
-        let result = panic::catch_unwind(AssertUnwindSafe(|| work(self)));
-        let frame = self.frames.borrow_mut().pop().unwrap_or_default();
-        match result {
-            Ok(Ok(value)) if !frame.effects.is_doomed() => {
-                self.with_connection(Manager::<DB>::commit_transaction)?;
-                if let Some(outer) = self.frames.borrow_mut().last_mut() {
-                    outer.effects.merge(frame.effects);
-                    outer.pending.merge(frame.pending);
-                }
-                Ok(value)
-            }
-            Ok(result) => {
-                // Why `work` failed says more than why the savepoint could not be rolled back, which dooms the transaction.
-                let rolled_back = self.roll_back_savepoint();
-                result.and(rolled_back).and(Err(Error::Doomed))
-            }
-            Err(panic) => {
-                // If this fails, the transaction can't be committed any more.
-                let _ = self.roll_back_savepoint();
-                panic::resume_unwind(panic)
-            }
+    /// As [`Tx::run`], and then does something with the transaction, also if `work` fails: it may have done something before.
+    fn run_and<T>(
+        &self,
+        work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>,
+        then: impl FnOnce() -> Result<()>,
+    ) -> Result<T> {
+        let (done, is_over) = {
+            let mut connection = self.open_connection()?;
+            let done = work(&mut connection).map_err(|error| DB::numbered(&mut connection, error));
+            let has_ended = done.as_ref().is_err_and(|error| DB::has_ended(&mut connection, error));
+            (done, has_ended || DB::is_over(&mut connection))
+        };
+        let then = then();
+        if is_over {
+            // There may have been statements after that, each of which was committed by itself.
+            self.end_at(End::Unknown);
         }
+        let value = done?;
+        then?;
+        if is_over { Err(Error::Doomed) } else { Ok(value) }
     }
 
-    fn roll_back_savepoint(&self) -> Result<()> {
-        let rolled_back = self.with_connection(Manager::<DB>::rollback_transaction);
-        if rolled_back.is_err() {
-            self.doom();
-        }
-        rolled_back
+    pub(crate) fn names_tenants(&self) -> bool {
+        self.names_tenants
+    }
+
+    /// Tells the database whose the transaction is, if it is to know and does not yet.
+    pub(crate) fn name_tenant(&self, tenant: Option<&str>) -> Result<()> {
+        let Some((tenant, tenants)) = tenant.zip(DB::TENANTS) else { return Ok(()) };
+        self.named.name(tenant, || self.with_connection(|connection| (tenants.name)(connection, tenant)))
     }
 
     /// Takes down that the database may have done something of which the caches will not hear: it must not be committed.
@@ -150,9 +153,38 @@ impl<DB: Backend> Tx<DB> {
         rows
     }
 
+    /// Runs a statement that changes rows and returns none: how many there were.
+    pub(crate) fn changing<E: Entity>(&self, operation: &'static str, statement: Statement<'_, DB>) -> Result<usize> {
+        // As with those that return them.
+        let sent = Sent { operation, is_own: false, is_call: false };
+        let execute = |statement| {
+            let n_rows = self.with_connection(|connection| DB::execute(connection, statement))?;
+            Ok(vec![(); n_rows])
+        };
+        Ok(self.lookout.send::<DB, E, ()>(sent, None, statement, execute)?.len())
+    }
+
     pub(crate) fn with_connection<T>(&self, work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>) -> Result<T> {
-        let mut connection = self.connection.try_borrow_mut().map_err(|_| Error::ConnectionInUse)?;
-        Ok(work(&mut connection)?)
+        let mut connection = self.open_connection()?;
+        let done = work(&mut connection).map_err(|error| DB::numbered(&mut connection, error));
+        if done.as_ref().is_err_and(|error| DB::has_ended(&mut connection, error)) {
+            drop(connection);
+            self.end_at(End::Known);
+        }
+        Ok(done?)
+    }
+
+    /// The connection, for a statement of the transaction.
+    fn open_connection(&self) -> Result<RefMut<'_, PooledConnection<ConnectionManager<DB::Connection>>>> {
+        let connection = self.connection.try_borrow_mut().map_err(|_| Error::ConnectionInUse)?;
+        // There is no transaction any more: a statement would be one of its own, and committed.
+        if self.end.get() == End::Open { Ok(connection) } else { Err(Error::Doomed) }
+    }
+
+    /// Takes down that the transaction is over: all that is left is to roll back.
+    fn end_at(&self, end: End) {
+        self.end.set(end);
+        self.doom();
     }
 
     /// What watches over the handle.
@@ -206,175 +238,4 @@ impl<DB: Backend> Tx<DB> {
             None => Ok(()),
         }
     }
-
-    /// Begins a transaction, runs `work` in it, and commits or rolls back. What sees it goes into `token`, unless it has certainly not
-    /// been committed.
-    pub(crate) fn run_to_end<T>(
-        larder: &Larder<DB>,
-        options: TransactionOptions,
-        token: &mut Token,
-        work: impl FnOnce(&Self) -> Result<T>,
-    ) -> Result<T> {
-        let _scope = repeats::scope_of_transaction(larder.lookout());
-        larder.lookout().transaction(|| Self::run_within(larder, options, token, work))
-    }
-
-    fn run_within<T>(
-        larder: &Larder<DB>,
-        options: TransactionOptions,
-        token: &mut Token,
-        work: impl FnOnce(&Self) -> Result<T>,
-    ) -> Result<T> {
-        let mut connection = larder.connection()?;
-        DB::begin(&mut connection, options.isolation, larder.commit_within())?;
-        let tx = Self {
-            connection: RefCell::new(connection),
-            frames: RefCell::new(vec![Frame::default()]),
-            tells_caches: larder.layers().is_some(),
-            cursors: Arc::clone(larder.cursors()),
-            lookout: Arc::clone(larder.lookout()),
-        };
-        match panic::catch_unwind(AssertUnwindSafe(|| work(&tx))) {
-            Ok(Ok(value)) => tx.commit(larder, options, token).map(|()| value),
-            Ok(Err(error)) => {
-                tx.roll_back();
-                Err(error)
-            }
-            Err(panic) => {
-                tx.roll_back();
-                panic::resume_unwind(panic)
-            }
-        }
-    }
-
-    /// Marks, commits, and ends the marks: `docs/architecture.md`, "One write".
-    fn commit(self, larder: &Larder<DB>, options: TransactionOptions, token: &mut Token) -> Result<()> {
-        if !self.is_doomed()
-            && let Err(error) = self.apply_pending()
-        {
-            self.roll_back();
-            return Err(error);
-        }
-        let mut frames = self.frames.take();
-        let Frame { effects, .. } = frames.pop().unwrap_or_default();
-        // Whoever opens and closes transactions by hand in `run` may have left one open: COMMIT would not be one.
-        let is_outermost =
-            frames.is_empty() && self.with_connection(|connection| Ok(depth::<DB>(connection)))? == Some(1);
-        if effects.is_doomed() || !is_outermost {
-            self.roll_back();
-            return Err(Error::Doomed);
-        }
-        let Some(layers) = larder.layers().filter(|_| !effects.is_empty()) else {
-            let committed = self.send_commit(None);
-            // Without a store of its own the handle tells nobody: whoever has one may hear of it later, by triggers.
-            if !effects.is_empty() {
-                see(token, Token::of_unmarked(), &committed);
-            }
-            return committed.map_err(|failure| failure.error);
-        };
-
-        let (n_cells, limit) = (effects.len(), layers.max_cells());
-        if n_cells > limit {
-            self.roll_back();
-            return Err(Error::TooManyCells { n_cells, limit });
-        }
-        let keys = effects.keys();
-        let begun = match self.tell(larder, layers, (&effects, &keys), options) {
-            Ok(Told::Marked(begun)) => begun,
-            Ok(Told::Noted(noted)) => {
-                let committed = self.commit_without_markers(layers, noted, token);
-                // Once more: what depends on these rows may have been computed since, from the old ones.
-                layers.drop_near(&keys);
-                return committed;
-            }
-            Err(error) => {
-                self.roll_back();
-                return Err(error);
-            }
-        };
-        if layers.is_late(&begun) {
-            self.roll_back();
-            layers.rolled_back(&begun, &keys);
-            return Err(Error::TooSlow { n_cells });
-        }
-        let committed = self.send_commit(larder.announces().then(|| begun.nonce()));
-        see(token, Token::of_marked(begun.place()), &committed);
-        match committed {
-            Ok(()) => {
-                layers.committed(&begun, effects);
-                Ok(())
-            }
-            Err(Failure { error, certain: true }) => {
-                layers.rolled_back(&begun, &keys);
-                Err(error)
-            }
-            Err(Failure { error, certain: false }) => {
-                layers.unknown(&begun, &effects);
-                layers.drop_near(&keys);
-                Err(error)
-            }
-        }
-    }
-
-    /// Commits what stands in the outbox: until the store is told, the handle passes those cells by.
-    fn commit_without_markers(self, layers: &Layers, noted: Noted, token: &mut Token) -> Result<()> {
-        let committed = self.send_commit(None);
-        see(token, Token::of_unmarked(), &committed);
-        match &committed {
-            Ok(()) => layers.committed_without_markers(noted),
-            Err(failure) if failure.certain => layers.rolled_back_without_markers(noted),
-            Err(_) => layers.unknown_without_markers(noted),
-        }
-        committed.map_err(|failure| failure.error)
-    }
-
-    /// Sends COMMIT and gives the connection back.
-    fn send_commit(self, announced: Option<Nonce>) -> Result<(), Failure> {
-        let mut connection = self.connection.into_inner();
-        reach(Point::BeforeCommit);
-        let committed = DB::commit(&mut connection, announced);
-        reach(Point::AfterCommit);
-        let Err(error) = committed else { return Ok(()) };
-        // What the database answered, it has decided. Only where the answer itself was lost is there a doubt.
-        let certain = roll_back::<DB>(&mut connection) && !backend::is_broken::<DB>(&mut connection);
-        let error = if certain { Error::Database(error) } else { Error::CommitUnknown(error) };
-        Err(Failure { error, certain })
-    }
-
-    fn roll_back(self) {
-        roll_back::<DB>(&mut self.connection.into_inner());
-    }
-}
-
-/// A COMMIT that did not succeed: whether it is certain that it did not happen.
-struct Failure {
-    error: Error,
-    certain: bool,
-}
-
-/// Takes down what sees a write that has been committed, or may have been.
-fn see(token: &mut Token, write: Token, committed: &Result<(), Failure>) {
-    if !matches!(committed, Err(Failure { certain: true, .. })) {
-        *token = token.and(write);
-    }
-}
-
-/// How many transactions are open in each other: `None` if that is not known any more.
-fn depth<DB: Backend>(connection: &mut DB::Connection) -> Option<u32> {
-    let status = Manager::<DB>::transaction_manager_status_mut(connection).transaction_depth().ok()?;
-    Some(status.map_or(0, NonZeroU32::get))
-}
-
-/// Rolls back what may still be open. A connection on which that fails is thrown away by its pool, and the server rolls back.
-fn roll_back<DB: Backend>(connection: &mut PooledConnection<ConnectionManager<DB::Connection>>) -> bool {
-    let connection: &mut DB::Connection = connection;
-    while let Ok(depth) = Manager::<DB>::transaction_manager_status_mut(connection).transaction_depth() {
-        if depth.is_none() {
-            return true;
-        }
-        if Manager::<DB>::rollback_transaction(connection).is_err() {
-            return false;
-        }
-    }
-    false
 }

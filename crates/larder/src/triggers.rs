@@ -44,7 +44,7 @@ mod sql;
 use diesel::pg::Pg;
 
 pub use self::check::{Gap, Reason};
-pub(crate) use self::names::identifier;
+pub(crate) use self::names::{identifier, literal};
 use crate::{
     entity::Table,
     models::{Model, Models},

@@ -104,3 +104,16 @@ fn a_memo() {
         ["at first: 0 statements, 1", "kept: 0 statements, 1", "forgotten by another process: 0 statements, 2",],
     );
 }
+
+#[test]
+fn a_source() {
+    assert_eq!(
+        shown(env!("CARGO_BIN_EXE_source")),
+        [
+            "two files, one of them missing: 0 statements, ([Some(\"Jam 450\"), None, Some(\"Jam 450\")], 2)",
+            "another process, and no file: 0 statements, ([Some(\"Jam 450\"), None, Some(\"Jam 450\")], 2)",
+            "after a write: 0 statements, ([Some(\"Jam 475\"), Some(\"Tea 300\"), Some(\"Jam 475\")], 4)",
+            "after somebody else has written, and said so: 0 statements, ([Some(\"Jam 500\"), Some(\"Tea 300\"), Some(\"Jam 500\")], 5)",
+        ],
+    );
+}

@@ -2,10 +2,13 @@
 
 use diesel::{
     SqliteConnection,
-    connection::{Connection as _, InstrumentationEvent, SimpleConnection as _},
+    connection::{Connection as _, InstrumentationEvent},
     r2d2::{CustomizeConnection, Error},
 };
-use larder::store::{CellKey, Operation};
+use larder::{
+    sqlite::Settings,
+    store::{CellKey, Operation},
+};
 
 /// Sets connections up, and prints each statement that they send.
 #[derive(Debug)]
@@ -13,9 +16,7 @@ pub(crate) struct WatchedConnections;
 
 impl CustomizeConnection<SqliteConnection, Error> for WatchedConnections {
     fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
-        connection
-            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;")
-            .map_err(Error::QueryError)?;
+        Settings::default().apply(connection).map_err(Error::QueryError)?;
         connection.set_instrumentation(|event: InstrumentationEvent<'_>| {
             if let InstrumentationEvent::StartQuery { query, .. } = event {
                 let text = query.to_string();

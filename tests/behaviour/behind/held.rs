@@ -72,9 +72,9 @@ fn time_outs_that_were_set_for_others_reject_nothing() {
     let world = World::new();
     add(&world, [1]);
     let url = format!("{}?options=-c%20lock_timeout%3D1ms%20-c%20statement_timeout%3D40ms", world.database.url());
-    let flusher = Flusher::start(&world.branch_to(&url), Duration::from_millis(1)).unwrap();
     let mut other = world.database.connect();
     other.batch_execute("BEGIN; UPDATE counters SET label = 'locked' WHERE id = 1").unwrap();
+    let flusher = Flusher::start(&world.branch_to(&url), Duration::from_millis(1)).unwrap();
     let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
         AND clock_timestamp() - query_start > '100ms'";
     let mut psql = world.database.connect();

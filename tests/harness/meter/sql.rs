@@ -12,7 +12,11 @@ impl Meter {
         let meter = self.clone();
         connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
             if let InstrumentationEvent::StartQuery { query, .. } = event {
-                meter.add(Entry::sql(query.to_string()));
+                let query = query.to_string();
+                // Told to a connection of MariaDB's once, whichever call is the first to have it.
+                if query != "ROLLBACK; SET autocommit = 1" {
+                    meter.add(Entry::sql(query));
+                }
             }
         });
     }

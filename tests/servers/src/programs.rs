@@ -1,6 +1,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use crate::Error;
@@ -9,6 +10,43 @@ use crate::Error;
 #[must_use]
 pub fn has_postgres() -> bool {
     postgres_bin().is_ok()
+}
+
+/// Whether that PostgreSQL server has the extension PostGIS.
+#[must_use]
+pub fn has_postgis() -> bool {
+    has_extension("postgis")
+}
+
+/// Whether that PostgreSQL server has the extension hypopg.
+#[must_use]
+pub fn has_hypopg() -> bool {
+    has_extension("hypopg")
+}
+
+/// The version in the names of Debian's packages for that PostgreSQL server, if it is one of Debian's.
+#[must_use]
+pub fn postgres_version() -> Option<String> {
+    let bin = postgres_bin().ok()?;
+    let version = bin.parent()?.file_name()?.to_str()?;
+    version.bytes().all(|c| c.is_ascii_digit()).then(|| version.to_owned())
+}
+
+fn has_extension(name: &str) -> bool {
+    let Ok(bin) = postgres_bin() else { return false };
+    let shared = Command::new(bin.join("pg_config")).arg("--sharedir").output();
+    let folder = shared.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    let packaged =
+        bin.parent().and_then(Path::file_name).map(|version| Path::new("/usr/share/postgresql").join(version));
+    // `pg_config` comes with a package of its own.
+    let mut folders = [Some(PathBuf::from(folder.trim())), packaged].into_iter().flatten();
+    folders.any(|folder| folder.join(format!("extension/{name}.control")).is_file())
+}
+
+/// Whether a MariaDB server is installed, with what prepares its data and what asks it.
+#[must_use]
+pub fn has_mariadb() -> bool {
+    mariadbd().is_ok() && mariadb_install_db().is_ok() && mariadb_program("mariadb", "mariadb-client-core").is_ok()
 }
 
 /// Whether a Redis server is installed.
@@ -45,6 +83,24 @@ pub(crate) fn redis_server() -> Result<PathBuf, Error> {
         .map(|folder| folder.join("redis-server"))
         .find(|program| program.is_file())
         .ok_or(Error::Missing { program: "redis-server", package: "redis-server" })
+}
+
+pub(crate) fn mariadbd() -> Result<PathBuf, Error> {
+    mariadb_program("mariadbd", "mariadb-server-core")
+}
+
+pub(crate) fn mariadb_install_db() -> Result<PathBuf, Error> {
+    mariadb_program("mariadb-install-db", "mariadb-server-core")
+}
+
+fn mariadb_program(program: &'static str, package: &'static str) -> Result<PathBuf, Error> {
+    // Servers are where only root looks, and with Fedora where nobody does.
+    let packaged = ["/usr/bin", "/usr/sbin", "/usr/libexec", "/usr/local/bin", "/opt/homebrew/opt/mariadb/bin"];
+    on_path()
+        .chain(packaged.map(PathBuf::from))
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+        .ok_or(Error::Missing { program, package })
 }
 
 pub(crate) fn varnishd() -> Result<PathBuf, Error> {

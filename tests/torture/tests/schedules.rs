@@ -21,8 +21,17 @@ const N_SCHEDULES: u64 = 20_000;
 const N_FOR_MUTANTS: u64 = 8_000;
 
 /// Where strict writes never come: the run has no other ones, and no relay.
-const OF_OTHER_WRITES: [Point; 5] =
-    [Point::BeforeOutbox, Point::AfterOutbox, Point::RelayTaken, Point::RelaySettled, Point::RelayDeleted];
+const OF_OTHER_WRITES: [Point; 9] = [
+    Point::PartitionFilled,
+    Point::PartitionDetached,
+    Point::PartitionForgotten,
+    Point::PartitionArchived,
+    Point::BeforeOutbox,
+    Point::AfterOutbox,
+    Point::RelayTaken,
+    Point::RelaySettled,
+    Point::RelayDeleted,
+];
 
 /// What is asked of a buffer.
 const OF_BUFFERS: [&str; 3] = ["append", "read of the buffer", "removal"];

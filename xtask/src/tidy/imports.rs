@@ -32,6 +32,7 @@ const ROOMS: &[Room] = &[
             "diesel",
             "getrandom",
             "hmac",
+            "ipnet",
             "larder-derive",
             "metrics",
             "postcard",
@@ -103,7 +104,7 @@ const ROOMS: &[Room] = &[
     // It is told of models, and knows none.
     Room {
         package: "larder-cli",
-        may: Some(&["diesel", "larder", "larder-redis", "lexopt", "serde_json", "signal-hook", "thiserror"]),
+        may: Some(&["diesel", "larder", "larder-redis", "lexopt", "serde_json", "signal-hook", "syn", "thiserror"]),
         never: &["shop-core"],
     },
     Room {

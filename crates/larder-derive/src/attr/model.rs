@@ -7,15 +7,18 @@ use super::{
     item, maintains,
     maintains::MaintainsAttr,
     near::{self, Given, NearAttrs},
-    order, relation,
+    order,
+    partition::{self, PartitionAttr},
+    relation,
     relation::RelationAttr,
     ttl,
 };
 use crate::errors::Errors;
 
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 15] = [
     "ttl",
     "name",
+    "tenant",
     "query",
     "write_through",
     "writes",
@@ -26,6 +29,8 @@ const OPTIONS: [&str; 12] = [
     "belongs_to",
     "many_to_many",
     "maintains",
+    "soft_delete",
+    "partition",
 ];
 
 /// The struct's attributes.
@@ -33,14 +38,17 @@ const OPTIONS: [&str; 12] = [
 pub(crate) struct ModelAttrs {
     pub(crate) ttl: Option<u64>,
     pub(crate) name: Option<LitStr>,
+    pub(crate) tenant: Option<Ident>,
     pub(crate) query: Option<Given<LitStr>>,
     pub(crate) write_through: Option<Given<bool>>,
     pub(crate) writes: Option<Given<Writes>>,
     pub(crate) near: NearAttrs,
+    pub(crate) soft_delete: Option<Ident>,
     pub(crate) uniques: Vec<Unique>,
     pub(crate) indexes: Vec<Index>,
     pub(crate) relations: Vec<RelationAttr>,
     pub(crate) maintains: Vec<MaintainsAttr>,
+    pub(crate) partition: Option<PartitionAttr>,
     /// Names of relations that could not be parsed, for the stubs.
     pub(crate) broken: Vec<Ident>,
 }
@@ -85,6 +93,10 @@ impl ModelAttrs {
                 input.parse::<Token![=]>()?;
                 item::once(&mut self.name, &option, input.parse()?)
             }
+            "tenant" => {
+                input.parse::<Token![=]>()?;
+                item::once(&mut self.tenant, &option, item::ident(input)?)
+            }
             "query" => {
                 input.parse::<Token![=]>()?;
                 let value = input.parse()?;
@@ -98,6 +110,11 @@ impl ModelAttrs {
             "writes" => {
                 input.parse::<Token![=]>()?;
                 item::once(&mut self.writes, &option, writes(input)?)
+            }
+            "soft_delete" => {
+                input.parse::<Token![=]>()?;
+                let field = item::ident(input)?;
+                item::once(&mut self.soft_delete, &option, field)
             }
             word if near::OPTIONS.contains(&word) => {
                 input.parse::<Token![=]>()?;
@@ -114,6 +131,10 @@ impl ModelAttrs {
             "maintains" => {
                 self.maintains.push(item::parenthesized(input, |input| maintains::maintains(option, input))?);
                 Ok(())
+            }
+            "partition" => {
+                let value = item::parenthesized(input, |input| partition::partition(option.clone(), input))?;
+                item::once(&mut self.partition, &option, value)
             }
             "has_many" | "has_one" | "belongs_to" | "many_to_many" => {
                 let name = relation_name(input);

@@ -11,6 +11,8 @@ pub(crate) struct RelationAttr {
     pub(crate) target: Path,
     pub(crate) foreign_key: Option<Vec<Ident>>,
     pub(crate) on_delete: Option<OnDelete>,
+    /// `common`, if it is said: it leads from a tenant's rows to rows of no tenant.
+    pub(crate) common: Option<Ident>,
 }
 
 /// Which side holds the foreign key.
@@ -31,7 +33,7 @@ pub(crate) enum OnDelete {
 /// Parses what stands in the parentheses behind `keyword`.
 pub(super) fn relation(keyword: &Ident, input: ParseStream<'_>) -> syn::Result<RelationAttr> {
     let known: &[&str] = match &*keyword.to_string() {
-        "belongs_to" => &["foreign_key"],
+        "belongs_to" => &["foreign_key", "common"],
         "many_to_many" => &["through", "foreign_key", "target_key"],
         _ => &["foreign_key", "on_delete"],
     };
@@ -44,6 +46,7 @@ pub(super) fn relation(keyword: &Ident, input: ParseStream<'_>) -> syn::Result<R
     let target = input.call(Path::parse_mod_style)?;
 
     let (mut through, mut foreign_key, mut target_key, mut on_delete) = (None, None, None, None);
+    let mut common = None;
     while !input.is_empty() {
         input.parse::<Token![,]>()?;
         if input.is_empty() {
@@ -52,6 +55,10 @@ pub(super) fn relation(keyword: &Ident, input: ParseStream<'_>) -> syn::Result<R
         let option = item::ident(input)?;
         if !known.iter().any(|known| option == known) {
             return Err(item::unknown(&option, known));
+        }
+        if option == "common" {
+            item::once(&mut common, &option, option.clone())?;
+            continue;
         }
         input.parse::<Token![=]>()?;
         match &*option.to_string() {
@@ -75,7 +82,7 @@ pub(super) fn relation(keyword: &Ident, input: ParseStream<'_>) -> syn::Result<R
             }
         },
     };
-    Ok(RelationAttr { direction, name, target, foreign_key, on_delete })
+    Ok(RelationAttr { direction, name, target, foreign_key, on_delete, common })
 }
 
 fn what_on_delete(input: ParseStream<'_>) -> syn::Result<OnDelete> {

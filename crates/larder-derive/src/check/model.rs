@@ -1,9 +1,9 @@
 use syn::{Ident, Path, ext::IdentExt};
 
-use super::{find_column, maintains, near, pattern, relation, source};
+use super::{find_column, guard, maintains, near, partition, pattern, relation, source, tenant};
 use crate::{
     ast::Struct,
-    attr::{Diesel, FieldAttrs, ModelAttrs},
+    attr::{Diesel, FieldAttrs, GuardAttrs, ModelAttrs},
     errors::Errors,
     facts::{Model, ModelField, Source},
     names,
@@ -25,16 +25,21 @@ pub(crate) fn model<'a>(input: Struct<'a>, source: Source, errors: &mut Errors) 
         );
     }
     let table = diesel.table.clone().unwrap_or_else(|| default_table(input.ident));
-    let fields = fields(&input, &table, errors);
+    let (fields, guards) = fields(&input, &table, errors);
     source::source(source, input.ident, &diesel, &attrs, errors);
     let Some(primary) = primary(&input, &fields, &diesel, source, errors) else { return (None, broken) };
 
-    let mut patterns = pattern::Patterns::new(input.ident, &fields, primary, errors);
+    let primary_key = primary.clone();
+    let tenant = tenant::tenant(input.ident, &fields, attrs.tenant.as_ref(), &primary, errors);
+    let mut patterns = pattern::Patterns::new(input.ident, &fields, primary, errors).of_tenant(tenant);
     patterns.declared(&attrs, errors);
     let relations = relation::relations(input.ident, &diesel, attrs.relations, &mut patterns, errors);
     let upkeeps = maintains::maintains(input.ident, source, attrs.maintains, &mut patterns, errors);
     let patterns = patterns.finish(errors);
+    let partition = partition::partition(input.ident, source, attrs.partition, &fields, &patterns, errors);
     near::near(&attrs.near, attrs.writes.as_ref(), errors);
+
+    let guards = guard::guards(&input, source, &fields, &primary_key, &guards, attrs.soft_delete.as_ref(), errors);
 
     let is_named = attrs.name.is_some();
     let name = match attrs.name {
@@ -52,17 +57,20 @@ pub(crate) fn model<'a>(input: Struct<'a>, source: Source, errors: &mut Errors) 
         table,
         name,
         is_named,
+        tenant,
         ttl: attrs.ttl,
         source,
         query: attrs.query.map(|query| query.value),
         write_through: attrs.write_through.is_none_or(|given| given.value),
         writes: attrs.writes.map(|writes| writes.value),
         near: attrs.near,
+        guards,
         backends: diesel.backends,
         fields,
         patterns,
         relations,
         upkeeps,
+        partition,
     };
     (Some(model), broken)
 }
@@ -72,8 +80,9 @@ fn default_table(model: &Ident) -> Path {
     Ident::new(&format!("{}s", names::snake_case(&model.unraw().to_string())), model.span()).into()
 }
 
-fn fields<'a>(input: &Struct<'a>, table: &Path, errors: &mut Errors) -> Vec<ModelField<'a>> {
+fn fields<'a>(input: &Struct<'a>, table: &Path, errors: &mut Errors) -> (Vec<ModelField<'a>>, Vec<GuardAttrs>) {
     let mut fields = Vec::with_capacity(input.fields.len());
+    let mut guards = Vec::with_capacity(input.fields.len());
     for field in &input.fields {
         let attrs = FieldAttrs::of(field.attrs, errors);
         let column = (!attrs.embed).then(|| {
@@ -82,8 +91,9 @@ fn fields<'a>(input: &Struct<'a>, table: &Path, errors: &mut Errors) -> Vec<Mode
             path
         });
         fields.push(ModelField { ident: field.ident, ty: field.ty, column, serde: attrs.serde });
+        guards.push(attrs.guards);
     }
-    fields
+    (fields, guards)
 }
 
 fn primary(

@@ -23,6 +23,8 @@ const OPTIONS: [&str; 3] = ["deferrable", "order", "head"];
 pub(super) struct Patterns<'m, 'a> {
     model: &'m Ident,
     fields: &'m [ModelField<'a>],
+    /// The field that every key begins with.
+    tenant: Option<usize>,
     found: Vec<Pattern>,
 }
 
@@ -33,10 +35,15 @@ impl<'m, 'a> Patterns<'m, 'a> {
         primary: Vec<usize>,
         errors: &mut Errors,
     ) -> Self {
-        let mut patterns = Self { model, fields, found: Vec::new() };
+        let mut patterns = Self { model, fields, tenant: None, found: Vec::new() };
         patterns.are_columns(model, &primary, errors);
         patterns.add(primary, Kind::Primary);
         patterns
+    }
+
+    /// The same, of rows that belong to the tenant in that field.
+    pub(super) fn of_tenant(self, tenant: Option<usize>) -> Self {
+        Self { tenant, ..self }
     }
 
     /// Takes what `unique(..)` and `index(..)` say.
@@ -66,11 +73,26 @@ impl<'m, 'a> Patterns<'m, 'a> {
     /// The pattern by a foreign key: the one that is declared by these columns, or one of its own.
     pub(super) fn of_foreign_key(&mut self, key: &[Ident], errors: &mut Errors) -> Option<usize> {
         let fields = self.named(key.first()?, key, errors)?;
+        self.of_reference(fields, Kind::List { order: Vec::new(), head: HEAD })
+    }
+
+    /// The pattern by a foreign key of rows of no tenant, in whose columns no tenant stands: nobody lists by it.
+    pub(super) fn of_common_key(&mut self, key: &[Ident], errors: &mut Errors) -> Option<usize> {
+        let fields = self.columns(key.first()?, key, errors)?;
+        self.of_reference(fields, Kind::Common)
+    }
+
+    fn of_reference(&mut self, fields: Vec<usize>, kind: Kind) -> Option<usize> {
         if let Some(declared) = self.found.iter().position(|pattern| pattern.fields == fields) {
             return Some(declared);
         }
-        self.add(fields, Kind::List { order: Vec::new(), head: HEAD });
+        self.add(fields, kind);
         Some(self.found.len() - 1)
+    }
+
+    /// The name of the tenant's field.
+    pub(super) fn tenant(&self) -> Option<&'m Ident> {
+        self.tenant.map(|at| self.fields[at].ident)
     }
 
     pub(super) fn fields(&self) -> &'m [ModelField<'a>] {
@@ -100,7 +122,24 @@ impl<'m, 'a> Patterns<'m, 'a> {
         names::listed(fields.iter().map(|at| self.fields[*at].ident), "and")
     }
 
+    /// The fields of a key, behind the tenant's.
     fn named(&self, keyword: &Ident, names: &[Ident], errors: &mut Errors) -> Option<Vec<usize>> {
+        let mut fields = self.columns(keyword, names, errors)?;
+        if let Some(tenant) = self.tenant {
+            match fields.iter().position(|field| *field == tenant) {
+                Some(0) => {}
+                Some(at) => {
+                    let name = self.fields[tenant].ident;
+                    errors.at(&names[at], format!("name `{name}` first, or leave it out: each key begins with it"));
+                }
+                None => fields.insert(0, tenant),
+            }
+        }
+        self.are_columns(keyword, &fields, errors).then_some(fields)
+    }
+
+    /// The fields of these names.
+    fn columns(&self, keyword: &Ident, names: &[Ident], errors: &mut Errors) -> Option<Vec<usize>> {
         let known = self.fields.iter().map(|field| field.ident);
         let mut fields = Vec::with_capacity(names.len());
         for name in names {
@@ -139,7 +178,7 @@ impl<'m, 'a> Patterns<'m, 'a> {
             let what = match other.kind {
                 Kind::Primary => "the primary key",
                 Kind::Unique { .. } => "another `unique`",
-                Kind::List { .. } => "another `index`",
+                Kind::List { .. } | Kind::Common => "another `index`",
             };
             let names = self.names(&fields);
             errors.at(keyword, format!("rows are already found by {names}, through {what}: remove one of the two"));

@@ -28,6 +28,7 @@ pub(super) fn relations(
             target: parent.target.clone(),
             foreign_key: Some(vec![patterns.fields()[at].ident.clone()]),
             on_delete: None,
+            common: None,
         });
     }
     attrs.extend(declared);
@@ -59,29 +60,58 @@ fn relation(
     patterns: &mut Patterns<'_, '_>,
     errors: &mut Errors,
 ) -> Option<Relation> {
-    let RelationAttr { direction, name, target, foreign_key, on_delete } = attr;
+    let RelationAttr { direction, name, target, foreign_key, on_delete, common } = attr;
+    if let Some(common) = common.as_ref().filter(|_| patterns.tenant().is_none()) {
+        errors.at(
+            common,
+            format!("rows of `{model}` belong to no tenant, and all that they refer to is common: remove it"),
+        );
+    }
     let of_model = |span| named(&format!("{}_id", names::snake_case(&names::plain(model))), span);
     let camel = names::camel_case(&names::plain(&name));
     let leads = match direction {
         Direction::HasMany | Direction::HasOne => {
             let many = matches!(direction, Direction::HasMany);
             let by = foreign_key.unwrap_or_else(|| vec![of_model(target.span())]);
+            let by = behind_tenant(by, patterns);
             holds_key(model, &by, patterns, errors)?;
             Leads::Children { by, many, on_delete }
         }
         Direction::BelongsTo => {
             let key = foreign_key.unwrap_or_else(|| vec![named(&default_key(&target), target.span())]);
-            Leads::Parent { from: patterns.of_foreign_key(&key, errors)? }
+            let from = match common {
+                Some(_) => patterns.of_common_key(&key, errors)?,
+                None => patterns.of_foreign_key(&key, errors)?,
+            };
+            Leads::Parent { from }
         }
         Direction::ManyToMany { through, target_key } => {
-            let by = foreign_key.unwrap_or_else(|| vec![of_model(through.span())]);
+            let by = behind_tenant(foreign_key.unwrap_or_else(|| vec![of_model(through.span())]), patterns);
             holds_key(model, &by, patterns, errors)?;
             let to = target_key.unwrap_or_else(|| vec![named(&default_key(&target), through.span())]);
+            let to = to_of_tenant(to, patterns);
             Leads::Through { join: through, by, to, second: Model::type_name(model, &format!("Through{camel}")) }
         }
     };
     let link = Model::type_name(model, &format!("To{camel}"));
     Some(Relation { name, link, target, leads })
+}
+
+/// A child's foreign key with the tenant before it, which the child has under the same name unless all columns are named.
+fn behind_tenant(by: Vec<Ident>, patterns: &Patterns<'_, '_>) -> Vec<Ident> {
+    if by.len() + 1 == patterns.primary().fields.len() { to_of_tenant(by, patterns) } else { by }
+}
+
+/// Columns of another model's rows of the same tenant.
+fn to_of_tenant(mut columns: Vec<Ident>, patterns: &Patterns<'_, '_>) -> Vec<Ident> {
+    if let (Some(tenant), Some(first)) = (patterns.tenant(), columns.first())
+        && !columns.contains(tenant)
+    {
+        let mut tenant = tenant.clone();
+        tenant.set_span(first.span());
+        columns.insert(0, tenant);
+    }
+    columns
 }
 
 /// A child's foreign key has as many columns as the key that it refers to.

@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{coding, local, near, place, quiet};
+use super::{coding, guard, local, near, partition, place, quiet};
 use crate::{
     attr::Writes,
     facts::{Model, ModelField, Source, tuple},
@@ -65,6 +65,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
         }
     });
     let near = near::constants(model);
+    let partition = partition::constant(model);
     let (source, view) = match model.source {
         Source::Table => (quote!(Writable), quote!()),
         Source::MaterializedView => {
@@ -79,9 +80,19 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
             (quote!(MaterializedView), view)
         }
     };
+    let guards = guard::items(model);
+    let marks = guard::marks(model);
+    let tenant = model.tenant.and_then(|at| model.fields[at].column.as_ref()).map(|column| {
+        quote! {
+            const TENANT: ::core::option::Option<&'static str> =
+                ::core::option::Option::Some(<#column as __larder::diesel::Column>::NAME);
+        }
+    });
     let source = quote! {
         #[automatically_derived]
         impl __larder::#source for #ident {}
+
+        #marks
     };
     let encode = model.fields.iter().map(|field| {
         let ident = field.ident;
@@ -99,7 +110,7 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
     let relations_type = Model::type_name(ident, "Relations");
     let (relations, numbers): (Vec<_>, Vec<_>) =
         model.relations.iter().map(|relation| quiet(&relation.name)).zip((0..).map(Literal::u64_unsuffixed)).unzip();
-    let patterns = model.patterns.iter().map(|pattern| &pattern.ident);
+    let patterns = model.finding().map(|pattern| &pattern.ident);
     let table = &model.table;
     let cells_name = (!model.is_named).then(|| {
         quote! {
@@ -129,7 +140,10 @@ pub(super) fn entity(model: &Model<'_>) -> TokenStream {
             const WRITE_THROUGH: bool = #write_through;
             #writes
             #near
+            #partition
             #view
+            #guards
+            #tenant
             fn key(&self) -> Self::Key {
                 #key_of
             }

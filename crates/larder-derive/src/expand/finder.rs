@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(super) fn finders(model: &Model<'_>) -> TokenStream {
-    let patterns: Vec<_> = model.patterns.iter().filter(|pattern| !matches!(pattern.kind, Kind::Primary)).collect();
+    let patterns: Vec<_> = model.finding().filter(|pattern| !matches!(pattern.kind, Kind::Primary)).collect();
     if patterns.is_empty() {
         return TokenStream::new();
     }
@@ -30,11 +30,13 @@ pub(super) fn finders(model: &Model<'_>) -> TokenStream {
         if pattern.is_unique() { finder.unique(&backend) } else { finder.list(&backend) }
     });
     let keys = patterns.iter().map(|pattern| Finder::new(model, pattern).named());
+    // Names of a tenant's keys are its repository's to give, which knows whose they are.
+    let (of_entity, of_repository) = match model.tenant {
+        None => (quote!(#[automatically_derived] impl #entity { #(#keys)* }), quote!()),
+        Some(_) => (quote!(), quote!(#(#keys)*)),
+    };
     quote! {
-        #[automatically_derived]
-        impl #entity {
-            #(#keys)*
-        }
+        #of_entity
 
         #[automatically_derived]
         impl<'s, #params S> #repository<'s, #backend, S>
@@ -43,6 +45,7 @@ pub(super) fn finders(model: &Model<'_>) -> TokenStream {
             #bounds
         {
             #(#finders)*
+            #of_repository
         }
     }
 }
@@ -56,9 +59,7 @@ struct Finder<'m, 'a> {
 
 impl<'m, 'a> Finder<'m, 'a> {
     fn new(model: &'m Model<'a>, pattern: &'m Pattern) -> Self {
-        let fields = model.fields_of(pattern);
-        let idents: Vec<&Ident> = fields.iter().map(|field| field.ident).collect();
-        let name = Pattern::name(&idents);
+        let (fields, name) = (model.given_fields_of(pattern), model.finder_name(pattern));
         Self { model, pattern, fields, name }
     }
 
@@ -68,7 +69,8 @@ impl<'m, 'a> Finder<'m, 'a> {
     }
 
     fn columns(&self) -> String {
-        names::listed(self.fields.iter().map(|field| field.ident), "and")
+        let fields = if self.fields.is_empty() { &self.model.fields_of(self.pattern) } else { &self.fields };
+        names::listed(fields.iter().map(|field| field.ident), "and")
     }
 
     /// `email: impl Into<String>`, for each column.
@@ -115,11 +117,19 @@ impl<'m, 'a> Finder<'m, 'a> {
             format!("The `{entity}` rows with this {columns}, there or not, for what depends on them."),
             "Asks nobody.".to_owned(),
         ]);
-        quote! {
-            #docs
-            #vis fn #name(#arguments) -> __larder::KeyOf<#pattern> {
-                __larder::KeyOf::new(#key)
-            }
+        match self.model.tenant {
+            None => quote! {
+                #docs
+                #vis fn #name(#arguments) -> __larder::KeyOf<#pattern> {
+                    __larder::KeyOf::new(#key)
+                }
+            },
+            Some(_) => quote! {
+                #docs
+                #vis fn #name(&self, #arguments) -> __larder::KeyOf<#pattern> {
+                    self.inner.key_by::<#pattern>(#key)
+                }
+            },
         }
     }
 
@@ -171,6 +181,10 @@ impl<'m, 'a> Finder<'m, 'a> {
         let (arguments, key, (params, given, keys)) = (self.arguments(), self.key(), self.many());
         let output = quote!(<S as __larder::Shape<#backend>>::Output);
         let order = self.order();
+        let shape = match self.model.tenant {
+            None => quote!(S),
+            Some(_) => quote!(__larder::InTenant<S, #entity>),
+        };
         let docs_one = docs([
             format!("The `{entity}` rows with this {columns}, still to be limited and loaded: {order}."),
             COST_OF_LIST.to_owned(),
@@ -185,23 +199,28 @@ impl<'m, 'a> Finder<'m, 'a> {
                 .to_owned(),
             ERRORS.to_owned(),
         ]);
+        let many = (!self.fields.is_empty()).then(|| {
+            quote! {
+                #docs_many
+                #[track_caller]
+                #vis fn #many<#params>(
+                    &self,
+                    keys: &[#given],
+                ) -> __larder::Result<::std::vec::Vec<::std::vec::Vec<#output>>> {
+                    self.inner.list_by_many::<#pattern>(#keys)
+                }
+            }
+        });
         quote! {
             #docs_one
-            #vis fn #one(&self, #arguments) -> __larder::List<'s, #backend, S, #pattern>
+            #vis fn #one(&self, #arguments) -> __larder::List<'s, #backend, #shape, #pattern>
             where
                 S: ::core::clone::Clone,
             {
                 self.inner.list_by::<#pattern>(#key)
             }
 
-            #docs_many
-            #[track_caller]
-            #vis fn #many<#params>(
-                &self,
-                keys: &[#given],
-            ) -> __larder::Result<::std::vec::Vec<::std::vec::Vec<#output>>> {
-                self.inner.list_by_many::<#pattern>(#keys)
-            }
+            #many
 
             #docs_count
             #[track_caller]

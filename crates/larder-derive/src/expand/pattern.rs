@@ -11,7 +11,7 @@ pub(super) fn patterns(model: &Model<'_>) -> TokenStream {
     let patterns = model.patterns.iter().map(|pattern| {
         let definition = definition(model, pattern);
         let on = model.backends.iter().map(|backend| on_backend(model, pattern, backend));
-        let listed = listed(model, pattern);
+        let listed = (!matches!(pattern.kind, Kind::Common)).then(|| listed(model, pattern));
         let places = places(model, pattern);
         quote!(#definition #(#on)* #listed #places)
     });
@@ -46,7 +46,7 @@ fn definition(model: &Model<'_>, pattern: &Pattern) -> TokenStream {
         }
     });
     let names: Vec<_> = fields.iter().map(|field| field.ident).collect();
-    let name = Pattern::name(&names);
+    let name = model.finder_name(pattern);
     let doc = format!(" Rows of `{entity}` by {}.", crate::names::listed(&names, "and"));
 
     quote! {

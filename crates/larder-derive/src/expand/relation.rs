@@ -4,9 +4,9 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Ident, Path};
 
-use super::{fields_number, place, quiet};
+use super::{fields_number, place, quiet, tenant::leads_to_common};
 use crate::{
-    facts::{Leads, Model, Relation, Source},
+    facts::{Kind, Leads, Model, Relation, Source},
     names,
 };
 
@@ -36,7 +36,9 @@ fn links(model: &Model<'_>, relation: &Relation) -> TokenStream {
         Leads::Children { by, many, .. } => {
             let to = listed(target, by);
             let arity = if *many { quote!(Many) } else { quote!(Maybe) };
-            step(model, link, target, quote!(#primary), to, quote!(__larder::#arity))
+            let is_common = leads_to_common(model, &Kind::Primary, &[target]);
+            let step = step(model, link, target, quote!(#primary), to, quote!(__larder::#arity));
+            quote!(#step #is_common)
         }
         Leads::Parent { from } => {
             let pattern = &model.patterns[*from];
@@ -53,12 +55,15 @@ fn links(model: &Model<'_>, relation: &Relation) -> TokenStream {
                 Source::MaterializedView => quote!(__larder::Maybe),
             };
             let from = &pattern.ident;
-            step(model, link, target, quote!(#from), primary_of(target), arity)
+            let is_common = leads_to_common(model, &pattern.kind, &[target]);
+            let step = step(model, link, target, quote!(#from), primary_of(target), arity);
+            quote!(#step #is_common)
         }
         Leads::Through { join, by, to, second } => {
             let first = step(model, link, join, quote!(#primary), listed(join, by), quote!(__larder::Many));
             let second = step(model, second, target, listed(join, to), primary_of(target), quote!(__larder::One));
-            quote!(#first #second)
+            let is_common = leads_to_common(model, &Kind::Primary, &[join, target]);
+            quote!(#first #second #is_common)
         }
     }
 }

@@ -12,38 +12,82 @@ pub(super) fn repository(model: &Model<'_>) -> TokenStream {
         " Finds and writes rows of [`{ident}`] on a session, and gives each in a shape: the row, a view of it, or a tuple with \
          its relations."
     );
+    let name = if model.tenant.is_some() { "TenantRepository" } else { "Repository" };
     let more = format!(
-        " Made by [`{ident}::repository`]. Beside its own finders it has those of [`Repository`](::larder::Repository), to which \
+        " Made by [`{ident}::repository`]. Beside its own finders it has those of [`{name}`](::larder::{name}), to which \
          it dereferences."
     );
+    let inner = inner(model, &quote!(::larder));
     quote! {
         #[doc = #doc]
         #[doc = ""]
         #[doc = #more]
         #vis struct #repository<'s, DB: ::larder::Backend, S> {
-            inner: ::larder::Repository<'s, DB, S>,
+            inner: #inner,
+        }
+    }
+}
+
+/// What it is made around.
+fn inner(model: &Model<'_>, larder: &TokenStream) -> TokenStream {
+    let ident = model.ident;
+    match model.tenant {
+        None => quote!(#larder::Repository<'s, DB, S>),
+        Some(_) => quote!(#larder::TenantRepository<'s, DB, S, #ident>),
+    }
+}
+
+/// The function of the model that makes it.
+fn constructor(model: &Model<'_>) -> TokenStream {
+    let (vis, ident, repository) = (model.vis(), model.ident, model.repository());
+    if model.tenant.is_some() {
+        let doc = format!(" The repository of one tenant's `{ident}` rows, on a session of that tenant.");
+        return quote! {
+            #[doc = #doc]
+            #[doc = ""]
+            #[doc = " `larder.tenant(id)` is one, and in a transaction `tx.tenant(id)`. Keys are given without the tenant, which \
+                     stands before each. Costs a copy of the id."]
+            #[must_use]
+            #vis fn repository<S: __larder::TenantSession<Self, Backend: __larder::Keeps<Self>>>(
+                session: &S,
+            ) -> #repository<'_, S::Backend, __larder::Of<Self>> {
+                #repository { inner: __larder::TenantRepository::new(session) }
+            }
+        };
+    }
+    let doc = format!(" The repository of `{ident}` on the handle, or in a transaction.");
+    quote! {
+        #[doc = #doc]
+        #[doc = ""]
+        #[doc = " On the handle its reads go through the caches and each write is a transaction; in a transaction reads \
+                 see its own rows and no cache. Costs nothing by itself."]
+        #[must_use]
+        #vis fn repository<S: __larder::Session<Backend: __larder::Keeps<Self>>>(
+            session: &S,
+        ) -> #repository<'_, S::Backend, __larder::Of<Self>> {
+            #repository { inner: __larder::Repository::new(session) }
         }
     }
 }
 
 pub(super) fn methods(model: &Model<'_>) -> TokenStream {
     let (vis, ident, repository) = (model.vis(), model.ident, model.repository());
-    let constructor_doc = format!(" The repository of `{ident}` on the handle, or in a transaction.");
+    let (constructor, inner) = (constructor(model), inner(model, &quote!(__larder)));
     let constructor = quote! {
         #[automatically_derived]
         impl #ident {
-            #[doc = #constructor_doc]
-            #[doc = ""]
-            #[doc = " On the handle its reads go through the caches and each write is a transaction; in a transaction reads \
-                     see its own rows and no cache. Costs nothing by itself."]
-            #[must_use]
-            #vis fn repository<S: __larder::Session<Backend: __larder::Keeps<Self>>>(
-                session: &S,
-            ) -> #repository<'_, S::Backend, __larder::Of<Self>> {
-                #repository { inner: __larder::Repository::new(session) }
-            }
+            #constructor
         }
     };
+    let with_deleted = model.guards.deleted_at.map(|_| {
+        quote! {
+            /// The same rows, and those that are deleted: rows of relations too, all of them from the database.
+            #[must_use]
+            #vis fn with_deleted(self) -> Self {
+                #repository { inner: self.inner.with_deleted() }
+            }
+        }
+    });
     quote! {
         #constructor
 
@@ -87,11 +131,13 @@ pub(super) fn methods(model: &Model<'_>) -> TokenStream {
             #vis fn patience(self, patience: __larder::Patience) -> Self {
                 #repository { inner: self.inner.patience(patience) }
             }
+
+            #with_deleted
         }
 
         #[automatically_derived]
         impl<'s, DB: __larder::Backend, S> ::core::ops::Deref for #repository<'s, DB, S> {
-            type Target = __larder::Repository<'s, DB, S>;
+            type Target = #inner;
             fn deref(&self) -> &Self::Target {
                 &self.inner
             }

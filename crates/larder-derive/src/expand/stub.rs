@@ -83,6 +83,7 @@ pub(super) fn repository(input: &DeriveInput, found: &[Error], relations: &[Iden
                 fn cells(&self, _: &mut __larder::Cells<'_, Self>) {}
             }
             impl __larder::Writable for #ident {}
+            impl __larder::Common for #ident {}
             impl __larder::MaterializedView for #ident {}
             impl<DB: __larder::Backend> __larder::Load<DB> for #ident {
                 type Entity = #broken;

@@ -4,10 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Type;
 
-use super::{local, place, upkeep};
+use super::{guard, local, place, upkeep};
 use crate::{
     attr::OnDelete,
-    facts::{Leads, Model},
+    facts::{Leads, Model, tuple},
 };
 
 pub(super) fn tables(model: &Model<'_>) -> TokenStream {
@@ -35,8 +35,15 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
         }
     });
     let dependents = dependents(model, backend);
+    let live = guard::live(model);
+    let key_fields = model.fields_of(model.primary());
+    let key_columns: Vec<_> = key_fields.iter().filter_map(|field| field.column.as_ref()).collect();
+    let key_columns = tuple(&key_columns);
+    let key = quote_spanned! {place(key_fields[0].ty)=>
+        <<Self as __larder::Entity>::Key as __larder::BindKey<#backend, #key_columns>>
+    };
     let upkeeps = upkeep::shown(model, backend);
-    let patterns = model.patterns.iter().map(|pattern| &pattern.ident);
+    let patterns = model.finding().map(|pattern| &pattern.ident);
 
     quote! {
         #[automatically_derived]
@@ -49,6 +56,7 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
             fn query<'q>() -> Self::Query<'q> {
                 __larder::diesel::QueryDsl::into_boxed(#table::table)
             }
+            #live
             fn select<'q>(
                 query: Self::Query<'q>,
                 list: __larder::SelectList<#backend>,
@@ -60,6 +68,12 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
             ) -> __larder::diesel::deserialize::Result<()> {
                 #(visitor.pattern::<#patterns>()?;)*
                 ::core::result::Result::Ok(())
+            }
+            fn behind<'q>(
+                key: <Self as __larder::Entity>::Key,
+                statement: &mut __larder::Statement<'q, #backend>,
+            ) {
+                #key::behind(key, statement);
             }
             fn columns(list: &mut __larder::SelectList<#backend>) {
                 #(#columns;)*

@@ -3,7 +3,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Ident, LitStr, Path, Type, Visibility};
 
 use crate::{
-    attr::{NearAttrs, OnDelete, SerdeCoding, Writes},
+    attr::{NearAttrs, OnDelete, SerdeCoding, Step, Writes},
     names,
 };
 
@@ -22,6 +22,8 @@ pub(crate) struct Model<'a> {
     pub(crate) name: String,
     /// Whether the model gives its cells a name of their own, instead of the table's.
     pub(crate) is_named: bool,
+    /// The field of the tenant that a row belongs to: an index of `fields`.
+    pub(crate) tenant: Option<usize>,
     pub(crate) source: Source,
     /// That of a view, if the model has it.
     pub(crate) query: Option<LitStr>,
@@ -29,12 +31,14 @@ pub(crate) struct Model<'a> {
     pub(crate) write_through: bool,
     pub(crate) writes: Option<Writes>,
     pub(crate) near: NearAttrs,
+    pub(crate) guards: Guards,
     pub(crate) backends: Vec<Type>,
     pub(crate) fields: Vec<ModelField<'a>>,
     /// The primary key's comes first.
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) relations: Vec<Relation>,
     pub(crate) upkeeps: Vec<Upkeep>,
+    pub(crate) partition: Option<Partition>,
 }
 
 pub(crate) struct ModelField<'a> {
@@ -43,6 +47,15 @@ pub(crate) struct ModelField<'a> {
     /// `None` of an embedded struct.
     pub(crate) column: Option<Path>,
     pub(crate) serde: Option<SerdeCoding>,
+}
+
+/// The columns that larder itself writes: indexes of [`Model::fields`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Guards {
+    pub(crate) version: Option<usize>,
+    pub(crate) deleted_at: Option<usize>,
+    pub(crate) created_at: Option<usize>,
+    pub(crate) updated_at: Option<usize>,
 }
 
 /// Columns by which rows are found.
@@ -56,8 +69,15 @@ pub(crate) struct Pattern {
 
 pub(crate) enum Kind {
     Primary,
-    Unique { deferrable: bool },
-    List { order: Vec<(usize, bool)>, head: usize },
+    Unique {
+        deferrable: bool,
+    },
+    List {
+        order: Vec<(usize, bool)>,
+        head: usize,
+    },
+    /// By a foreign key in which no tenant stands: it leads to rows of no tenant, and rows are not found by it.
+    Common,
 }
 
 /// A relation to another entity, or to the same.
@@ -101,6 +121,23 @@ pub(crate) struct Maintained {
     pub(crate) sum: Option<Vec<usize>>,
 }
 
+/// How the table is cut into partitions.
+pub(crate) struct Partition {
+    pub(crate) keyword: Ident,
+    /// The field as it was named there.
+    pub(crate) named: Ident,
+    /// Index of [`Model::fields`].
+    pub(crate) field: usize,
+    pub(crate) by: PartitionBy,
+    pub(crate) has_default: bool,
+}
+
+pub(crate) enum PartitionBy {
+    Range { every: Step, keep: Option<Step>, ahead: u32 },
+    List,
+    Hash(u32),
+}
+
 impl<'a> Model<'a> {
     /// The visibility of everything that stands for the model: its own, since the types are named where the model is.
     pub(crate) fn vis(&self) -> TokenStream {
@@ -124,6 +161,23 @@ impl<'a> Model<'a> {
         &self.patterns[0]
     }
 
+    /// The patterns by which rows are found.
+    pub(crate) fn finding(&self) -> impl Iterator<Item = &Pattern> {
+        self.patterns.iter().filter(|pattern| !matches!(pattern.kind, Kind::Common))
+    }
+
+    /// The fields of a pattern that a caller gives: all but the tenant's.
+    pub(crate) fn given_fields_of(&self, pattern: &Pattern) -> Vec<&ModelField<'a>> {
+        pattern.fields.iter().filter(|at| Some(**at) != self.tenant).map(|at| &self.fields[*at]).collect()
+    }
+
+    /// What the finders of a pattern are called after: `user_id_and_status`, without the tenant unless nothing else is left.
+    pub(crate) fn finder_name(&self, pattern: &Pattern) -> String {
+        let given = self.given_fields_of(pattern);
+        let fields = if given.is_empty() { self.fields_of(pattern) } else { given };
+        Pattern::name(&fields.iter().map(|field| field.ident).collect::<Vec<_>>())
+    }
+
     pub(crate) fn fields_of(&self, pattern: &Pattern) -> Vec<&ModelField<'a>> {
         pattern.fields.iter().map(|at| &self.fields[*at]).collect()
     }
@@ -143,7 +197,7 @@ impl Pattern {
     }
 
     pub(crate) fn is_unique(&self) -> bool {
-        !matches!(self.kind, Kind::List { .. })
+        !matches!(self.kind, Kind::List { .. } | Kind::Common)
     }
 }
 

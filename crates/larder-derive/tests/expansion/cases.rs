@@ -68,6 +68,65 @@ fn a_model_with_everything() {
 }
 
 #[test]
+fn a_model_that_larder_guards() {
+    expands(
+        "a_model_that_larder_guards",
+        expand::repository(&parse_quote! {
+            #[derive(Clone, Queryable, Selectable, Repository)]
+            #[diesel(check_for_backend(diesel::pg::Pg))]
+            #[larder(soft_delete = gone_at)]
+            struct User {
+                id: i64,
+                #[larder(version)]
+                changes: i32,
+                #[larder(created_at)]
+                made_at: NaiveDateTime,
+                #[larder(updated_at)]
+                #[diesel(column_name = changed)]
+                changed_at: NaiveDateTime,
+                gone_at: Option<NaiveDateTime>,
+            }
+        }),
+    );
+}
+
+#[test]
+fn a_model_of_tenants() {
+    expands(
+        "a_model_of_tenants",
+        expand::repository(&parse_quote! {
+            #[derive(Clone, Queryable, Selectable, Repository)]
+            #[diesel(table_name = orders, primary_key(org, id), check_for_backend(diesel::sqlite::Sqlite))]
+            #[larder(tenant = org, unique(invoice), index(org), belongs_to(customer: Customer))]
+            #[larder(belongs_to(land: Country, foreign_key = country, common), has_many(items: Item))]
+            struct Order {
+                org: Uuid,
+                id: i64,
+                invoice: String,
+                customer_id: i64,
+                country: String,
+            }
+        }),
+    );
+}
+
+#[test]
+fn a_partitioned_model() {
+    expands(
+        "a_partitioned_model",
+        expand::repository(&parse_quote! {
+            #[derive(Clone, Queryable, Selectable, Repository)]
+            #[diesel(primary_key(id, placed_at), check_for_backend(diesel::pg::Pg))]
+            #[larder(partition(by = range(placed_at), every = "1 month", keep = "2 years", ahead = 4, default = false))]
+            struct Order {
+                id: i64,
+                placed_at: DateTime<Utc>,
+            }
+        }),
+    );
+}
+
+#[test]
 fn a_materialized_view() {
     expands(
         "a_materialized_view",

@@ -18,6 +18,7 @@ use crate::{
     row::{Built, FromRow},
     statement::{Fragment, Statement},
     store::Nonce,
+    tenant::{Tenants, policy},
 };
 
 impl Backend for Pg {
@@ -36,12 +37,13 @@ impl Backend for Pg {
     const FOR_CHANGE: &'static str = " FOR NO KEY UPDATE";
     const FOR_DELETE: &'static str = " FOR UPDATE";
 
+    const TENANTS: Option<Tenants<Self>> = Some(policy::TENANTS);
     const OUTBOX: Option<Outbox<Self>> = Some(Outbox { is_there: outbox::is_there, add: outbox::add });
 
-    fn lock_table<'q>(table: Fragment<'q, Self>) -> Option<Statement<'q, Self>> {
+    fn lock_table<'q>(table: Fragment<'q, Self>, _isolation: Isolation) -> QueryResult<Option<Statement<'q, Self>>> {
         let mut statement = Statement::new();
         statement.sql("LOCK TABLE ").fragment(table).sql(" IN SHARE ROW EXCLUSIVE MODE");
-        Some(statement)
+        Ok(Some(statement))
     }
 
     fn begin(connection: &mut PgConnection, isolation: Isolation, idle: Duration) -> QueryResult<()> {
@@ -65,6 +67,10 @@ impl Backend for Pg {
 
     fn bind_limit(n: usize, statement: &mut Statement<'_, Self>) {
         statement.bind::<BigInt, i64>(limit(n));
+    }
+
+    fn bind_number(n: i64, statement: &mut Statement<'_, Self>) {
+        statement.bind::<BigInt, i64>(n);
     }
 
     // Random pages, as many as have four times the wanted rows and at least twenty, and of their rows some: neighbours were often written

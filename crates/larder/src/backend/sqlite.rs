@@ -2,18 +2,19 @@ use std::time::Duration;
 
 use diesel::{
     Insertable, RunQueryDsl, SqliteConnection,
-    connection::{AnsiTransactionManager, TransactionManager},
+    connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _, TransactionManagerStatus},
     deserialize,
     query_builder::QueryFragment,
-    result::QueryResult,
+    result::{Error, QueryResult},
     row::Row,
     serialize::ToSql,
     sql_types::{BigInt, HasSqlType, Nullable, SqlType, Text, is_nullable::NotNull},
     sqlite::Sqlite,
 };
 
-use super::{Backend, BindValues, InsertRows, Isolation, Manager, Outbox, limit, unwrap_rows};
+use super::{Backend, BindValues, InsertRows, Isolation, Manager, Outbox, bind_each, limit, unwrap_rows};
 use crate::{
+    guards::TimeForm,
     row::{Built, FromRow},
     statement::{Fragment, Statement},
     store::Nonce,
@@ -36,22 +37,57 @@ impl Backend for Sqlite {
 
     const OUTBOX: Option<Outbox<Self>> = None;
 
-    fn lock_table<'q>(_table: Fragment<'q, Self>) -> Option<Statement<'q, Self>> {
-        None
+    fn lock_table<'q>(_table: Fragment<'q, Self>, _isolation: Isolation) -> QueryResult<Option<Statement<'q, Self>>> {
+        Ok(None)
     }
 
     // Every level is serializable. IMMEDIATE takes the write lock at once, where the busy time-out can wait for it; a
     // transaction that first read and then wants to write would fail without waiting.
+    //
+    // The savepoint is how COMMIT knows the transaction again. RAISE(ROLLBACK), ON CONFLICT ROLLBACK and a full disk end one, and what comes
+    // after is in none and committed statement by statement.
     fn begin(connection: &mut SqliteConnection, _isolation: Isolation, _idle: Duration) -> QueryResult<()> {
-        AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
+        AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE; SAVEPOINT larder")
     }
 
+    // In one call, which stops at what fails. The savepoint is set anew for a COMMIT that is refused, as for a deferred foreign key: the
+    // transaction is whole then.
     fn commit(connection: &mut SqliteConnection, _announced: Option<Nonce>) -> QueryResult<()> {
-        Manager::<Self>::commit_transaction(connection)
+        connection.batch_execute("RELEASE larder; SAVEPOINT larder; COMMIT")?;
+        *Manager::<Self>::transaction_manager_status_mut(connection) = TransactionManagerStatus::default();
+        Ok(())
+    }
+
+    fn is_whole(connection: &mut SqliteConnection) -> bool {
+        connection.batch_execute("ROLLBACK TO larder").is_ok()
+    }
+
+    // No code tells of it.
+    fn has_ended(connection: &mut SqliteConnection, error: &Error) -> bool {
+        matches!(error, Error::DatabaseError(..)) && Self::is_over(connection)
+    }
+
+    // Only where none is open can one begin, and that one is what will be rolled back.
+    fn is_over(connection: &mut SqliteConnection) -> bool {
+        connection.batch_execute("BEGIN").is_ok()
     }
 
     fn bind_limit(n: usize, statement: &mut Statement<'_, Self>) {
         statement.bind::<BigInt, i64>(limit(n));
+    }
+
+    // In the form in which Diesel writes times; CURRENT_TIMESTAMP would leave out what a second has behind it.
+    fn now(form: TimeForm) -> &'static str {
+        match form {
+            TimeForm::Own => "strftime('%Y-%m-%d %H:%M:%f', 'now')",
+            TimeForm::Moment => {
+                "CAST(strftime('%s', 'now') AS INTEGER) * 1000000 + CAST(substr(strftime('%f', 'now'), 4) AS INTEGER) * 1000"
+            }
+        }
+    }
+
+    fn bind_number(n: i64, statement: &mut Statement<'_, Self>) {
+        statement.bind::<BigInt, i64>(n);
     }
 
     fn push_sample(_table: String, n: usize, _seed: u64, statement: &mut Statement<'_, Self>) {
@@ -91,13 +127,7 @@ where
         T: 'q,
         ST: 'q,
     {
-        if values.len() > 1 {
-            statement.unprepared();
-        }
-        statement.sql(" IN (").separated(", ", values, |statement, value| {
-            statement.bind::<ST, T>(value);
-        });
-        statement.sql(")");
+        bind_each::<Self, ST, T>(values, statement);
     }
 
     fn values<'q>(values: Vec<T>, statement: &mut Statement<'q, Self>)

@@ -126,6 +126,7 @@ fn select<'q, E: Table<Pg>>(key: &E::Key, change: Option<&'q Change>, types: &Ty
     }
     statement.sql(" WHERE ");
     E::ByKey::matching(vec![key.clone()], &mut statement);
+    load::and_live::<Pg, E>(&mut statement);
     statement
 }
 

@@ -89,6 +89,23 @@ impl Codec for bool {
     }
 }
 
+/// `macaddr`.
+impl Codec for [u8; 6] {
+    const FINGERPRINT: Fingerprint = Fingerprint::of("mac");
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+
+    fn decode(input: &mut Input<'_>) -> Result<Self, Corrupt> {
+        input.take(6)?.try_into().map_err(|_| Corrupt)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
 impl Codec for String {
     const FINGERPRINT: Fingerprint = Fingerprint::of("text");
 

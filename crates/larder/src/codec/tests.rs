@@ -25,6 +25,7 @@ fn numbers_come_back() {
     there_and_back(-0.0_f64);
     there_and_back(f32::MAX);
     there_and_back(true);
+    there_and_back([8_u8, 0, 43, 1, 2, 255]);
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub(crate) struct ModelFigures {
     pub(crate) statements: Histogram,
     pub(crate) statements_failed: Counter,
     pub(crate) rows_written: Counter,
+    /// Single writes that began again.
+    pub(crate) writes_repeated: Counter,
     /// Of a materialized view: the statements that refreshed it.
     pub(crate) refreshes: Histogram,
     pub(crate) refreshes_failed: Counter,
@@ -112,6 +114,7 @@ impl ModelFigures {
             statements: Histogram::default(),
             statements_failed: Counter::default(),
             rows_written: Counter::default(),
+            writes_repeated: Counter::default(),
             refreshes: Histogram::default(),
             refreshes_failed: Counter::default(),
             refresh_lag: Histogram::default(),

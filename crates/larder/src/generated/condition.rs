@@ -5,6 +5,7 @@ use crate::{
     entity::Entity,
     key::{KeyField, KeyPart},
     relation::Count,
+    tenant::Common,
 };
 
 /// A type, if a condition holds. A condition is a constant that only compiles if it does; if not, the type can't be told, and
@@ -33,6 +34,12 @@ pub const fn is_key_part<T: KeyPart>() -> u64 {
 /// The condition that there are rows of a type.
 #[must_use]
 pub const fn is_entity<E: Entity>() -> u64 {
+    0
+}
+
+/// The condition that rows of a type belong to no tenant.
+#[must_use]
+pub const fn is_common<E: Common>() -> u64 {
     0
 }
 

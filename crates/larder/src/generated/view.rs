@@ -65,7 +65,7 @@ pub trait TakenAs<DB: Backend, T>: Taken<DB> {
 
 impl<DB: Backend, C: Column + QueryFragment<DB> + Send + 'static> Taken<DB> for C {
     fn select(self, list: &mut SelectList<DB>) {
-        list.column(self);
+        list.push(self);
     }
 }
 

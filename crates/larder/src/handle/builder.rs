@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use diesel::r2d2::{ConnectionManager, Pool};
 
-use super::{Connections, Inner, Larder};
+use super::{Connections, Gate, Inner, Larder};
 #[cfg(doc)]
 use crate::Tx;
 #[cfg(feature = "behind")]
@@ -19,6 +19,7 @@ use crate::{
     lookout::{Lookout, Settings},
     memo::Memos,
     near::NearOptions,
+    source::Sources,
     store::{BreakerOptions, Store},
     writes::{Policy, Writes},
 };
@@ -39,6 +40,8 @@ pub struct Builder<DB: Backend> {
     writes: Option<Writes>,
     fill_in_background: bool,
     announces: bool,
+    names_tenants: bool,
+    turns: Option<Duration>,
     near: Option<NearOptions>,
     breaker: BreakerOptions,
     wait_for_connection: Option<Duration>,
@@ -69,6 +72,8 @@ impl<DB: Backend> Builder<DB> {
             writes: None,
             fill_in_background: true,
             announces: false,
+            names_tenants: false,
+            turns: None,
             near: None,
             breaker: BreakerOptions::default(),
             wait_for_connection: None,
@@ -78,6 +83,13 @@ impl<DB: Backend> Builder<DB> {
             #[cfg(feature = "behind")]
             behind: None,
         }
+    }
+
+    /// Has transactions wait for each other before they take a connection, each no longer than that.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn turns(mut self, wait: Duration) -> Self {
+        self.turns = Some(wait);
+        self
     }
 
     /// The store that holds the cells: `MemoryStore` if this process is the only one that writes to the tables, `RedisStore`
@@ -127,6 +139,13 @@ impl<DB: Backend> Builder<DB> {
     #[must_use]
     pub fn wait_for_connection(mut self, at_most: Duration) -> Self {
         self.wait_for_connection = Some(at_most);
+        self
+    }
+
+    /// Whether the tenant is named to the database in its transactions and reads. [`Builder::row_security`] says so.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn name_tenants(mut self) -> Self {
+        self.names_tenants = true;
         self
     }
 
@@ -294,15 +313,18 @@ impl<DB: Backend> Builder<DB> {
         let loaders = Loaders::new(self.pool.max_size());
         let refreshes = Refreshes::new(self.refresh_early);
         let connections = Connections::new(self.pool, self.wait_for_connection);
-        let announces = self.announces;
+        let (announces, names_tenants) = (self.announces, self.names_tenants);
         let cursors = Arc::new(CursorKey::new(self.cursor_key));
         let inner = Inner {
             connections,
+            gate: self.turns.map(Gate::new),
             layers,
             times,
             policy,
             announces,
+            names_tenants,
             memos,
+            sources: Sources::default(),
             loaders,
             refreshes,
             cursors,

@@ -8,10 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
+use diesel::{
+    connection::SimpleConnection as _,
+    r2d2::{ConnectionManager, Pool, PooledConnection},
+};
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, throw_away_if_lost},
     error::{Error, PoolError, Result},
     inline::may_wait,
 };
@@ -75,7 +78,7 @@ impl<DB: Backend> Connections<DB> {
                 if self.is_away.load(Ordering::Relaxed) {
                     self.came_back();
                 }
-                Ok(connection)
+                told::<DB>(connection)
             }
             Err(cause) => Err(Error::Pool(self.failed(cause, wait))),
         }
@@ -96,7 +99,7 @@ impl<DB: Backend> Connections<DB> {
         if self.is_away.load(Ordering::Relaxed) {
             self.came_back();
         }
-        Ok(connection)
+        told::<DB>(connection)
     }
 
     /// Whether nobody need wait: a moment ago somebody did in vain, and there is still no connection.
@@ -144,6 +147,25 @@ impl<DB: Backend> Connections<DB> {
             tracing::info!("connections to the database can be made again");
         }
     }
+}
+
+/// Marks a connection that has been told what it is to know.
+struct Told;
+
+/// The connection, after it was told what it is to know: a round trip, the first time that it is given out.
+fn told<DB: Backend>(
+    mut connection: PooledConnection<ConnectionManager<DB::Connection>>,
+) -> Result<PooledConnection<ConnectionManager<DB::Connection>>> {
+    if let Some(sql) = DB::ON_CONNECTION
+        && PooledConnection::extensions(&connection).get::<Told>().is_none()
+    {
+        if let Err(error) = connection.batch_execute(sql) {
+            throw_away_if_lost::<DB>(&mut connection, &error);
+            return Err(Error::Database(error));
+        }
+        PooledConnection::extensions_mut(&mut connection).insert(Told);
+    }
+    Ok(connection)
 }
 
 /// What an attempt to connect failed with, if this wait is the one that is told of it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Layers;
-use crate::store::{CellKey, Cursor, Inspected, Layout, Nonce, Scanned, StoreError};
+use crate::store::{BATCH, CellKey, Cursor, Inspected, Layout, Nonce, Scanned, StoreError};
 
 impl Layers {
     /// Tells other processes that a memo is to be dropped.
@@ -17,6 +17,14 @@ impl Layers {
     /// Takes away the stamp of a tag.
     pub(crate) fn settle_tag(&self, tag: &str) -> crate::error::Result<()> {
         let settled = self.store.settle(None, &[&crate::queries::tag_key(tag)]);
+        settled.inspect_err(|error| self.failed("settle", error)).map_err(crate::error::Error::Store)
+    }
+
+    /// Takes what cells hold out of them, after something else has written what they are of.
+    pub(crate) fn settle_written(&self, keys: &[&CellKey]) -> crate::error::Result<()> {
+        let settled = keys.chunks(BATCH).try_for_each(|keys| self.store.settle(None, keys));
+        // Whoever has read an older value by now keeps it no more.
+        self.drop_near(keys);
         settled.inspect_err(|error| self.failed("settle", error)).map_err(crate::error::Error::Store)
     }
 

@@ -90,19 +90,29 @@ impl Layers {
     /// tried again in the background.
     pub(crate) fn settle_noted(&self, noted: Noted, prefix: &[u8]) -> Option<usize> {
         reach(Point::BeforeSettle);
-        let settled = self.settle_all(prefix, |took| self.unsettled.rest(took));
+        let settled = self.settle_all(prefix, |took| self.rest(took));
         reach(Point::AfterSettle);
+        let settled = self.end_noted(noted, prefix, settled.map(|(_, n_cells)| n_cells));
+        settled.map_err(|error| self.failed("settle", &error)).ok()
+    }
+
+    /// Leaves the store to others for so long: whether to go on after it.
+    pub(crate) fn rest(&self, time: Duration) -> bool {
+        self.unsettled.rest(time)
+    }
+
+    /// Ends a note of a table whose cells were settled, or were not: then they stay noted, and it is tried again in the background.
+    pub(crate) fn end_noted(
+        &self,
+        noted: Noted,
+        prefix: &[u8],
+        settled: Result<usize, StoreError>,
+    ) -> Result<usize, StoreError> {
         // Once more: what depends on these rows may have been computed since, from the old ones.
         self.drop_near(&[&CellKey::new(prefix, Layout::UNKNOWN)]);
         let outcome = if settled.is_ok() { Outcome::RolledBack } else { Outcome::Committed };
         self.unsettled.end(noted.note, outcome);
-        match settled {
-            Ok((_, n_cells)) => Some(n_cells),
-            Err(error) => {
-                self.failed("settle", &error);
-                None
-            }
-        }
+        settled
     }
 
     /// A table that was noted was not rewritten, as far as is known.

@@ -62,6 +62,11 @@ impl Layers {
         begun.sent.elapsed() > self.times.commit_within
     }
 
+    /// Whether its markers may have expired, by a clock of the store's that runs a little faster too.
+    pub(crate) fn is_over(&self, begun: &Begun) -> bool {
+        begun.sent.elapsed() >= self.times.hold - self.times.hold / 20
+    }
+
     /// Ends a committed transaction. If the store can't be told now, it is told in the background for as long as it matters.
     pub(crate) fn committed(&self, begun: &Begun, effects: Effects) {
         let ttl = |own, absent| self.ttl(own, absent);

@@ -143,7 +143,7 @@ where
     let sent = Sent { operation: "SELECT", is_own: condition.is_none(), is_call: false };
     let chunk = chunk_of::<DB, P>(condition.map_or(Ok(0), |filter| DB::n_binds(&filter))?);
     for (first, keys) in keys.chunks(chunk).enumerate().map(|(at, keys)| (at * chunk, keys)) {
-        let statement = count_statement::<DB, P>(keys.to_vec(), filter());
+        let statement = count_statement::<DB, P>(access.with_deleted(), keys.to_vec(), filter());
         let rows: Vec<Counted<P::Key, P>> = access.select::<P::Entity, _>(sent, statement)?;
         let places: HashMap<&P::Key, usize> = keys.iter().enumerate().map(|(at, key)| (key, first + at)).collect();
         for row in rows {
@@ -156,23 +156,26 @@ where
 }
 
 /// Counts the rows of each key.
-pub(super) fn count_statement<'q, DB, P>(keys: Vec<P::Key>, filter: Option<Fragment<'q, DB>>) -> Statement<'q, DB>
+pub(super) fn count_statement<'q, DB, P>(
+    with_deleted: bool,
+    keys: Vec<P::Key>,
+    filter: Option<Fragment<'q, DB>>,
+) -> Statement<'q, DB>
 where
     DB: Backend,
     P: PatternOn<DB>,
 {
-    let columns = || {
-        let mut list = SelectList::new();
+    let columns = |mut list: SelectList<DB>| {
         P::select(&mut list);
         list.items
     };
     let mut statement = Statement::new();
-    statement.sql("SELECT ").separated(", ", columns(), |statement, item| {
+    statement.sql("SELECT ").separated(", ", columns(SelectList::new()), |statement, item| {
         statement.fragment(item);
     });
     statement.sql(", COUNT(*)");
-    push_from::<DB, P>(keys, filter, &mut statement);
-    statement.sql(" GROUP BY ").separated(", ", columns(), |statement, item| {
+    push_from::<DB, P>(with_deleted, keys, filter, &mut statement);
+    statement.sql(" GROUP BY ").separated(", ", columns(SelectList::of_groups()), |statement, item| {
         statement.fragment(item);
     });
     statement

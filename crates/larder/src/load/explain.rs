@@ -30,7 +30,7 @@ where
     H: Head<DB, Entity = P::Entity>,
 {
     let (states, rows): (Vec<_>, Vec<_>) = look_up::<DB, P>(access, keys, limit).into_iter().unzip();
-    let statement = |keys| select_statement::<DB, P, H>(keys, refined::<DB, P, H>(limit));
+    let statement = |keys| select_statement::<DB, P, H>(access.with_deleted(), keys, refined::<DB, P, H>(limit));
     let wants = Wants::Rows { limit: bounded(limit).filter(|_| !P::UNIQUE), whole: H::WHOLE };
     let is_limited = limit != ALL && !P::UNIQUE;
     level::<DB, P>(plan, keys, states, wants, is_limited, 0, statement);
@@ -38,15 +38,19 @@ where
 }
 
 /// Takes down what a read of refined rows would do.
-pub(super) fn refined_by<'q, DB, P, H>(plan: &Plan, keys: &[P::Key], refined: impl Fn() -> Refined<'q, DB>)
-where
+pub(super) fn refined_by<'q, DB, P, H>(
+    access: Access<'_, DB>,
+    plan: &Plan,
+    keys: &[P::Key],
+    refined: impl Fn() -> Refined<'q, DB>,
+) where
     DB: Backend,
     P: PatternOn<DB>,
     H: Head<DB, Entity = P::Entity>,
 {
     let Refined { filter, limit, .. } = refined();
     let n_binds = filter.and_then(|filter| DB::n_binds(&filter).ok()).unwrap_or_default();
-    let statement = |keys| select_statement::<DB, P, H>(keys, refined());
+    let statement = |keys| select_statement::<DB, P, H>(access.with_deleted(), keys, refined());
     let (states, wants) = (vec![State::Past; keys.len()], Wants::Refined { limit: bounded(limit) });
     level::<DB, P>(plan, keys, states, wants, limit != ALL, n_binds, statement);
 }
@@ -69,7 +73,7 @@ pub(super) fn count_by<'q, DB, P>(
         // A list of which the cell has a part can't be counted.
         look_up::<DB, P>(access, keys, ALL).into_iter().map(|(state, _)| state).collect()
     };
-    let statement = |keys| count_statement::<DB, P>(keys, filter());
+    let statement = |keys| count_statement::<DB, P>(access.with_deleted(), keys, filter());
     level::<DB, P>(plan, keys, states, Wants::Count { refined: is_refined }, false, n_binds, statement);
 }
 

@@ -74,10 +74,11 @@ where
     // Without an old value to give there is nothing to do after the soft time but to wait on.
     let soft = wait.soft.filter(|_| wait.stale_for.is_some());
     if soft.is_none() && wait.hard.is_none() {
-        return or_stale(load(Access::handle(wait.larder).at(wait.site)));
+        return or_stale(load(Access::handle(wait.larder).at(wait.site).of_tenant(wait.tenant)));
     }
-    let (larder, site) = (wait.larder.clone(), wait.site);
-    let awaited = match wait.larder.loaders().send(move || load(Access::handle(&larder).at(site))) {
+    let (larder, site, tenant) = (wait.larder.clone(), wait.site, wait.tenant.map(str::to_owned));
+    let load = move || load(Access::handle(&larder).at(site).of_tenant(tenant.as_deref()));
+    let awaited = match wait.larder.loaders().send(load) {
         Ok(awaited) => awaited,
         Err(_) if wait.hard.is_some() => return stale(None).ok_or(Error::TimedOut),
         Err(load) => return stale(None).map_or_else(|| or_stale(load()), Ok),

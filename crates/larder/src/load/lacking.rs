@@ -1,6 +1,7 @@
 //! What is not near: from the cells, from others who load it, or from the database.
 
 use std::{
+    slice,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -27,10 +28,10 @@ use crate::{
 };
 
 /// How long to wait for what another process loads, before each time that the store is asked once more.
-const POLLS: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(3), Duration::from_millis(9)];
+pub(super) const POLLS: [Duration; 3] = [Duration::from_millis(1), Duration::from_millis(3), Duration::from_millis(9)];
 
 /// How often the store is asked at most: the first time, after leases were refused, after waiting for own loads, and polls.
-const ROUNDS: usize = 3 + POLLS.len();
+pub(super) const ROUNDS: usize = 3 + POLLS.len();
 
 /// A key that has no near copy that will do.
 #[derive(Clone, Copy)]
@@ -176,12 +177,7 @@ where
             }
         }
         if is_elsewhere && !lacking.is_empty() {
-            let wait = |time| {
-                if !waits(Point::Polling) {
-                    thread::sleep(time);
-                }
-            };
-            polls.next().copied().into_iter().for_each(wait);
+            poll(&mut polls);
         }
         waiting.into_iter().for_each(|begun| figures.lease_waits.add(begun.elapsed()));
         if lacking.is_empty() {
@@ -189,6 +185,15 @@ where
         }
         n_rounds += 1;
         asked = ask::<DB, P, H>(access, sight, keys, &lacking, limit, groups);
+    }
+}
+
+/// Waits before the store is asked again: nobody tells when another process is done.
+pub(super) fn poll(polls: &mut slice::Iter<'_, Duration>) {
+    if let Some(time) = polls.next()
+        && !waits(Point::Polling)
+    {
+        thread::sleep(*time);
     }
 }
 
@@ -345,7 +350,7 @@ where
 }
 
 /// Keeps rows near as soon as the store has taken them.
-fn keep_if_stored<P: Pattern>(
+pub(super) fn keep_if_stored<P: Pattern>(
     (near, seen): (&Arc<NearCache>, Seen),
     key: &P::Key,
     rows: Rows<Arc<P::Entity>>,

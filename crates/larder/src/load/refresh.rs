@@ -42,7 +42,8 @@ where
 {
     let Target::Handle(larder) = access.target() else { return };
     let refreshes = larder.refreshes();
-    if !refreshes.is_on() || !refreshes.add::<P>(keys, is_near) {
+    // A tenant's row is seen in the tenant's name only, and nobody is there to give it: the value is left to expire.
+    if access.tenant().is_some() || !refreshes.is_on() || !refreshes.add::<P>(keys, is_near) {
         return;
     }
     let server = Server::<DB, P>::of(larder);

@@ -12,14 +12,14 @@ use diesel::{
 use super::{ALL, explain};
 use crate::{
     backend::Backend,
-    entity::{Pattern, PatternOn, Table},
+    entity::{Entity, Pattern, PatternOn, Table},
     error::Result,
-    lookout::Sent,
+    lookout::{Sent, text_of},
     payload::Rows,
     relation::Term,
     row::{FromRow, RowReader, SelectList},
     session::Access,
-    shape::Head,
+    shape::{Head, Whole},
     statement::{Fragment, Statement},
 };
 
@@ -61,7 +61,7 @@ where
     let mut groups: Groups<P, H> = Vec::with_capacity(keys.len());
     groups.resize_with(keys.len(), Rows::new);
     if let Some(plan) = access.explaining() {
-        explain::refined_by::<DB, P, H>(plan, keys, refined);
+        explain::refined_by::<DB, P, H>(access, plan, keys, refined);
         return Ok(groups);
     }
     access.touches::<P>(keys);
@@ -69,7 +69,7 @@ where
     let sent = Sent { operation: "SELECT", is_own: filter.is_none(), is_call: false };
     let chunk = chunk_of::<DB, P>(filter.map_or(Ok(0), |filter| DB::n_binds(&filter))?);
     for (first, keys) in keys.chunks(chunk).enumerate().map(|(at, keys)| (at * chunk, keys)) {
-        let statement = select_statement::<DB, P, H>(keys.to_vec(), refined());
+        let statement = select_statement::<DB, P, H>(access.with_deleted(), keys.to_vec(), refined());
         let rows: Vec<Keyed<P, H>> = access.select::<P::Entity, _>(sent, statement)?;
         if let [_] = keys {
             groups[first].extend(rows.into_iter().map(|keyed| keyed.row));
@@ -90,10 +90,44 @@ const RESERVED_BINDS: usize = 256;
 
 /// How many keys go into one statement that binds `n_others` values of the caller's besides.
 pub(crate) fn chunk_of<DB: Backend, P: PatternOn<DB>>(n_others: usize) -> usize {
-    (DB::MAX_BINDS.saturating_sub(RESERVED_BINDS + n_others) / P::N_COLUMNS).max(1)
+    (DB::MAX_BINDS.saturating_sub(RESERVED_BINDS + n_others) / (P::N_COLUMNS * DB::BINDS_A_PART)).max(1)
 }
 
-pub(super) fn select_statement<'q, DB, P, H>(keys: Vec<P::Key>, refined: Refined<'q, DB>) -> Statement<'q, DB>
+pub(super) fn select_statement<'q, DB, P, H>(
+    with_deleted: bool,
+    keys: Vec<P::Key>,
+    refined: Refined<'q, DB>,
+) -> Statement<'q, DB>
+where
+    DB: Backend,
+    P: PatternOn<DB>,
+    H: Head<DB, Entity = P::Entity>,
+{
+    let n_keys = keys.len();
+    statement_for::<DB, P, H>(with_deleted, n_keys, |statement| P::matching(keys, statement), refined)
+}
+
+/// The text of the statement for one key, whatever it is: with as many rows of a list as its cell holds, and one more.
+pub(crate) fn text_for_a_key<DB: Backend, P: PatternOn<DB>>() -> Option<String> {
+    let matching = |statement: &mut Statement<'_, DB>| {
+        let mut key = SelectList::of_groups();
+        P::select(&mut key);
+        statement.separated(" AND ", key.items, |statement, column| {
+            statement.fragment(column).sql(" = ");
+            // Of a value, the text has the place only.
+            DB::bind_limit(0, statement);
+        });
+    };
+    let refined = refined::<DB, P, Whole<P::Entity>>(P::HEAD);
+    text_of(&statement_for::<DB, P, Whole<P::Entity>>(false, 1, matching, refined))
+}
+
+fn statement_for<'q, DB, P, H>(
+    with_deleted: bool,
+    n_keys: usize,
+    matching: impl FnOnce(&mut Statement<'q, DB>),
+    refined: Refined<'q, DB>,
+) -> Statement<'q, DB>
 where
     DB: Backend,
     P: PatternOn<DB>,
@@ -106,23 +140,27 @@ where
         P::select(&mut list);
         H::columns(&mut list);
     }
-    let n_keys = keys.len();
     let limited = refined.limit != ALL;
     let mut statement = Statement::new();
     if limited && n_keys > 1 {
         // A limit for each key: rows are numbered within their key. Outside, only `*` and the number are named, so it does not
-        // matter that two columns have one name.
-        statement.sql("SELECT * FROM (SELECT ").separated(", ", list.items, |statement, item| {
+        // matter that two columns have one name, but to MySQL.
+        statement.sql("SELECT * FROM (SELECT ");
+        let items = list.items.into_iter().zip(list.are_single).enumerate();
+        statement.separated(", ", items, |statement, (at, (item, is_single))| {
             statement.fragment(item);
+            if DB::NAMES_DIFFER && is_single {
+                statement.sql(format!(" AS larder_{at}"));
+            }
         });
-        let mut key = SelectList::new();
+        let mut key = SelectList::of_groups();
         P::select(&mut key);
         statement.sql(", ROW_NUMBER() OVER (PARTITION BY ").separated(", ", key.items, |statement, item| {
             statement.fragment(item);
         });
         push_order::<DB, P>(&refined.order, &mut statement);
         statement.sql(") AS larder_rank");
-        push_from::<DB, P>(keys, refined.filter, &mut statement);
+        push_source::<DB, P>(with_deleted, matching, refined.filter, &mut statement);
         statement.sql(") AS ranked WHERE larder_rank <= ");
         DB::bind_limit(refined.limit, &mut statement);
         statement.sql(" ORDER BY larder_rank");
@@ -130,7 +168,7 @@ where
         statement.sql("SELECT ").separated(", ", list.items, |statement, item| {
             statement.fragment(item);
         });
-        push_from::<DB, P>(keys, refined.filter, &mut statement);
+        push_source::<DB, P>(with_deleted, matching, refined.filter, &mut statement);
         if !P::UNIQUE {
             push_order::<DB, P>(&refined.order, &mut statement);
         }
@@ -143,6 +181,7 @@ where
 }
 
 pub(crate) fn push_from<'q, DB, P>(
+    with_deleted: bool,
     keys: Vec<P::Key>,
     filter: Option<Fragment<'q, DB>>,
     statement: &mut Statement<'q, DB>,
@@ -150,8 +189,23 @@ pub(crate) fn push_from<'q, DB, P>(
     DB: Backend,
     P: PatternOn<DB>,
 {
+    push_source::<DB, P>(with_deleted, |statement| P::matching(keys, statement), filter, statement);
+}
+
+fn push_source<'q, DB, P>(
+    with_deleted: bool,
+    matching: impl FnOnce(&mut Statement<'q, DB>),
+    filter: Option<Fragment<'q, DB>>,
+    statement: &mut Statement<'q, DB>,
+) where
+    DB: Backend,
+    P: PatternOn<DB>,
+{
     statement.sql(" FROM ").fragment(table::<DB, P::Entity>()).sql(" WHERE ");
-    P::matching(keys, statement);
+    matching(statement);
+    if !with_deleted {
+        and_live::<DB, P::Entity>(statement);
+    }
     if let Some(filter) = filter {
         statement.sql(" AND (").fragment(filter).sql(")");
     }
@@ -178,6 +232,20 @@ where
         .iter()
         .filter(|name| !order.iter().any(|term| term.column == **name));
     order.iter().copied().chain(ties.map(|column| Term { column, descending: false }))
+}
+
+/// Appends that the row is not deleted, where rows can be that and still be there.
+pub(crate) fn and_live<DB: Backend, E: Table<DB>>(statement: &mut Statement<'_, DB>) {
+    if let Some(deleted_at) = E::GUARDS.deleted_at {
+        statement.sql(" AND ").fragment(table::<DB, E>()).sql(".").identifier(deleted_at.column).sql(" IS NULL");
+    }
+}
+
+/// As [`and_live`], of rows that are called by another name than their table's.
+pub(crate) fn and_live_as<E: Entity, DB: Backend>(name: &'static str, statement: &mut Statement<'_, DB>) {
+    if let Some(deleted_at) = E::GUARDS.deleted_at {
+        statement.sql(format!(" AND {name}.")).identifier(deleted_at.column).sql(" IS NULL");
+    }
 }
 
 pub(crate) fn table<'q, DB: Backend, E: Table<DB>>() -> Fragment<'q, DB> {

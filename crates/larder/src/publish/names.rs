@@ -28,6 +28,7 @@ const ALL: &[(&str, Kind, Unit, &str)] = &[
     ("larder.statement.duration", Histogram, Unit::Seconds, "statements, with the wait for a connection"),
     ("larder.statement.failures", Counter, Unit::Count, "statements that failed"),
     ("larder.rows.written", Counter, Unit::Count, "rows inserted, updated or deleted"),
+    ("larder.write.repeats", Counter, Unit::Count, "single writes that began again"),
     ("larder.refresh.duration", Histogram, Unit::Seconds, "refreshes of materialized views, COMMIT and cells aside"),
     ("larder.refresh.lag", Histogram, Unit::Seconds, "from when a write was seen until the refreshed view had it"),
     ("larder.refresh.failures", Counter, Unit::Count, "refreshes that failed and left the view as it was"),

@@ -72,7 +72,7 @@ where
     let select = || {
         let mut statement = Statement::new();
         statement.sql("SELECT ").sql(aggregate.sql()).sql("(").fragment(Box::new(column)).sql(")");
-        load::push_from::<DB, P>(vec![key.clone()], None, &mut statement);
+        load::push_from::<DB, P>(access.with_deleted(), vec![key.clone()], None, &mut statement);
         let sent = Sent { operation: "SELECT", is_own: false, is_call: true };
         let rows: Vec<Aggregated<ST, T>> = access.select::<P::Entity, _>(sent, statement)?;
         let row = rows.into_iter().next();

@@ -19,6 +19,7 @@ use crate::{
     payload,
     session::{Access, Consistency},
     store::{CellKey, Layout, Nonce},
+    tenant::Common,
 };
 
 /// Rows, the rows with a key, tables and tags: what a result, or a response, is made of.
@@ -59,9 +60,10 @@ impl<DB: Backend> Dependencies<DB> {
         Self { near: Near::Off, ..self }.cell(payload::table_key(E::cells_name()))
     }
 
-    /// The row that has this primary key, there or not.
+    /// The row that has this primary key, there or not. That of a tenant is named by its repository: `orders.key_of(id)`, for
+    /// [`key`](Self::key).
     #[must_use]
-    pub fn row<E: Entity>(self, key: impl Into<E::Key>) -> Self {
+    pub fn row<E: Common>(self, key: impl Into<E::Key>) -> Self {
         self.key(KeyOf::<E::Primary>::new(key.into()))
     }
 

@@ -10,6 +10,7 @@ use crate::{
     backend::Backend,
     entity::{Entity, Pattern, PatternOn, Table},
     error::Result,
+    key::KeyPart,
     lookout::Sent,
     repository::Repository,
     row::{FromRow, RowReader, SelectList},
@@ -44,6 +45,12 @@ where
 {
     pub(crate) fn new(repository: &'r Repository<'s, DB, S>, access: Access<'r, DB>, name: &'r str) -> Self {
         Self { query: CachedQuery::new(access, name).of::<S::Entity>(), repository, is_told: false }
+    }
+
+    /// The same, of a tenant who has results of its own.
+    pub(crate) fn of_tenant(mut self, tenant: &impl KeyPart) -> Self {
+        self.query = self.query.of_tenant(tenant);
+        self
     }
 
     /// As [`CachedQuery::params`].
@@ -96,7 +103,9 @@ where
             let mut list = SelectList::new();
             <S::Entity as Table<DB>>::ByKey::select(&mut list);
             let mut statement = Statement::new();
-            statement.fragment(S::Entity::select(refine(S::Entity::query()), list));
+            let query = refine(S::Entity::query());
+            let query = if access.with_deleted() { query } else { S::Entity::live(query) };
+            statement.fragment(S::Entity::select(query, list));
             let sent = Sent { operation: "SELECT", is_own: false, is_call: true };
             let rows: Vec<KeyRow<<S::Entity as Entity>::Key, S::Entity>> =
                 access.select::<S::Entity, _>(sent, statement)?;

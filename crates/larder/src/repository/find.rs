@@ -95,6 +95,7 @@ where
         refine: impl FnOnce(<S::Entity as Table<DB>>::Query<'q>) -> <S::Entity as Table<DB>>::Query<'q>,
     ) -> Result<Vec<S::Output>> {
         let query = refine(S::Entity::query());
+        let query = if self.source.access().with_deleted() { query } else { S::Entity::live(query) };
         let mut list = SelectList::new();
         if S::Head::WHOLE {
             S::Entity::columns(&mut list);

@@ -1,9 +1,13 @@
 //! Writes of a repository.
 
+mod each;
+mod guarded;
 #[cfg(feature = "behind")]
 mod joined;
 mod records;
+mod soft;
 mod statement;
+mod version;
 
 use diesel::{
     AppearsOnTable, AsChangeset, Expression, Insertable, expression::NonAggregate, query_builder::QueryFragment,
@@ -12,12 +16,15 @@ use diesel::{
 
 #[cfg(feature = "behind")]
 pub(crate) use self::joined::{Joined, joined_update, update_joined};
-pub use self::records::Records;
+pub(crate) use self::soft::delete_softly;
 pub(crate) use self::statement::{push_columns, register, write_of};
+pub use self::{each::EachColumns, records::Records};
 use self::{
     records::for_each_statement,
+    soft::{delete_rows, fail_if_deleted},
     statement::{
-        OnConflict, changes_nothing, delete_rows, insert_values, lock_key, match_key, update_key, update_rows,
+        OnConflict, changes_nothing, insert_values, lock_key, match_key, unreturned::insert_rows, update_key,
+        update_rows,
     },
 };
 use super::Repository;
@@ -44,10 +51,12 @@ where
 {
     /// Inserts a row, and gives it back as the database has it.
     ///
-    /// One statement; outside of a transaction it makes its own.
+    /// One statement; outside of a transaction it makes its own. MySQL returns no rows: there it is one more that reads the row by the primary
+    /// key that `record` gives it; if an `AUTO_INCREMENT` column is left out, yet another before.
     ///
     /// # Errors
-    /// [`Error::Database`] if a constraint says no, and those of [`Larder::transaction`](crate::Larder::transaction).
+    /// [`Error::Database`] if a constraint says no, and those of [`Larder::transaction`](crate::Larder::transaction). On MySQL also a primary
+    /// key that is computed by SQL, or by a default or a trigger: the row could not be found again.
     #[track_caller]
     pub fn insert<R>(&self, record: R) -> Result<E>
     where
@@ -67,7 +76,8 @@ where
     /// Inserts rows, all or none of them, and gives them back as the database has them, in their order.
     ///
     /// On PostgreSQL one statement for 5,000 rows, or for fewer if those have more than 65,535 values together: then for half as
-    /// many, or a quarter, and so on. On SQLite one statement for each row, since it has no word for a default in a list of rows.
+    /// many, or a quarter, and so on. On SQLite one statement for each row, since it has no word for a default in a list of rows. On MySQL
+    /// two for as many rows as on PostgreSQL, or three for each row that leaves its key to `AUTO_INCREMENT`.
     ///
     /// # Errors
     /// As [`Repository::insert`].
@@ -82,7 +92,8 @@ where
 
     /// Inserts those rows whose primary key is not there yet, and gives back the ones that were inserted.
     ///
-    /// What is there stays as it is: a work that was done half can be done again. Costs as [`Repository::insert_many`].
+    /// What is there stays as it is: a work that was done half can be done again. Costs as [`Repository::insert_many`]; on MySQL, if any of
+    /// the rows is there, up to three statements for each.
     ///
     /// # Errors
     /// As [`Repository::insert`]; also a unique key other than the primary one that a row shares with another.
@@ -105,8 +116,12 @@ where
         }
         let insert = |tx: &Tx<DB>| {
             let mut inserted = Vec::with_capacity(records.n_rows());
-            for_each_statement(records, INSERT_ROWS, |values| {
-                inserted.extend(insert_values::<DB, E>(tx, values, conflict)?);
+            for_each_statement(records, INSERT_ROWS, |values, rows| {
+                if DB::RETURNS {
+                    inserted.extend(insert_values::<DB, E>(tx, values, conflict)?);
+                } else {
+                    inserted.extend(insert_rows::<DB, E>(tx, values, conflict, || records.fragments_of_each(rows))?);
+                }
                 Ok(())
             })?;
             Ok(inserted)
@@ -120,11 +135,11 @@ where
 
     /// Changes the row with this primary key, and gives it back as the database has it.
     ///
-    /// One statement on PostgreSQL, two on SQLite. Changes that change nothing (every field `None`) are no error and send no
+    /// One statement on PostgreSQL, two on SQLite, three on MySQL. Changes that change nothing (every field `None`) are no error and send no
     /// UPDATE: the row is read as [`Repository::get`] reads it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such row; otherwise as [`Repository::insert`].
+    /// [`Error::NotFound`] if there is no such row; otherwise as [`Repository::update_where`].
     #[track_caller]
     pub fn update<C>(&self, key: impl Into<E::Key>, changes: C) -> Result<E>
     where
@@ -151,7 +166,7 @@ where
     /// no rows.
     ///
     /// # Errors
-    /// As [`Repository::insert`].
+    /// As [`Repository::insert`]. On MySQL also a change of primary keys: the rows could not be found again.
     #[track_caller]
     pub fn update_where<P, C>(&self, condition: P, changes: C) -> Result<Vec<E>>
     where
@@ -173,8 +188,8 @@ where
 
     /// Changes the row with this primary key, or inserts it if there is none, and gives it back as the database has it.
     ///
-    /// One statement if the row is there (two on SQLite), one more if it is not. Safe against others who insert or delete the row
-    /// at the same time.
+    /// On PostgreSQL one statement if the row is there, and two if it is not; on SQLite two, on MySQL three, whichever it is. Safe against
+    /// others who insert or delete the row at the same time.
     ///
     /// # Errors
     /// As [`Repository::insert`]; also a unique key other than the primary one that `record` shares with another row.
@@ -199,6 +214,7 @@ where
                 if let Some(row) = inserted.into_iter().next() {
                     return Ok(row);
                 }
+                fail_if_deleted::<DB, E>(tx, &key)?;
             }
             Err(Error::Database(diesel::result::Error::NotFound))
         })

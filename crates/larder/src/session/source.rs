@@ -40,6 +40,10 @@ impl<'s, DB: Backend> Source<'s, DB> {
         Self { access: self.access.reading(reading), ..self }
     }
 
+    pub(crate) fn with_deleted(self) -> Self {
+        Self { access: self.access.reading_deleted(), ..self }
+    }
+
     pub(crate) fn at_least_as_fresh_as(self, token: Token) -> Self {
         self.on_terms(|terms| terms.at_least_as_fresh_as(token))
     }

@@ -90,6 +90,7 @@ impl ModelStats {
             statements: times(&figures.statements),
             statements_failed: figures.statements_failed.get(),
             rows_written: figures.rows_written.get(),
+            writes_repeated: figures.writes_repeated.get(),
             refreshes: times(&figures.refreshes),
             refreshes_failed: figures.refreshes_failed.get(),
             refresh_lag: times(&figures.refresh_lag),

@@ -52,12 +52,7 @@ impl<DB: Backend> Tx<DB> {
         work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>,
     ) -> Result<T> {
         self.touched::<E>(keys)?;
-        let done = self.run(work);
-        // Also after an error: the statement may have run, and what failed be something after it.
-        let touched = self.touched::<E>(keys);
-        let value = done?;
-        touched?;
-        Ok(value)
+        self.run_and(work, || self.touched::<E>(keys))
     }
 
     /// Makes every result of a [query](crate::Larder::query) go that is tagged so, as soon as this transaction commits.
@@ -74,14 +69,17 @@ impl<DB: Backend> Tx<DB> {
     /// Reads the whole table, and marks each of its cells: for tables of up to some ten thousand rows.
     ///
     /// # Errors
-    /// [`Error::Database`](crate::Error::Database) if reading fails. [`Error::TooManyCells`](crate::Error::TooManyCells) or
+    /// [`Error::Database`](crate::Error::Database) if reading fails, and on MySQL in a transaction of
+    /// [`Isolation::ReadCommitted`](crate::Isolation), in which nobody can be kept from adding rows. [`Error::TooManyCells`](crate::Error::TooManyCells) or
     /// [`Error::TooSlow`](crate::Error::TooSlow) at COMMIT if the table is too large for it.
     pub fn touched_all<E: Table<DB> + Writable>(&self) -> Result<()> {
-        if let Some(lock) = DB::lock_table(load::table::<DB, E>()) {
+        if let Some(lock) = DB::lock_table(load::table::<DB, E>(), self.isolation)? {
             self.with_connection(|connection| DB::execute(connection, lock))?;
         }
         let sent = Sent { operation: "SELECT", is_own: true, is_call: false };
-        let rows = Access::transaction(self).select::<E, _>(sent, select_rows::<DB, E>())?;
+        let mut statement = select_rows::<DB, E>();
+        statement.sql(DB::AS_OF_NOW);
+        let rows = Access::transaction(self).select::<E, _>(sent, statement)?;
         let rows: Vec<E> = rows.into_iter().map(|WholeRow(row)| row).collect();
         self.register(|effects| {
             effects.touched_table::<E>();
@@ -102,11 +100,7 @@ impl<DB: Backend> Tx<DB> {
         work: impl FnOnce(&mut DB::Connection) -> QueryResult<T>,
     ) -> Result<T> {
         self.touched_all::<E>()?;
-        let done = self.run(work);
-        let touched = self.touched_all::<E>();
-        let value = done?;
-        touched?;
-        Ok(value)
+        self.run_and(work, || self.touched_all::<E>())
     }
 }
 
@@ -115,7 +109,7 @@ fn lock_by_key<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, keys: &[E::Key]) -> Resul
     let mut rows = Vec::with_capacity(keys.len());
     for keys in keys.chunks(DB::MAX_BINDS / 4) {
         rows.extend(lock_rows::<DB, E>(tx, DB::FOR_CHANGE, |statement| {
-            E::ByKey::matching(keys.to_vec(), statement);
+            E::ByKey::matching(keys.to_vec(), statement.loosely());
         })?);
     }
     Ok(rows)
@@ -135,7 +129,7 @@ pub(crate) fn lock_rows<'q, DB: Backend, E: Table<DB>>(
     Ok(rows.into_iter().map(|WholeRow(row)| row).collect())
 }
 
-fn select_rows<'q, DB: Backend, E: Table<DB>>() -> Statement<'q, DB> {
+pub(crate) fn select_rows<'q, DB: Backend, E: Table<DB>>() -> Statement<'q, DB> {
     let mut list = SelectList::new();
     E::columns(&mut list);
     let mut statement = Statement::new();

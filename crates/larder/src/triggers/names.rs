@@ -9,7 +9,7 @@ pub(crate) fn identifier(name: &str) -> String {
 }
 
 /// A text, quoted.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     // Whatever `standard_conforming_strings` says.
     if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }

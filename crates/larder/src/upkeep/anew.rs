@@ -19,19 +19,28 @@ use crate::{
 type Key<U> = <<U as super::Upkeep>::Target as Entity>::Key;
 type ByKey<DB, U> = <<U as super::Upkeep>::Target as Table<DB>>::ByKey;
 
-/// Counts and sums for these rows anew: which of them were not right.
+/// What there was to count anew.
+pub(super) struct Computed<K> {
+    /// The rows that there are.
+    pub(super) locked: HashSet<K>,
+    /// Those that were not right.
+    pub(super) wrong: HashSet<K>,
+}
+
+/// Counts and sums for these rows anew.
 ///
 /// The rows are locked before the others are counted. Who changes some of those meanwhile has either committed before, and is counted,
 /// or applies the difference after.
-pub(super) fn compute<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, keys: Vec<Key<U>>) -> Result<HashSet<Key<U>>> {
-    let locked = lock::<DB, U>(tx, keys.clone())?;
-    let mut old: HashMap<Key<U>, U::Target> = locked.into_iter().map(|row| (row.key(), row)).collect();
+pub(super) fn compute<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, keys: Vec<Key<U>>) -> Result<Computed<Key<U>>> {
+    let rows = lock::<DB, U>(tx, keys.clone())?;
+    let mut old: HashMap<Key<U>, U::Target> = rows.into_iter().map(|row| (row.key(), row)).collect();
+    let locked = old.keys().cloned().collect();
     let statement = update::<DB, U>(tx, keys.clone());
     let rows: Vec<WholeRow<U::Target>> = tx.returning::<U::Target, _>("UPDATE", statement)?;
     let mut wrong: HashSet<Key<U>> = rows.iter().map(|WholeRow(row)| row.key()).collect();
     register(tx, &rows.into_iter().map(|WholeRow(row)| (old.remove(&row.key()), Some(row))).collect());
     wrong.extend(apply::delete_empty::<DB, U>(tx, keys)?);
-    Ok(wrong)
+    Ok(Computed { locked, wrong })
 }
 
 /// Locks rows in the order of their keys.
@@ -54,6 +63,7 @@ pub(super) fn referred_to<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, keys: Vec<K
     });
     statement.sql(" FROM ").fragment(load::table::<DB, U::Child>()).sql(" WHERE ");
     U::By::matching(keys, &mut statement);
+    load::and_live::<DB, U::Child>(&mut statement);
     let found: Vec<Referred<U>> = tx.returning::<U::Child, _>("SELECT", statement)?;
     Ok(found.into_iter().filter_map(|Referred(key)| key).collect())
 }
@@ -86,6 +96,7 @@ fn update<'q, DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, keys: Vec<Key<U>>) -> S
     statement.separated(" AND ", pairs, |statement, (by, key)| {
         statement.sql("larder_child.").identifier(by).sql(" = larder_target.").identifier(key);
     });
+    load::and_live_as::<U::Child, DB>("larder_child", &mut statement);
     statement.sql(") AS larder_sums WHERE (").separated(", ", key_columns, |statement, key| {
         statement.sql("larder_target.").identifier(key);
     });

@@ -1,6 +1,6 @@
 //! The statements that change maintained columns by what has come and gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     UpkeepOn, anew,
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     backend::Backend,
     entity::{Entity, Pattern as _, PatternOn, Table},
-    error::Result,
+    error::{Error, Result},
     load,
     repository::{push_columns, register, write_of},
     row::WholeRow,
@@ -21,23 +21,49 @@ use crate::{
 type Key<U> = <<U as super::Upkeep>::Target as Entity>::Key;
 type ByKey<DB, U> = <<U as super::Upkeep>::Target as Table<DB>>::ByKey;
 
+/// How often rows are inserted that others have emptied, and deleted, before they could be changed.
+const TRIES: usize = 16;
+
 /// Applies what a transaction has still to change by one relation, to rows that are there.
-pub(super) fn apply<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, due: DueOf<U>) -> Result<()> {
-    let DueOf { mut changes, anew } = due;
+///
+/// Those that there have to be, the `needed` ones, were there a moment ago and are not locked since: where another transaction has taken the
+/// last away from one and deleted it meanwhile, it is inserted again.
+pub(super) fn apply<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, due: DueOf<U>, needed: Vec<Key<U>>) -> Result<()> {
+    let DueOf { mut changes, mut anew } = due;
     // What is counted anew has what this transaction has changed.
     changes.retain(|change| !anew.contains(&change.key));
-    if !changes.is_empty() {
-        let emptied = update::<DB, U>(tx, changes)?;
-        delete_empty::<DB, U>(tx, emptied)?;
+    // Nobody else deletes them.
+    let mut needed: HashSet<Key<U>> = needed.into_iter().filter(|_| U::DELETES.is_some()).collect();
+    for _ in 0..TRIES {
+        if !changes.is_empty() {
+            let Updated { keys, emptied } = update::<DB, U>(tx, &changes)?;
+            delete_empty::<DB, U>(tx, emptied)?;
+            keys.iter().for_each(|key| _ = needed.remove(key));
+        }
+        if !anew.is_empty() {
+            let locked = anew::compute::<DB, U>(tx, anew.iter().cloned().collect())?.locked;
+            locked.iter().for_each(|key| _ = needed.remove(key));
+        }
+        if needed.is_empty() {
+            return Ok(());
+        }
+        changes.retain(|change| needed.contains(&change.key));
+        anew.retain(|key| needed.contains(key));
+        insert_missing::<DB, U>(tx, needed.iter().cloned().collect())?;
     }
-    if !anew.is_empty() {
-        anew::compute::<DB, U>(tx, anew.into_iter().collect())?;
-    }
-    Ok(())
+    Err(Error::NotFound { table: U::Target::NAME })
+}
+
+/// What became of the rows that were to be changed.
+struct Updated<K> {
+    /// Those that there are.
+    keys: Vec<K>,
+    /// And those of them that have nothing left.
+    emptied: Vec<K>,
 }
 
 /// The keys of the rows that there have to be: more has come to them than gone, or anything refers to them.
-pub(super) fn missing<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, due: &DueOf<U>) -> Result<Vec<Key<U>>> {
+pub(super) fn needed<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, due: &DueOf<U>) -> Result<Vec<Key<U>>> {
     let mut come: HashMap<&Key<U>, i64> = HashMap::new();
     for change in &due.changes {
         *come.entry(&change.key).or_default() += change.sign;
@@ -88,8 +114,8 @@ pub(super) fn insert_missing<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, keys: Ve
     Ok(inserted)
 }
 
-/// Adds what has come and takes away what has gone: the keys of the rows that have nothing left.
-fn update<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, changes: Vec<Change<U>>) -> Result<Vec<Key<U>>> {
+/// Adds what has come and takes away what has gone.
+fn update<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, changes: &[Change<U>]) -> Result<Updated<Key<U>>> {
     let keys = ByKey::<DB, U>::COLUMNS;
     let mut statement = write_of::<DB, U::Target>(tx);
     push_deltas::<DB, U>(changes, &mut statement);
@@ -122,25 +148,20 @@ fn update<DB: Backend, U: UpkeepOn<DB>>(tx: &Tx<DB>, changes: Vec<Change<U>>) ->
     push_columns::<DB, U::Target>(&mut statement);
     sql::push_is_empty::<DB, U>(&mut statement);
     let rows: Vec<Changed<U::Target>> = tx.returning::<U::Target, _>("UPDATE", statement)?;
-    let mut emptied = Vec::new();
-    let changes = rows.into_iter().map(|Changed { old, new, is_empty }| {
-        if is_empty {
-            emptied.push(new.key());
-        }
-        (Some(old), Some(new))
-    });
-    register(tx, &changes.collect());
-    Ok(emptied)
+    let emptied = rows.iter().filter(|row| row.is_empty).map(|row| row.new.key()).collect();
+    let updated = Updated { keys: rows.iter().map(|row| row.new.key()).collect(), emptied };
+    register(tx, &rows.into_iter().map(|Changed { old, new, .. }| (Some(old), Some(new))).collect());
+    Ok(updated)
 }
 
 /// `WITH larder_delta AS (..)`: what each row has to be changed by, without those that it comes to nothing for.
-fn push_deltas<DB: Backend, U: UpkeepOn<DB>>(changes: Vec<Change<U>>, statement: &mut Statement<'_, DB>) {
+fn push_deltas<DB: Backend, U: UpkeepOn<DB>>(changes: &[Change<U>], statement: &mut Statement<'_, DB>) {
     let n_columns = ByKey::<DB, U>::N_COLUMNS;
     let (mut keys, mut signs, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for change in changes {
-        keys.push(change.key);
+        keys.push(change.key.clone());
         signs.push(change.sign);
-        values.push(change.values);
+        values.push(change.values.clone());
     }
     let key_names = |statement: &mut Statement<'_, DB>| {
         statement.separated(", ", 0..n_columns, |statement, at| {

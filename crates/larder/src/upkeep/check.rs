@@ -65,6 +65,7 @@ pub(super) fn check<DB: Backend, U: UpkeepOn<DB>>(access: Access<'_, DB>, at_mos
     statement.separated(" AND ", U::By::COLUMNS, |statement, by| {
         statement.sql("larder_child.").identifier(by).sql(" IS NOT NULL");
     });
+    load::and_live_as::<U::Child, DB>("larder_child", &mut statement);
     statement.sql(" GROUP BY ").separated(", ", U::By::COLUMNS, |statement, by| {
         statement.sql("larder_child.").identifier(by);
     });

@@ -103,17 +103,17 @@ impl<DB: Backend> Group<DB> {
     /// Applies it: rows that are missing are inserted, all are locked, and then changed, each time in the order of their keys. What maintains
     /// others in turn is noted in the transaction.
     pub(crate) fn apply(self, tx: &Tx<DB>) -> Result<()> {
+        let needed = self.due.iter().map(|due| due.needed(tx)).collect::<Result<Vec<_>>>()?;
         if let Some(inserting) = self.due.iter().find(|due| due.inserts()) {
-            let missing = self.due.iter().map(|due| due.missing(tx)).collect::<Result<Vec<_>>>()?;
-            inserting.insert(tx, missing)?;
+            inserting.insert(tx, &needed)?;
         }
         // A statement locks the rows that it changes; of several each would have an order of its own.
         if self.due.iter().map(|due| due.n_steps()).sum::<usize>() > 1
             && let Some(first) = self.due.first()
         {
-            first.lock(tx, self.due.iter().map(|due| due.keys()).collect())?;
+            first.lock(tx, &self.due.iter().map(|due| due.keys()).collect::<Vec<_>>())?;
         }
-        self.due.into_iter().try_for_each(|due| due.apply(tx))
+        self.due.into_iter().zip(needed).try_for_each(|(due, needed)| due.apply(tx, needed))
     }
 
     pub(crate) fn table(&self) -> &'static str {
@@ -153,15 +153,16 @@ trait Due<DB: Backend> {
     fn keys(&self) -> Box<dyn Any>;
 
     /// The keys of those that there have to be.
-    fn missing(&self, tx: &Tx<DB>) -> Result<Box<dyn Any>>;
+    fn needed(&self, tx: &Tx<DB>) -> Result<Box<dyn Any>>;
 
-    fn insert(&self, tx: &Tx<DB>, keys: Vec<Box<dyn Any>>) -> Result<()>;
+    fn insert(&self, tx: &Tx<DB>, keys: &[Box<dyn Any>]) -> Result<()>;
 
-    fn lock(&self, tx: &Tx<DB>, keys: Vec<Box<dyn Any>>) -> Result<()>;
+    fn lock(&self, tx: &Tx<DB>, keys: &[Box<dyn Any>]) -> Result<()>;
 
     fn merge(&mut self, later: Box<dyn Due<DB>>);
 
-    fn apply(self: Box<Self>, tx: &Tx<DB>) -> Result<()>;
+    /// With the keys of those that there have to be, which were inserted.
+    fn apply(self: Box<Self>, tx: &Tx<DB>, needed: Box<dyn Any>) -> Result<()>;
 
     fn as_any(&mut self) -> &mut dyn Any;
 
@@ -194,17 +195,20 @@ impl<U: super::Upkeep> DueOf<U> {
         match happened {
             Happened::Changed(changes) => {
                 for (old, new) in *changes {
+                    let [old, new] = [old, new].map(|row| row.as_ref().filter(|row| !row.is_deleted()));
                     if let (Some(old), Some(new)) = (old, new)
                         && U::By::key_of(old) == U::By::key_of(new)
                         && U::values(old) == U::values(new)
                     {
                         continue;
                     }
-                    old.iter().for_each(|old| self.add(old, -1));
-                    new.iter().for_each(|new| self.add(new, 1));
+                    old.into_iter().for_each(|old| self.add(old, -1));
+                    new.into_iter().for_each(|new| self.add(new, 1));
                 }
             }
-            Happened::Deleted(rows) => rows.iter().for_each(|row| self.add(row, -1)),
+            Happened::Deleted(rows) => {
+                rows.iter().filter(|row| !row.is_deleted()).for_each(|row| self.add(row, -1));
+            }
             Happened::Touched(rows) => self.anew.extend(rows.iter().filter_map(U::By::key_of)),
             Happened::Released(rows, by) if *by == TypeId::of::<U::By>() => {
                 self.anew.extend(rows.iter().filter_map(U::By::key_of));
@@ -253,16 +257,16 @@ impl<DB: Backend, U: UpkeepOn<DB>> Due<DB> for DueOf<U> {
         Box::new(changed.chain(self.anew.iter().cloned()).collect::<Vec<_>>())
     }
 
-    fn missing(&self, tx: &Tx<DB>) -> Result<Box<dyn Any>> {
-        let keys = if U::INSERTS { apply::missing::<DB, U>(tx, self)? } else { Vec::new() };
+    fn needed(&self, tx: &Tx<DB>) -> Result<Box<dyn Any>> {
+        let keys = if U::INSERTS { apply::needed::<DB, U>(tx, self)? } else { Vec::new() };
         Ok(Box::new(keys))
     }
 
-    fn insert(&self, tx: &Tx<DB>, keys: Vec<Box<dyn Any>>) -> Result<()> {
+    fn insert(&self, tx: &Tx<DB>, keys: &[Box<dyn Any>]) -> Result<()> {
         apply::insert_missing::<DB, U>(tx, together::<U::Target>(keys)).map(drop)
     }
 
-    fn lock(&self, tx: &Tx<DB>, keys: Vec<Box<dyn Any>>) -> Result<()> {
+    fn lock(&self, tx: &Tx<DB>, keys: &[Box<dyn Any>]) -> Result<()> {
         anew::lock::<DB, U>(tx, together::<U::Target>(keys)).map(drop)
     }
 
@@ -273,8 +277,8 @@ impl<DB: Backend, U: UpkeepOn<DB>> Due<DB> for DueOf<U> {
         }
     }
 
-    fn apply(self: Box<Self>, tx: &Tx<DB>) -> Result<()> {
-        apply::apply::<DB, U>(tx, *self)
+    fn apply(self: Box<Self>, tx: &Tx<DB>, needed: Box<dyn Any>) -> Result<()> {
+        apply::apply::<DB, U>(tx, *self, together::<U::Target>(&[needed]))
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -287,9 +291,9 @@ impl<DB: Backend, U: UpkeepOn<DB>> Due<DB> for DueOf<U> {
 }
 
 /// Each key once.
-fn together<E: Entity>(keys: Vec<Box<dyn Any>>) -> Vec<E::Key> {
-    let keys = keys.into_iter().filter_map(|keys| keys.downcast::<Vec<E::Key>>().ok());
-    keys.flat_map(|keys| *keys).collect::<HashSet<_>>().into_iter().collect()
+fn together<E: Entity>(keys: &[Box<dyn Any>]) -> Vec<E::Key> {
+    let keys = keys.iter().filter_map(|keys| keys.downcast_ref::<Vec<E::Key>>());
+    keys.flatten().cloned().collect::<HashSet<_>>().into_iter().collect()
 }
 
 /// How far what a model maintains goes on from one to the next. In a circle that is as far as is looked.

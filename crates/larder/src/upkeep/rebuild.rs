@@ -53,7 +53,7 @@ pub(super) fn rebuild<DB: Backend, U: UpkeepOn<DB>>(
         let wrong = larder.transaction_with(options, |tx| {
             let missing = if U::INSERTS { anew::referred_to::<DB, U>(tx, keys.clone())? } else { Vec::new() };
             let inserted = apply::insert_missing::<DB, U>(tx, missing)?;
-            let mut wrong = anew::compute::<DB, U>(tx, keys.clone())?;
+            let mut wrong = anew::compute::<DB, U>(tx, keys.clone())?.wrong;
             wrong.extend(inserted);
             Ok(wrong)
         })?;
@@ -80,7 +80,7 @@ fn keys_after<DB: Backend, U: UpkeepOn<DB>>(
     if U::INSERTS {
         statement.sql("SELECT * FROM (");
     }
-    push_page::<DB, U::Target>(ByKey::<DB, U>::COLUMNS, &mut statement, |statement| {
+    push_page::<DB, U::Target>(ByKey::<DB, U>::COLUMNS, true, &mut statement, |statement| {
         last.clone().map(|last| ByKey::<DB, U>::arrays(vec![last], statement))
     });
     statement.sql(" LIMIT ");
@@ -88,7 +88,7 @@ fn keys_after<DB: Backend, U: UpkeepOn<DB>>(
     if U::INSERTS {
         // Each by its own index, or every page would look at all that is left.
         statement.sql(") AS larder_there UNION SELECT * FROM (");
-        push_page::<DB, U::Child>(U::By::COLUMNS, &mut statement, |statement| {
+        push_page::<DB, U::Child>(U::By::COLUMNS, false, &mut statement, |statement| {
             last.clone().map(|last| ByKey::<DB, U>::arrays(vec![last], statement))
         });
         statement.sql(" LIMIT ");
@@ -107,6 +107,7 @@ fn keys_after<DB: Backend, U: UpkeepOn<DB>>(
 /// `SELECT DISTINCT columns FROM table WHERE columns > last ORDER BY columns`, without those of which one is NULL.
 fn push_page<'q, DB: Backend, E: Table<DB>>(
     columns: &'static [&'static str],
+    with_deleted: bool,
     statement: &mut Statement<'q, DB>,
     last: impl FnOnce(&mut Statement<'q, DB>) -> Option<()>,
 ) {
@@ -121,6 +122,9 @@ fn push_page<'q, DB: Backend, E: Table<DB>>(
     statement.separated(" AND ", columns, |statement, column| {
         statement.identifier(column).sql(" IS NOT NULL");
     });
+    if !with_deleted {
+        load::and_live::<DB, E>(statement);
+    }
     let mut page = Statement::new();
     if last(&mut page).is_some() {
         statement.sql(" AND (");

@@ -143,7 +143,8 @@ impl<'a, DB: Backend> Run<'a, DB> {
         statement.sql(" FROM ").fragment(load::table::<DB, E>());
         DB::push_sample(load::table_sql::<DB, E>()?, self.settings.sample, self.settings.seed, &mut statement);
         let rows: Vec<WholeRow<E>> = Access::handle(self.larder).load(statement)?;
-        Ok(rows.into_iter().map(|WholeRow(row)| row).collect())
+        // A deleted row is in no cell.
+        Ok(rows.into_iter().map(|WholeRow(row)| row).filter(|row| !row.is_deleted()).collect())
     }
 
     fn visit<E: Table<DB>>(&mut self, source: Source<E>) -> Result<()> {

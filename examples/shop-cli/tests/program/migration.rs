@@ -33,6 +33,22 @@ fn a_kind_is_the_command_of_its_name() {
 }
 
 #[test]
+fn the_table_of_what_was_done_once_is_made_for_each_database() {
+    use larder::once::{Database, down, up};
+    for (name, database) in [
+        ("postgres", Database::PostgreSql),
+        ("mysql", Database::MySql),
+        ("mariadb", Database::MySql),
+        ("sqlite", Database::SQLite),
+    ] {
+        assert_eq!(printed(&["migration", "idempotency", "--for", name]), up(database));
+        assert_eq!(printed(&["migration", "idempotency", "--for", name, "--down"]), down());
+    }
+    assert_eq!(printed(&["migration", "idempotency"]), up(Database::PostgreSql));
+    assert!(refused(&["migration", "idempotency", "--for", "oracle"]).contains("postgres, mysql or sqlite"));
+}
+
+#[test]
 fn the_shops_view_is_as_it_is_printed() {
     let up = include_str!("../../../../migrations/2026-11-23-000005-0000_create_user_stats/up.sql");
     let down = include_str!("../../../../migrations/2026-11-23-000005-0000_create_user_stats/down.sql");

@@ -28,8 +28,12 @@ fn the_best_are_told_without_asking_for_them_until_they_are_others() {
     assert_eq!(kept.header("x-cache"), "shared");
     assert!(kept.header("server-timing").contains("sql;dur=0.000;desc=\"0\", redis"), "{kept:?}");
     assert_eq!(kept.body[0]["user_id"], *ada);
-    let known = shop.send_under(&[("if-none-match", kept.header("etag"))], "GET", "/stats/top?limit=1", None);
-    assert_eq!((known.status, &*known.raw), (304, ""), "{known:?}");
+    // Another refresh may give it another tag, and a process whose store is slow knows of no tag for a moment.
+    eventually(LONG, || {
+        let tag = best(&other).header("etag").to_owned();
+        let known = shop.send_under(&[("if-none-match", &tag)], "GET", "/stats/top?limit=1", None);
+        (known.status, &*known.raw) == (304, "")
+    });
     order(&other, &bob, 10);
     eventually(LONG, || [&shop, &other].iter().all(|shop| best(shop).body[0]["user_id"] == *bob));
 }

@@ -1,6 +1,9 @@
 //! An UPDATE of many rows, each by what stands beside its key.
 
-use super::statement::{OldAndNew, push_column, push_columns, register, write_of};
+use super::{
+    guarded::Guarded,
+    statement::{OldAndNew, push_column, push_columns, register, write_of},
+};
 use crate::{
     backend::Backend,
     entity::{Pattern, Table},
@@ -44,6 +47,7 @@ pub(crate) fn joined_update<'q, DB: Backend, E: Table<DB>>(tx: &Tx<DB>, joined: 
 
     let mut statement = write_of::<DB, E>(tx);
     statement.sql("UPDATE ").fragment(load::table::<DB, E>()).sql(" SET ").fragment(Box::new(set));
+    Guarded::of::<DB, E>().push::<DB, E>(&mut statement);
     statement.sql(" FROM (SELECT ").separated(", ", keys, |statement, key| push_column::<DB, E>(key, statement));
     statement.sql(", ");
     push_columns::<DB, E>(&mut statement);
@@ -57,6 +61,8 @@ pub(crate) fn joined_update<'q, DB: Backend, E: Table<DB>>(tx: &Tx<DB>, joined: 
         push_column::<DB, E>(key, statement);
         statement.sql(format!(" = larder_new.k{at}"));
     });
+    // To a repository a row that is deleted softly is not there.
+    load::and_live::<DB, E>(&mut statement);
     // Whoever locks many rows in one order does not get into a deadlock with others who do so.
     statement.sql(" ORDER BY ").separated(", ", keys, |statement, key| push_column::<DB, E>(key, statement));
     statement.sql(DB::FOR_CHANGE).sql(") AS larder_old(");

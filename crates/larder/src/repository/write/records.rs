@@ -16,6 +16,12 @@ pub trait Records<DB: Backend, T> {
     /// What stands behind `INSERT INTO table` for some of them: in one statement, or one for each.
     #[doc(hidden)]
     fn fragments(&self, rows: Range<usize>) -> Vec<Fragment<'_, DB>>;
+
+    /// The same, one for each.
+    #[doc(hidden)]
+    fn fragments_of_each(&self, rows: Range<usize>) -> Vec<Fragment<'_, DB>> {
+        rows.flat_map(|at| self.fragments(at..at + 1)).collect()
+    }
 }
 
 macro_rules! records {
@@ -41,14 +47,14 @@ records! {
     (const N: usize) [R; N];
 }
 
-/// Hands all records over, in their order, in statements that the back end can bind.
+/// Hands all records over, in their order, in statements that the back end can bind, and with each which of them it has.
 ///
 /// What a row binds is only known when it is written: an embedded struct is many values, a `None` none. So each
 /// statement is written once more than it is sent, and made of half as many rows if it is too long.
 pub(super) fn for_each_statement<'r, DB: Backend, T>(
     records: &'r impl Records<DB, T>,
     at_most: usize,
-    mut each: impl FnMut(Fragment<'r, DB>) -> Result<()>,
+    mut each: impl FnMut(Fragment<'r, DB>, Range<usize>) -> Result<()>,
 ) -> Result<()> {
     let (mut at, mut n) = (0, at_most.max(1));
     while at < records.n_rows() {
@@ -62,7 +68,10 @@ pub(super) fn for_each_statement<'r, DB: Backend, T>(
             continue;
         }
         at = rows.end;
-        fragments.into_iter().try_for_each(&mut each)?;
+        let n_fragments = fragments.len();
+        for (n, fragment) in fragments.into_iter().enumerate() {
+            each(fragment, if n_fragments == 1 { rows.clone() } else { rows.start + n..rows.start + n + 1 })?;
+        }
     }
     Ok(())
 }
@@ -105,7 +114,7 @@ mod tests {
     /// How many values each statement binds.
     fn binds(records: &[NewBox], at_most: usize) -> Vec<usize> {
         let mut binds = Vec::new();
-        for_each_statement::<Pg, boxes::table>(&records, at_most, |fragment| {
+        for_each_statement::<Pg, boxes::table>(&records, at_most, |fragment, _| {
             binds.push(Pg::n_binds(&fragment)?);
             Ok(())
         })

@@ -1,9 +1,12 @@
 //! The statements that write rows, and what they tell the transaction.
 
+pub(super) mod unreturned;
+
 use std::collections::HashSet;
 
 use diesel::query_builder::QueryFragment;
 
+use super::guarded::{guarded, live};
 use crate::{
     backend::Backend,
     entity::{Entity, Pattern, PatternOn, Table},
@@ -43,8 +46,14 @@ pub(crate) fn write_of<'q, DB: Backend, E: Table<DB>>(tx: &Tx<DB>) -> Statement<
     statement
 }
 
-fn push_set<'q, DB: Backend, E: Table<DB>>(changes: Fragment<'q, DB>, statement: &mut Statement<'q, DB>) {
-    statement.sql("UPDATE ").fragment(load::table::<DB, E>()).sql(" SET ").fragment(changes);
+fn push_set<'q, DB: Backend, E: Table<DB>>(
+    changes: &'q impl QueryFragment<DB>,
+    statement: &mut Statement<'q, DB>,
+) -> Result<()> {
+    let guards = guarded::<DB, E>(changes)?;
+    statement.sql("UPDATE ").fragment(load::table::<DB, E>()).sql(" SET ").fragment(Box::new(changes));
+    guards.push::<DB, E>(statement);
+    Ok(())
 }
 
 fn load_rows<DB: Backend, E: Table<DB>>(
@@ -89,6 +98,9 @@ pub(super) fn insert_values<DB: Backend, E: Table<DB>>(
     values: Fragment<'_, DB>,
     conflict: OnConflict,
 ) -> Result<Vec<E>> {
+    if !DB::RETURNS {
+        return unreturned::insert_row(tx, values, conflict).map(Vec::from_iter);
+    }
     let mut statement = write_of::<DB, E>(tx);
     statement.sql("INSERT INTO ").fragment(load::table::<DB, E>()).sql(" ").fragment(values);
     if conflict == OnConflict::Keep {
@@ -106,7 +118,10 @@ pub(super) fn insert_values<DB: Backend, E: Table<DB>>(
 }
 
 pub(super) fn lock_key<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, key: &E::Key) -> Result<Option<E>> {
-    Ok(lock_rows::<DB, E>(tx, DB::FOR_CHANGE, |statement| match_key::<DB, E>(key, statement))?.pop())
+    let condition = |statement: &mut Statement<'_, DB>| {
+        live::<DB, E>(|statement| match_key::<DB, E>(key, statement), statement);
+    };
+    Ok(lock_rows::<DB, E>(tx, DB::FOR_CHANGE, condition)?.pop())
 }
 
 pub(super) fn update_key<DB: Backend, E: Table<DB>>(
@@ -117,26 +132,37 @@ pub(super) fn update_key<DB: Backend, E: Table<DB>>(
     Ok(update_rows::<DB, E>(tx, changes, |statement| match_key::<DB, E>(key, statement))?.pop())
 }
 
-/// Changes rows, and reads from the database in the same breath what they were: the caller's idea of that may be old.
+/// Changes rows that are not deleted, and gives them as they are then.
 pub(super) fn update_rows<'q, DB: Backend, E: Table<DB>>(
     tx: &Tx<DB>,
     changes: &'q impl QueryFragment<DB>,
     condition: impl FnOnce(&mut Statement<'q, DB>),
 ) -> Result<Vec<E>> {
+    let changes = change_rows(tx, changes, |statement| live::<DB, E>(condition, statement))?;
+    Ok(changes.into_iter().filter_map(|(_, new)| new).collect())
+}
+
+/// Changes rows, and reads from the database in the same breath what they were: the caller's idea of that may be old. What a row was and
+/// what it is may stand apart.
+pub(super) fn change_rows<'q, DB: Backend, E: Table<DB>>(
+    tx: &Tx<DB>,
+    changes: &'q impl QueryFragment<DB>,
+    condition: impl FnOnce(&mut Statement<'q, DB>),
+) -> Result<Changes<E>> {
     if !DB::UPDATE_RETURNS_OLD {
         let old: Vec<E> = lock_rows(tx, DB::FOR_CHANGE, condition)?;
         let chunk = load::chunk_of::<DB, E::ByKey>(DB::n_binds(changes)?);
         return all_or_none(tx, old.len() > chunk, |tx| update_locked(tx, changes, old, chunk));
     }
-    let statement = update_returning_old::<DB, E>(tx, Box::new(changes), condition);
+    let statement = update_returning_old::<DB, E>(tx, changes, condition)?;
     let rows: Vec<OldAndNew<E>> = tx.returning::<E, _>("UPDATE", statement)?;
     let changes: Changes<E> = rows.into_iter().map(|OldAndNew(old, new)| (Some(old), Some(new))).collect();
     register(tx, &changes);
-    Ok(changes.into_iter().filter_map(|(_, new)| new).collect())
+    Ok(changes)
 }
 
 /// Runs the statements of one call. If there are several, some may have been done when one fails, and the transaction go on.
-fn all_or_none<DB: Backend, T>(
+pub(super) fn all_or_none<DB: Backend, T>(
     tx: &Tx<DB>,
     are_several: bool,
     statements: impl FnOnce(&Tx<DB>) -> Result<T>,
@@ -150,14 +176,19 @@ fn update_locked<DB: Backend, E: Table<DB>>(
     changes: &impl QueryFragment<DB>,
     old: Vec<E>,
     chunk: usize,
-) -> Result<Vec<E>> {
+) -> Result<Changes<E>> {
     let keys: Vec<E::Key> = old.iter().map(E::key).collect();
     let mut new = Vec::with_capacity(old.len());
     for some in keys.chunks(chunk) {
         let mut statement = write_of::<DB, E>(tx);
-        push_set::<DB, E>(Box::new(changes), &mut statement);
+        push_set::<DB, E>(changes, &mut statement)?;
         statement.sql(" WHERE ");
         E::ByKey::matching(some.to_vec(), &mut statement);
+        if !DB::RETURNS {
+            tx.changing::<E>("UPDATE", statement)?;
+            new.extend(unreturned::changed::<DB, E>(tx, some)?);
+            continue;
+        }
         statement.sql(" RETURNING ");
         push_columns::<DB, E>(&mut statement);
         let rows = load_rows::<DB, E>(tx, "UPDATE", statement)?;
@@ -170,7 +201,7 @@ fn update_locked<DB: Backend, E: Table<DB>>(
     let old = old.into_iter().map(|row| (Some(row), None));
     let changes: Changes<E> = old.chain(new.into_iter().map(|row| (None, Some(row)))).collect();
     register(tx, &changes);
-    Ok(changes.into_iter().filter_map(|(_, new)| new).collect())
+    Ok(changes)
 }
 
 /// Fails if rows have moved to other primary keys: the next statement might find them there, and change them again.
@@ -187,16 +218,16 @@ fn keep_their_keys<E: Entity>(keys: &[E::Key], rows: &[E]) -> Result<()> {
 /// and sees what they left behind, so the old row is the one that this statement changed.
 fn update_returning_old<'q, DB: Backend, E: Table<DB>>(
     tx: &Tx<DB>,
-    changes: Fragment<'q, DB>,
+    changes: &'q impl QueryFragment<DB>,
     condition: impl FnOnce(&mut Statement<'q, DB>),
-) -> Statement<'q, DB> {
+) -> Result<Statement<'q, DB>> {
     let keys = E::ByKey::COLUMNS;
     let mut list = SelectList::<DB>::new();
     E::columns(&mut list);
     let n_columns = list.n_columns;
 
     let mut statement = write_of::<DB, E>(tx);
-    push_set::<DB, E>(changes, &mut statement);
+    push_set::<DB, E>(changes, &mut statement)?;
     statement.sql(" FROM (SELECT ").separated(", ", keys, |statement, key| push_column::<DB, E>(key, statement));
     statement.sql(", ");
     push_columns::<DB, E>(&mut statement);
@@ -217,13 +248,14 @@ fn update_returning_old<'q, DB: Backend, E: Table<DB>>(
     });
     statement.sql(", ");
     push_columns::<DB, E>(&mut statement);
-    statement
+    Ok(statement)
 }
 
 pub(super) fn push_column<DB: Backend, E: Table<DB>>(name: &'static str, statement: &mut Statement<'_, DB>) {
     statement.fragment(load::table::<DB, E>()).sql(".").identifier(name);
 }
 
+/// Takes rows out of their table, and what depends on them.
 pub(super) fn delete_rows<'q, DB: Backend, E: Table<DB>>(
     tx: &Tx<DB>,
     condition: impl FnOnce(&mut Statement<'q, DB>),
@@ -244,6 +276,9 @@ pub(super) fn delete_rows<'q, DB: Backend, E: Table<DB>>(
         tx.maintain(&Happened::Touched(&rows));
     }
     all_or_none(tx, keys.len() > chunk, |tx| {
+        if !DB::RETURNS {
+            return unreturned::delete_locked(tx, rows);
+        }
         let mut deleted = Vec::with_capacity(keys.len());
         for keys in keys.chunks(chunk) {
             deleted.extend(delete_matching::<DB, E>(tx, |statement| E::ByKey::matching(keys.to_vec(), statement))?);
@@ -256,6 +291,11 @@ fn delete_matching<'q, DB: Backend, E: Table<DB>>(
     tx: &Tx<DB>,
     condition: impl FnOnce(&mut Statement<'q, DB>),
 ) -> Result<Vec<E>> {
+    if !DB::RETURNS {
+        let rows = lock_rows::<DB, E>(tx, DB::FOR_DELETE, condition)?;
+        let are_several = rows.len() > load::chunk_of::<DB, E::ByKey>(0);
+        return all_or_none(tx, are_several, |tx| unreturned::delete_locked(tx, rows));
+    }
     let mut statement = write_of::<DB, E>(tx);
     statement.sql("DELETE FROM ").fragment(load::table::<DB, E>()).sql(" WHERE ");
     condition(&mut statement);

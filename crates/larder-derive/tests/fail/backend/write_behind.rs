@@ -1,0 +1,16 @@
+#[path = "../backends.rs"]
+mod backends;
+
+use backends::User;
+use diesel::{mysql::Mysql, sqlite::Sqlite};
+use larder::Larder;
+
+fn on_mysql(larder: &Larder<Mysql>) {
+    User::repository(larder).behind();
+}
+
+fn on_sqlite(larder: &Larder<Sqlite>) {
+    User::repository(larder).behind();
+}
+
+fn main() {}

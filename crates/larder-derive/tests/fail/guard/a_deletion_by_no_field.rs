@@ -1,0 +1,15 @@
+#[path = "../schema.rs"]
+mod schema;
+
+use larder::Repository;
+
+#[derive(Clone, Repository)]
+#[diesel(table_name = schema::users, check_for_backend(diesel::sqlite::Sqlite))]
+#[larder(soft_delete = emial)]
+struct Person {
+    id: i64,
+    email: String,
+    name: String,
+}
+
+fn main() {}
