@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn advice_is_a_command_to_type() {
-        assert!(advice(true, "libpq", &["libpq-dev"]).contains("sudo apt-get install --yes libpq-dev"));
-        assert!(advice(false, "libpq", &["libpq-dev"]).contains("brew install"));
+        assert!(advice(true, "libpq", &["libpq-dev".into()]).contains("sudo apt-get install --yes libpq-dev"));
+        assert!(advice(false, "libpq", &["libpq-dev".into()]).contains("brew install"));
     }
 }

@@ -45,10 +45,11 @@ pub(crate) fn parse(mut parser: Parser, mut common: Builder) -> Result<Request, 
     let work = match work.as_str() {
         "status" => Work::Status,
         "run" => Work::Run,
-        "give" => match (positional(&mut parser)?, positional(&mut parser)?) {
-            (Some(model), Some(value)) => Work::Give { model, value },
-            _ => return Ok(help(HELP)),
-        },
+        "give" => {
+            let Some(model) = positional(&mut parser)? else { return Ok(help(HELP)) };
+            let Some(value) = positional(&mut parser)? else { return Ok(help(HELP)) };
+            Work::Give { model, value }
+        }
         _ => return Err(UsageError::PartitionWork(work)),
     };
     let mut options = Options { work, lock_timeout: None, hold_at_most: None, expired: None, expire_at_most: None };
