@@ -168,6 +168,7 @@ pub(super) const FEATURES: &[Feature] = &[
         ["method not found in `larder::Builder<Mysql>`", "method not found in `larder::Builder<Sqlite>`"],
     ),
     everywhere("trees", "a_tree_is_kept_by_its_root_and_follows_its_edges"),
+    everywhere("graphs over a table of edges", "what_can_be_come_to_is_found_once_by_a_shortest_way"),
     everywhere("typed documents", "a_document_comes_back_as_it_was_written_from_the_database_and_from_cells"),
     Feature {
         what: "conditions on parts of documents",
