@@ -1,6 +1,7 @@
 //! What clients send, checked before anything is asked for.
 
 mod object;
+pub(crate) mod unread;
 
 use std::{num::NonZeroU16, time::Duration};
 

@@ -46,6 +46,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn(access::log))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(body::MOST_BYTES))
+        .layer(middleware::from_fn(body::unread::close))
         .layer(middleware::from_fn_with_state(app.clone(), count));
     Router::new()
         .route("/users", post(users::create).merge(of_address))

@@ -162,3 +162,19 @@ fn an_unknown_path_is_a_problem_whatever_is_done_to_it() {
     let head = shop.send("HEAD", "/nowhere", None);
     assert_eq!((head.status, &*head.raw), (404, ""));
 }
+
+#[test]
+fn a_client_is_told_that_its_connection_ends_where_its_body_is_not_read() {
+    let shop = Shop::start();
+    let asked = |path: &str, body: &str| {
+        // Not a word of closing, and not all of the body: whoever answers now has not read it.
+        let head = "host: shop\r\ncontent-type: application/json\r\ncontent-length: 100";
+        format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}").into_bytes()
+    };
+    for path in ["/nothing", "/users/00000000-0000-0000-0000-000000000000", "/stats/top"] {
+        let answer = answer(&shop, &asked(path, "{}"));
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{path}: {answer}");
+    }
+    let read = shop.send("POST", "/users", Some(serde_json::json!({ "email": "ada@example.com" })));
+    assert!(read.header("connection").is_empty(), "{read:?}");
+}
