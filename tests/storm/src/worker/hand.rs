@@ -12,16 +12,17 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use diesel::pg::Pg;
-use larder::Larder;
+use larder::{BreakerState, Larder};
 
 use super::{Order, User};
 use crate::{
     Result,
     flawed::Flaw,
-    pace::pass,
+    pace::{pass, wait_until},
     site::{Cache, Site},
     worker::{LINGER, Work, recorder::Recorder},
 };
@@ -30,6 +31,9 @@ use crate::{
 const WRITES: u8 = 30;
 /// The same where rows are kept near, which is for what is read more than it is written.
 const FEW_WRITES: u8 = 4;
+
+/// For how long a store that is back is waited for, at most: longer than a breaker takes to let everything through.
+const RECOVERY: Duration = Duration::from_secs(10);
 
 /// Works until the input ends.
 pub(in crate::worker) fn work(work: &Work) -> Result<()> {
@@ -65,6 +69,8 @@ pub(in crate::worker) fn work(work: &Work) -> Result<()> {
         is_over.store(true, Ordering::Relaxed);
     });
     pass(LINGER);
+    // A store that was away is filled again little by little. Of one that stays away the look itself tells.
+    wait_until(RECOVERY, || larder.breaker().is_none_or(|breaker| breaker.state == BreakerState::Closed));
     hand(0).look_at_all();
     Ok(())
 }
