@@ -1,6 +1,6 @@
 //! Transactions that the database ends by itself, while larder believes that they go on.
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{cell::Cell, sync::mpsc, thread, time::Duration};
 
 use diesel::{
     MysqlConnection,
@@ -9,7 +9,7 @@ use diesel::{
     prelude::*,
     r2d2::{ConnectionManager, CustomizeConnection, Pool},
 };
-use larder::{Error, Larder};
+use larder::{Error, Larder, TransactionOptions};
 use tests::eventually;
 
 use crate::{
@@ -112,7 +112,8 @@ fn what_came_after_a_deadlock_in_diesel_s_hands_is_in_doubt() {
             };
             update(2, "Mine", connection).unwrap_err();
             update(3, "Mine too", connection)
-        })?;
+        })
+        .unwrap_err();
         Err::<(), _>(Error::other("no"))
     });
     assert!(matches!(ended, Err(Error::Other(_))), "{ended:?}");
@@ -128,12 +129,15 @@ fn a_statement_that_commits_leaves_the_transaction_in_doubt() {
         |connection: &mut diesel::MysqlConnection| connection.batch_execute("CREATE TABLE beside (id INTEGER)");
     let ended = site.larder.transaction(|tx| {
         Author::repository(tx).update(1, named("Eve"))?;
-        tx.run(create)?;
-        Author::repository(tx).update(2, named("Eve"))
+        let _ = tx.run(create);
+        // It would be committed by itself.
+        let refused = Author::repository(tx).update(2, named("Eve"));
+        assert!(matches!(refused, Err(Error::Doomed)), "{refused:?}");
+        Ok(())
     });
     assert!(matches!(ended, Err(Error::CommitUnknown(_))), "{ended:?}");
     coherent(&site);
-    assert_eq!([1, 2].map(|id| name_of(&site, id)), ["Eve", "Eve"]);
+    assert_eq!([1, 2].map(|id| name_of(&site, id)), ["Eve", "Bob"]);
 
     // Rolled back, in a savepoint, and by a panic: it has been committed each time.
     let drop_it = |connection: &mut diesel::MysqlConnection| connection.batch_execute("DROP TABLE beside");
@@ -149,13 +153,83 @@ fn a_statement_that_commits_leaves_the_transaction_in_doubt() {
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         site.larder.transaction::<()>(|tx| {
             Author::repository(tx).update(1, named("Uma"))?;
-            tx.run(create)?;
-            Author::repository(tx).update(2, named("Uma"))?;
+            let _ = tx.run(create);
             panic!("on purpose")
         })
     }));
     assert!(ended.is_err());
     coherent(&site);
+}
+
+#[test]
+fn what_was_committed_by_itself_is_not_done_again() {
+    let site = Site::filled();
+    let n_runs = Cell::new(0);
+    let options = TransactionOptions { retries: 3, ..TransactionOptions::default() };
+    // Then it is over, whatever the caller makes of it.
+    let ended = site.larder.transaction_with(options, |tx| {
+        n_runs.set(n_runs.get() + 1);
+        Author::repository(tx).update(1, named("Eve"))?;
+        tx.run(|connection| connection.batch_execute("CREATE TABLE beside (id INTEGER)"))?;
+        Author::repository(tx).update(2, named("Eve"))
+    });
+    assert!(matches!(ended, Err(Error::CommitUnknown(_))), "{ended:?}");
+    coherent(&site);
+
+    // Another is open by then, in which a lock is waited for in vain: what was before it stands.
+    let mut other = site.outside();
+    other.batch_execute("BEGIN; SELECT * FROM authors WHERE id = 3 FOR UPDATE").unwrap();
+    let ended = site.larder.transaction_with(options, |tx| {
+        n_runs.set(n_runs.get() + 1);
+        Author::repository(tx).update(1, named("Ida"))?;
+        tx.run(|connection| connection.batch_execute("COMMIT; SET innodb_lock_wait_timeout = 1; START TRANSACTION"))?;
+        Author::repository(tx).update(3, named("Ida"))
+    });
+    assert!(matches!(ended, Err(Error::CommitUnknown(_))), "{ended:?}");
+    assert_eq!(n_runs.get(), 2);
+    other.batch_execute("ROLLBACK").unwrap();
+    coherent(&site);
+    assert_eq!([1, 3].map(|id| name_of(&site, id)), ["Ida", "Cyd"]);
+}
+
+#[test]
+fn a_write_that_is_refused_for_its_cells_says_so_only_if_nothing_of_it_was_committed() {
+    let site = Site::filled();
+    let of_all = |rename: &str, between: &str| {
+        site.larder.transaction(|tx| {
+            Author::repository(tx).update(1, named(rename))?;
+            tx.run(|connection| connection.batch_execute(between))?;
+            (0..600_000).for_each(|n| tx.invalidate_tag(&format!("tag {n}")));
+            Ok(())
+        })
+    };
+    let ended = of_all("Eve", "DO 0");
+    assert!(matches!(ended, Err(Error::TooManyCells { .. })), "{ended:?}");
+    assert_eq!(name_of(&site, 1), "Ada");
+    let ended = of_all("Eve", "COMMIT; START TRANSACTION");
+    assert!(matches!(ended, Err(Error::CommitUnknown(_))), "{ended:?}");
+    coherent(&site);
+    assert_eq!(name_of(&site, 1), "Eve");
+}
+
+#[test]
+fn a_connection_goes_back_with_its_own_time_to_idle() {
+    let site = Site::filled();
+    let times = "SELECT @@SESSION.idle_transaction_timeout <> @@GLOBAL.idle_transaction_timeout AS n";
+    let differs =
+        |connection: &mut MysqlConnection| diesel::sql_query(times).get_result(connection).map(|Number { n }| n);
+    let within = site.larder.transaction(|tx| {
+        Author::repository(tx).update(1, named("Eve"))?;
+        tx.run(differs)
+    });
+    assert_eq!(within.unwrap(), 1);
+    assert_eq!(differs(&mut site.pool.get().unwrap()), Ok(0));
+    let failed = site.larder.transaction(|tx| {
+        Author::repository(tx).update(1, named("Ida"))?;
+        Err::<(), _>(Error::other("no"))
+    });
+    assert!(failed.is_err());
+    assert_eq!(differs(&mut site.pool.get().unwrap()), Ok(0));
 }
 
 #[test]

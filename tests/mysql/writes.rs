@@ -1,6 +1,10 @@
 //! Rows that the database does not give back are known all the same.
 
-use diesel::{connection::SimpleConnection as _, prelude::*};
+use diesel::{
+    connection::SimpleConnection as _,
+    prelude::*,
+    result::{DatabaseErrorKind as Kind, Error as Diesel},
+};
 use larder::types::{Id, Money};
 
 use crate::{
@@ -55,6 +59,15 @@ fn a_key_that_somebody_else_makes_is_refused_and_nothing_is_inserted() {
     let mut outside = site.outside();
     assert_eq!(notes::table.count().get_result::<i64>(&mut outside), Ok(0));
     assert_eq!(authors::table.count().get_result::<i64>(&mut outside), Ok(1));
+
+    // Nor is the row with 0, which is another one.
+    diesel::insert_into(notes::table)
+        .values((notes::id.eq("0"), notes::text.eq("zero")))
+        .execute(&mut outside)
+        .unwrap();
+    let error = Note::repository(&site.larder).insert(notes::text.eq("x")).unwrap_err();
+    assert!(refused(&error).contains("give it to the record"), "{error:?}");
+    outside.batch_execute("DELETE FROM notes").unwrap();
 
     // Who goes on in the transaction can't commit it: there is a row in it that nobody knows.
     let gone_on = site.larder.transaction(|tx| {
@@ -194,6 +207,13 @@ fn an_upsert_changes_the_row_or_makes_it() {
     assert_eq!(upsert(1, "x@x", "Eve").unwrap(), Author { id: 1, email: "ada@x".into(), name: "Eve".into() });
     assert_eq!(upsert(8, "h@x", "Eve").unwrap(), Author { id: 8, email: "h@x".into(), name: "New".into() });
     assert!(upsert(9, "bob@x", "Eve").is_err(), "another unique key is in the way");
+
+    // The database calls these equal, and they are two keys here.
+    let names = crate::models::Name::repository(&site.larder);
+    names.insert(&NewName { name: "Ada", n: 1 }).unwrap();
+    let error = names.upsert("ADA", &NewName { name: "ADA", n: 2 }, crate::models::names::n.eq(2)).unwrap_err();
+    assert!(matches!(error, larder::Error::Database(Diesel::DatabaseError(Kind::UniqueViolation, _))), "{error:?}");
+    assert_eq!(names.get("Ada").unwrap().n, 1);
 }
 
 #[test]

@@ -130,7 +130,13 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     #[doc(hidden)]
     const ON_CONNECTION: Option<&'static str> = None;
 
-    /// Begins a transaction whose COMMIT can't come later than `idle` after its last statement.
+    /// How long a transaction may really idle that is to idle no longer than that.
+    #[doc(hidden)]
+    fn idle(within: Duration) -> Duration {
+        within
+    }
+
+    /// Begins a transaction whose COMMIT can't come later than [`idle`](Self::idle) after its last statement.
     #[doc(hidden)]
     fn begin(connection: &mut Self::Connection, isolation: Isolation, idle: Duration) -> QueryResult<()>;
 
@@ -161,7 +167,8 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
         false
     }
 
-    /// Whether no transaction is open any more, where that can be known without a round trip. Asked after what somebody else has sent.
+    /// Whether no transaction is open any more, on databases that end one by themselves: a round trip on MySQL, and none on SQLite. Asked after
+    /// what somebody else has sent.
     #[doc(hidden)]
     fn is_over(connection: &mut Self::Connection) -> bool {
         let _ = connection;

@@ -97,13 +97,13 @@ impl<DB: Backend> Larder<DB> {
     /// Reads in it see the transaction's own rows and pass by every cache. After `work` has returned `Ok` and before COMMIT, all
     /// cells of all changed rows are marked as in doubt (one round trip a 512 cells); after COMMIT they are given their new
     /// values or emptied (as many). READ COMMITTED on PostgreSQL; on SQLite the transaction holds the write lock from its start.
-    /// On PostgreSQL `work` may not let the connection idle for longer than [`Builder::commit_within`] between two statements.
+    /// On PostgreSQL and MariaDB `work` may not let the connection idle for longer than [`Builder::commit_within`] between two statements.
     ///
     /// # Errors
     /// Whatever `work` returns: then all is rolled back, as it is if `work` panics. [`Error::Database`] if COMMIT fails, [`Error::Store`]
     /// (of [strict](Writes::Strict) transactions), [`Error::TooSlow`] or [`Error::TooManyCells`] if the changed cells could not be marked:
     /// rolled back too.
-    /// [`Error::CommitUnknown`] if the connection was lost during COMMIT.
+    /// [`Error::CommitUnknown`] if the connection was lost during COMMIT, or a statement in [`Tx::run`] has ended the transaction.
     pub fn transaction<T>(&self, work: impl FnOnce(&Tx<DB>) -> Result<T>) -> Result<T> {
         Tx::run_to_end(self, TransactionOptions::default(), &mut Token::default(), work)
     }

@@ -87,8 +87,8 @@ impl<DB: Backend> Tx<DB> {
     /// [`Tx::touching`], or caches go on serving the old ones. The connection's transaction must not be ended in it.
     ///
     /// Where a statement of `work` has made the database end the transaction, and `work` went on after its error, nothing more is sent: the
-    /// transaction is an [`Error::CommitUnknown`], since what `work` sent afterwards was committed by itself. On SQLite that is seen when
-    /// `work` returns, on MySQL by its error, or else at COMMIT.
+    /// transaction is an [`Error::CommitUnknown`], since what `work` sent afterwards was committed by itself. That is seen when
+    /// `work` returns: on MySQL it costs a round trip, on SQLite nothing.
     ///
     /// # Errors
     /// Those of `work`, and [`Error::ConnectionInUse`] if called within itself.

@@ -26,6 +26,13 @@ use crate::{
     store::Nonce,
 };
 
+/// Gives the session its own time to idle again: the connection is the pool's, and others have transactions on it too.
+macro_rules! forget_idle {
+    () => {
+        "SET @larder_idles = NULL /*M!100300 , SESSION idle_transaction_timeout = DEFAULT */"
+    };
+}
+
 impl Backend for Mysql {
     type Connection = MysqlConnection;
 
@@ -70,17 +77,20 @@ impl Backend for Mysql {
     // rolled back, unless somebody else has given a connection back to the pool in the middle of something: that must not be committed.
     const ON_CONNECTION: Option<&'static str> = Some("ROLLBACK; SET autocommit = 1");
 
+    // MariaDB ends a transaction that idles, in whole seconds; MySQL has no such setting, and skips the comment.
+    fn idle(within: Duration) -> Duration {
+        Duration::from_secs(within.as_secs() + u64::from(within.subsec_nanos() > 0))
+    }
+
     // The savepoint is how COMMIT knows the transaction again. A deadlock rolls all of one back, CREATE TABLE commits it, and what comes
     // after is in none and committed statement by statement.
-    //
-    // MariaDB ends a transaction that idles, in whole seconds; MySQL has no such setting, and skips the comment.
     fn begin(connection: &mut MysqlConnection, isolation: Isolation, idle: Duration) -> QueryResult<()> {
         let isolation = match isolation {
             Isolation::ReadCommitted => "READ COMMITTED",
             Isolation::RepeatableRead => "REPEATABLE READ",
             Isolation::Serializable => "SERIALIZABLE",
         };
-        let idle = idle.as_secs() + u64::from(idle.subsec_nanos() > 0);
+        let idle = Self::idle(idle).as_secs();
         let sql = format!(
             "SET TRANSACTION ISOLATION LEVEL {isolation}; \
              SET @larder_idles = {idle} /*M!100300 , SESSION idle_transaction_timeout = {idle} */; \
@@ -91,13 +101,18 @@ impl Backend for Mysql {
 
     // In one message: what follows a statement that failed is not done.
     fn commit(connection: &mut MysqlConnection, _announced: Option<Nonce>) -> QueryResult<()> {
-        connection.batch_execute("RELEASE SAVEPOINT larder; COMMIT")?;
+        connection.batch_execute(concat!("RELEASE SAVEPOINT larder; COMMIT; ", forget_idle!()))?;
         *Manager::<Self>::transaction_manager_status_mut(connection) = TransactionManagerStatus::default();
         Ok(())
     }
 
     fn is_whole(connection: &mut MysqlConnection) -> bool {
-        connection.batch_execute("ROLLBACK TO SAVEPOINT larder").is_ok()
+        connection.batch_execute(concat!(forget_idle!(), "; ROLLBACK TO SAVEPOINT larder")).is_ok()
+    }
+
+    // Outside of a transaction a savepoint is not set, and no error.
+    fn is_over(connection: &mut MysqlConnection) -> bool {
+        connection.batch_execute("SAVEPOINT larder_here; RELEASE SAVEPOINT larder_here").is_err()
     }
 
     fn numbered(connection: &mut MysqlConnection, error: Error) -> Error {

@@ -182,7 +182,7 @@ impl<DB: Backend> Builder<DB> {
     /// How long after its last statement COMMIT may still be sent. From 10 milliseconds to an hour; what is beyond counts as that.
     /// Defaults to 3 seconds.
     ///
-    /// PostgreSQL is told to end a transaction that idles for longer.
+    /// PostgreSQL is told to end a transaction that idles for longer; MariaDB, too, in whole seconds, rounded up.
     #[must_use]
     pub fn commit_within(mut self, within: Duration) -> Self {
         self.commit_within = Some(within);
@@ -293,7 +293,7 @@ impl<DB: Backend> Builder<DB> {
             absent_ttl: self.absent_ttl.unwrap_or(Duration::from_secs(30)),
             lease: self.lease.unwrap_or(Duration::from_secs(4)).min(HOUR),
             commit_within,
-            hold: commit_within + commit_takes,
+            hold: DB::idle(commit_within) + commit_takes,
         };
         if let Some(store) = &self.store {
             store.attach(times.hold);

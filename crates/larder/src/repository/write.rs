@@ -216,7 +216,9 @@ where
                 }
                 fail_if_deleted::<DB, E>(tx, &key)?;
             }
-            Err(Error::Database(diesel::result::Error::NotFound))
+            // The database may call equal to the key what is another one here: then it has the word.
+            let inserted = insert_values::<DB, E>(tx, Box::new(&values), OnConflict::Fail)?;
+            inserted.into_iter().next().ok_or(Error::Database(diesel::result::Error::NotFound))
         })
     }
 

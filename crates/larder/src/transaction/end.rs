@@ -7,9 +7,9 @@
 //! | COMMIT's answer is lost | nothing | `CommitUnknown` |
 //! | COMMIT finds another transaction than was begun, or none: a statement in `Tx::run` had committed it or rolled it back | nothing: what came after that statement was committed by itself | `CommitUnknown` |
 //! | a statement of larder's own makes the database end it: a deadlock, `RAISE(ROLLBACK)`, a full disk | rolled back: nothing is sent any more | that error, or `Doomed` if `work` swallows it |
-//! | a statement in `Tx::run` does, and it is seen when that returns | nothing, since more may have been sent in it; nothing is sent any more | that error if `work` returns it, or else `CommitUnknown` |
+//! | a statement in `Tx::run` ends or commits it, and it is seen when that returns | nothing, since more may have been sent in it; nothing is sent any more | `CommitUnknown` |
 //! | a savepoint is gone when it is to be released or rolled back to | nothing; nothing is sent any more | the same |
-//! | `work` returns an error, or panics | rolled back, unless it was over before | that error: it says more. `tracing` is told of the other thing |
+//! | `work` returns an error, or panics | rolled back, unless it was over before | that error; but `CommitUnknown` where it was over, and the error would invite to repeat it all. `tracing` is told of the other thing |
 //!
 //! MySQL and SQLite, where this can happen, set a savepoint when they begin; only where it is still there the transaction is the one that was begun. Whatever
 //! may have been committed by itself is taken out of the caches, and the token of a scope sees it.

@@ -59,6 +59,10 @@ impl<DB: Backend> Tx<DB> {
         };
         match panic::catch_unwind(AssertUnwindSafe(|| work(&tx))) {
             Ok(Ok(value)) => tx.commit(larder, options, token).map(|()| value),
+            // Another error is the caller's own word, and promises nothing.
+            Ok(Err(error)) if error.is_retryable() || matches!(error, Error::Doomed) => {
+                Err(tx.give_up(larder, token, error))
+            }
             Ok(Err(error)) => {
                 tx.roll_back(larder, token);
                 Err(error)
@@ -75,16 +79,14 @@ impl<DB: Backend> Tx<DB> {
         if !self.is_doomed()
             && let Err(error) = self.apply_pending()
         {
-            self.roll_back(larder, token);
-            return Err(error);
+            return Err(self.give_up(larder, token, error));
         }
         // Whoever opens and closes transactions by hand in `run` may have left one open: COMMIT would not be one.
         if self.is_doomed()
             || self.frames.borrow().len() != 1
             || depth::<DB>(&mut self.connection.borrow_mut()) != Some(1)
         {
-            let is_certain = self.roll_back(larder, token);
-            return Err(if is_certain { Error::Doomed } else { Error::CommitUnknown(Diesel::NotInTransaction) });
+            return Err(self.give_up(larder, token, Error::Doomed));
         }
         let Frame { effects, .. } = self.frames.take().pop().unwrap_or_default();
         let Some(layers) = larder.layers().filter(|_| !effects.is_empty()) else {
@@ -99,8 +101,7 @@ impl<DB: Backend> Tx<DB> {
         let (n_cells, limit) = (effects.len(), layers.max_cells());
         if n_cells > limit {
             self.put_back(effects);
-            self.roll_back(larder, token);
-            return Err(Error::TooManyCells { n_cells, limit });
+            return Err(self.give_up(larder, token, Error::TooManyCells { n_cells, limit }));
         }
         let keys = effects.keys();
         let begun = match self.tell(larder, layers, (&effects, &keys), options) {
@@ -113,17 +114,18 @@ impl<DB: Backend> Tx<DB> {
             }
             Err(error) => {
                 self.put_back(effects);
-                self.roll_back(larder, token);
-                return Err(error);
+                return Err(self.give_up(larder, token, error));
             }
         };
         if layers.is_late(&begun) {
             if self.end_by_rollback() {
                 layers.rolled_back(&begun, &keys);
-            } else {
-                layers.unknown(&begun, &effects);
+                return Err(Error::TooSlow { n_cells });
             }
-            return Err(Error::TooSlow { n_cells });
+            layers.unknown(&begun, &effects);
+            layers.drop_near(&keys);
+            *token = token.and(Token::of_marked(begun.place()));
+            return Err(Error::CommitUnknown(Diesel::NotInTransaction));
         }
         let committed = self.send_commit(larder.announces().then(|| begun.nonce()));
         see(token, Token::of_marked(begun.place()), &committed);
@@ -141,6 +143,15 @@ impl<DB: Backend> Tx<DB> {
                 layers.drop_near(&keys);
                 Err(error)
             }
+        }
+    }
+
+    /// Rolls back, for a reason that says that nothing was committed: the reason, if that is so.
+    fn give_up(self, larder: &Larder<DB>, token: &mut Token, reason: Error) -> Error {
+        match (self.roll_back(larder, token), reason) {
+            (true, reason) => reason,
+            (false, Error::Database(error)) => Error::CommitUnknown(error),
+            (false, _) => Error::CommitUnknown(Diesel::NotInTransaction),
         }
     }
 

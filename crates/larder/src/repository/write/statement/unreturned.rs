@@ -52,9 +52,9 @@ pub(in crate::repository::write) fn insert_row<DB: Backend, E: Table<DB>>(
     conflict: OnConflict,
 ) -> Result<Option<E>> {
     let (key, inserted) = match DB::given_keys::<E>(&values)?.pop() {
-        None | Some(GivenKey::Counted) => return insert_counted(tx, values).map(Some),
+        None | Some(GivenKey::Counted) => return insert_counted(tx, values, Zero::IsNoCount).map(Some),
         // Where it is no number to be counted, none was: then the row with 0 is the one.
-        Some(GivenKey::Zero(key)) => (key, insert_counted(tx, values)),
+        Some(GivenKey::Zero(key)) => (key, insert_counted(tx, values, Zero::IsTheKey)),
         Some(GivenKey::Known(key)) => {
             let sent = send_insert::<DB, E>(tx, values);
             match sent.and_then(|()| inserted::<DB, E>(tx, std::slice::from_ref(&key))) {
@@ -100,8 +100,17 @@ fn inserted<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, keys: &[E::Key]) -> Result<V
     register_inserted(tx, rows)
 }
 
+/// What it means that the database has counted no key.
+#[derive(PartialEq, Eq)]
+enum Zero {
+    /// Somebody else has made it, and a row with 0 is another one.
+    IsNoCount,
+    /// It is the one that was given.
+    IsTheKey,
+}
+
 /// Inserts a row whose key the database counts.
-fn insert_counted<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, values: Fragment<'_, DB>) -> Result<E> {
+fn insert_counted<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, values: Fragment<'_, DB>, zero: Zero) -> Result<E> {
     let reason =
         "the primary key of an inserted row is not known: give it to the record, or make the column AUTO_INCREMENT";
     let [column] = E::ByKey::COLUMNS else {
@@ -117,6 +126,9 @@ fn insert_counted<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, values: Fragment<'_, D
     push_columns::<DB, E>(&mut statement);
     statement.sql(", LAST_INSERT_ID() FROM ").fragment(load::table::<DB, E>()).sql(" WHERE ").identifier(column);
     statement.sql(" = LAST_INSERT_ID()");
+    if zero == Zero::IsNoCount {
+        statement.sql(" AND LAST_INSERT_ID() <> 0");
+    }
     let rows: Vec<Counted<E>> = read_back(tx, tx.returning::<E, _>("SELECT", statement))?;
     // MySQL calls a text equal to the number that it begins with.
     let row = rows.into_iter().find(|Counted(row, number)| {
