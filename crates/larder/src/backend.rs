@@ -130,6 +130,15 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     #[doc(hidden)]
     const ON_CONNECTION: Option<&'static str> = None;
 
+    /// How a table is joined to another, row by row in the order in which they are written: `None` where that takes `LATERAL`, and `OFFSET 0`,
+    /// which keeps the planner from looking into a query.
+    #[doc(hidden)]
+    const JOINED_IN_ORDER: Option<&'static str> = None;
+
+    /// Before a query of `WITH` that is made once, whoever reads its rows.
+    #[doc(hidden)]
+    const ONCE: &'static str = "MATERIALIZED ";
+
     /// How long a transaction may really idle that is to idle no longer than that.
     #[doc(hidden)]
     fn idle(within: Duration) -> Duration {

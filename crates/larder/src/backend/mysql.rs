@@ -73,6 +73,9 @@ impl Backend for Mysql {
         given::keys::<E>(values)
     }
 
+    const JOINED_IN_ORDER: Option<&'static str> = Some("STRAIGHT_JOIN");
+    const ONCE: &'static str = "";
+
     // Without autocommit a connection would go on seeing what was there at its first read, and caches be filled with it. Nothing is to be
     // rolled back, unless somebody else has given a connection back to the pool in the middle of something: that must not be committed.
     const ON_CONNECTION: Option<&'static str> = Some("ROLLBACK; SET autocommit = 1");

@@ -31,6 +31,7 @@ impl Backend for Sqlite {
     const KEEPS_NANOSECONDS: bool = true;
     const INSERTS_ROW_BY_ROW: bool = true;
     const UNNESTS: bool = false;
+    const JOINED_IN_ORDER: Option<&'static str> = Some("CROSS JOIN");
     // A write transaction has the database to itself.
     const FOR_CHANGE: &'static str = "";
     const FOR_DELETE: &'static str = "";

@@ -35,8 +35,8 @@ where
     statement.sql(" ORDER BY 2, 1 LIMIT ");
     // The root is among them.
     DB::bind_limit(limit.saturating_add(1), &mut statement);
-    statement.sql(")");
-    push_steps::<DB, F, T>(access, "larder_found", &mut statement);
+    push_steps::<DB, F, T>(access, depth, &mut statement);
+    statement.sql(" SELECT larder_node, larder_from FROM larder_step ORDER BY larder_depth, larder_node, larder_from");
     statement
 }
 
@@ -55,21 +55,22 @@ where
     T: PatternOn<DB> + Pattern<Entity = F::Entity, Key = N::Key>,
 {
     let mut statement = walk::<DB, N, F, T>(access, from, depth, live);
-    statement.sql("), larder_path (larder_node, larder_depth) AS (SELECT larder_node, larder_depth FROM ");
-    statement.fragment(load::table::<DB, F::Entity>()).sql(" INNER JOIN larder_found ON ");
+    push_steps::<DB, F, T>(access, depth, &mut statement);
+    statement.sql(
+        ", larder_path (larder_node, larder_from, larder_depth) AS \
+         (SELECT larder_node, larder_from, larder_depth FROM larder_step WHERE larder_node = (SELECT ",
+    );
+    // As the database has it: it may call equal what is not the same.
     push_key::<DB, T>(&mut statement);
-    statement.sql(" = larder_node WHERE ");
+    statement.sql(" FROM ").fragment(load::table::<DB, F::Entity>()).sql(" WHERE ");
     T::matching(vec![to.clone()], &mut statement);
     push_live::<DB, F::Entity>(access, &mut statement);
-    statement.sql(" UNION SELECT larder_found.larder_node, larder_found.larder_depth FROM ");
-    statement.fragment(load::table::<DB, F::Entity>()).sql(" INNER JOIN larder_path ON ");
-    push_key::<DB, T>(&mut statement);
-    statement.sql(" = larder_path.larder_node INNER JOIN larder_found ON ");
-    push_key::<DB, F>(&mut statement);
-    statement.sql(" = larder_found.larder_node AND larder_found.larder_depth = larder_path.larder_depth - 1 WHERE larder_path.larder_depth > 0");
-    push_live::<DB, F::Entity>(access, &mut statement);
-    statement.sql(")");
-    push_steps::<DB, F, T>(access, "larder_path", &mut statement);
+    statement.sql(
+        " LIMIT 1) UNION SELECT larder_step.larder_node, larder_step.larder_from, larder_step.larder_depth \
+         FROM larder_step INNER JOIN larder_path ON larder_step.larder_node = larder_path.larder_from \
+         AND larder_step.larder_depth = larder_path.larder_depth - 1) \
+         SELECT larder_node, larder_from FROM larder_path ORDER BY larder_depth, larder_node, larder_from",
+    );
     statement
 }
 
@@ -110,25 +111,63 @@ where
     statement
 }
 
-/// Ends a statement: the edges between nodes of which one is a step further than the other.
-fn push_steps<DB, F, T>(access: Access<'_, DB>, nodes: &'static str, statement: &mut Statement<'_, DB>)
+/// Closes the table of the nodes, and adds that of the steps: the edges between nodes of which one is a step further than the other.
+///
+/// From each node along its edges, and then to where they lead, in this order: planners do not know how few nodes a walk has, and would
+/// rather read all edges, or compare each node with each other.
+fn push_steps<DB, F, T>(access: Access<'_, DB>, depth: usize, statement: &mut Statement<'_, DB>)
 where
     DB: Backend,
     F: PatternOn<DB>,
     T: PatternOn<DB> + Pattern<Entity = F::Entity>,
 {
-    statement.sql(" SELECT ");
+    let edges = load::table::<DB, F::Entity>;
+    statement.sql("), larder_step (larder_node, larder_from, larder_depth) AS ").sql(DB::ONCE);
+    statement.sql("(SELECT larder_edge.larder_node, larder_edge.larder_from, larder_to.larder_depth FROM (SELECT ");
+    match DB::JOINED_IN_ORDER {
+        Some(join) => {
+            push_ends::<DB, F, T>(statement);
+            statement.sql(", larder_depth + 1 AS larder_depth FROM larder_found ").sql(join).sql(" ").fragment(edges());
+            statement.sql(" ON ");
+            push_key::<DB, F>(statement);
+            statement.sql(" = larder_found.larder_node");
+        }
+        None => {
+            statement
+                .sql("larder_out.*, larder_depth + 1 AS larder_depth FROM larder_found CROSS JOIN LATERAL (SELECT ");
+            push_ends::<DB, F, T>(statement);
+            statement.sql(" FROM ").fragment(edges()).sql(" WHERE ");
+            push_key::<DB, F>(statement);
+            statement.sql(" = larder_found.larder_node");
+            push_live::<DB, F::Entity>(access, statement);
+            // Keeps the planner from looking in.
+            statement.sql(" OFFSET 0) AS larder_out");
+        }
+    }
+    // Where the walk ends, no edge leads to a node that is further away.
+    statement.sql(" WHERE larder_depth < ");
+    DB::bind_limit(depth, statement);
+    match DB::JOINED_IN_ORDER {
+        Some(join) => {
+            push_live::<DB, F::Entity>(access, statement);
+            statement.sql(") AS larder_edge ").sql(join);
+        }
+        None => {
+            statement.sql(" OFFSET 0) AS larder_edge INNER JOIN");
+        }
+    }
+    statement.sql(
+        " larder_found AS larder_to ON larder_to.larder_node = larder_edge.larder_node \
+         AND larder_to.larder_depth = larder_edge.larder_depth)",
+    );
+}
+
+/// Appends where an edge leads to, and from where.
+fn push_ends<DB: Backend, F: PatternOn<DB>, T: PatternOn<DB>>(statement: &mut Statement<'_, DB>) {
     push_key::<DB, T>(statement);
-    statement.sql(", ");
+    statement.sql(" AS larder_node, ");
     push_key::<DB, F>(statement);
-    statement.sql(" FROM ").sql(nodes).sql(" AS larder_from INNER JOIN ").fragment(load::table::<DB, F::Entity>());
-    statement.sql(" ON ");
-    push_key::<DB, F>(statement);
-    statement.sql(" = larder_from.larder_node INNER JOIN ").sql(nodes).sql(" AS larder_to ON ");
-    push_key::<DB, T>(statement);
-    statement.sql(" = larder_to.larder_node AND larder_to.larder_depth = larder_from.larder_depth + 1");
-    push_live::<DB, F::Entity>(access, statement);
-    statement.sql(" ORDER BY larder_to.larder_depth, larder_to.larder_node, larder_from.larder_node");
+    statement.sql(" AS larder_from");
 }
 
 fn push_live<DB: Backend, E: Table<DB>>(access: Access<'_, DB>, statement: &mut Statement<'_, DB>) {
