@@ -12,6 +12,7 @@ mod strict;
 mod tokens;
 mod unique;
 mod verify;
+mod views;
 
 use crate::{
     near::setup::Near,
@@ -20,9 +21,10 @@ use crate::{
     rules::Rule,
     search::Outcome,
     setup::Setup,
+    views::setup::Views,
 };
 
-/// One of the three machines, and how it is set up.
+/// One of the four machines, and how it is set up.
 #[derive(Debug, Clone, Copy)]
 pub enum World {
     /// The cell in the store.
@@ -31,6 +33,8 @@ pub enum World {
     Near(Near),
     /// A cached query, and what it depends on.
     Queries(Queries),
+    /// Trees under the keys of their roots.
+    Views(Views),
 }
 
 impl World {
@@ -41,6 +45,7 @@ impl World {
             Self::Cell(setup) => setup.search(at_most),
             Self::Near(setup) => setup.search(at_most),
             Self::Queries(setup) => setup.search(at_most),
+            Self::Views(setup) => setup.search(at_most),
         }
     }
 
@@ -49,6 +54,7 @@ impl World {
             Self::Cell(setup) => Self::Cell(setup.without(rule)),
             Self::Near(setup) => Self::Near(setup.without(rule)),
             Self::Queries(setup) => Self::Queries(setup.without(rule)),
+            Self::Views(setup) => Self::Views(setup.without(rule)),
         }
     }
 }
@@ -68,6 +74,12 @@ impl From<Near> for World {
 impl From<Queries> for World {
     fn from(setup: Queries) -> Self {
         Self::Queries(setup)
+    }
+}
+
+impl From<Views> for World {
+    fn from(setup: Views) -> Self {
+        Self::Views(setup)
     }
 }
 
@@ -105,6 +117,7 @@ pub fn all() -> Vec<Case> {
         tokens::cases(),
         strict::cases(),
         queries::cases(),
+        views::cases(),
     ]
     .into_iter()
     .flatten()

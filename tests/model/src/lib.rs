@@ -26,6 +26,7 @@ pub mod rules;
 pub mod run;
 pub mod search;
 pub mod setup;
+pub mod views;
 
 pub use self::{
     moves::{Actor, Step},

@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use crate::moves::{Actor, Step};
 
-/// A configuration of one of the three machines: the cell, the near cache, and cached queries.
+/// A configuration of one of the four machines: the cell, the near cache, cached queries, and view cells.
 pub(crate) trait Machine: Sized {
     type State: Clone + Hash;
 

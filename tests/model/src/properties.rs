@@ -41,6 +41,8 @@ pub enum Finding {
     TokenMissed,
     /// A value gets more time to live although it was wrong when somebody set out to look whether it may have that.
     Prolonged,
+    /// Transactions wait for each other, each for another, and the database has to end one: no broken promise, but a cost.
+    Deadlock,
     /// The verifier reports a cell that was wrong: no broken promise, but a kept one.
     Reported,
     /// A cached query is served that shows a write, and rightly: another promise that is kept.
@@ -63,6 +65,7 @@ impl Finding {
         Self::Stale,
         Self::TokenMissed,
         Self::Prolonged,
+        Self::Deadlock,
         Self::Reported,
         Self::Served,
     ];
@@ -146,6 +149,7 @@ fn name(finding: Finding) -> &'static str {
         Finding::Stale => "STALE",
         Finding::TokenMissed => "TOKEN MISSED",
         Finding::Prolonged => "PROLONGED",
+        Finding::Deadlock => "deadlock",
         Finding::Reported => "reported",
         Finding::Served => "served",
     }
@@ -250,7 +254,7 @@ mod tests {
         let told = Verdict::of_set(all).to_string();
         assert_eq!(
             told,
-            "UNBOUNDED + DIRTY + OWN + FALSE ALARM + MISSED + TOO OLD + BACKWARDS + STALE + TOKEN MISSED + PROLONGED + reported + served"
+            "UNBOUNDED + DIRTY + OWN + FALSE ALARM + MISSED + TOO OLD + BACKWARDS + STALE + TOKEN MISSED + PROLONGED + deadlock + reported + served"
         );
         assert_eq!(Verdict::of_set(Finding::Gap.bit() | Finding::Timer.bit()), TIMER);
         assert_eq!(Verdict::NONE.to_string(), "none");

@@ -189,6 +189,24 @@ rules! {
     MarkTable,
     /// Every settlement of a table's cells settles that one, too.
     SettleTable,
+    /// Rows on the way from what is written to the root that shows it are locked, so that none is moved meanwhile.
+    LockPath,
+    /// They stay locked until the transaction ends.
+    HoldPath,
+    /// What such a row says is what the statement reads that locks it.
+    PathReadByLock,
+    /// The way begins at the row as the write itself has locked it.
+    PathFromLockedRow,
+    /// A row that a view's filter leaves out after a write marks its root all the same.
+    MarkHidden,
+    /// A tree is loaded from the database, and no part of it from another cell.
+    TreeFromDatabase,
+    /// Where a view shows what is above its root, whoever ties a row to that locks it.
+    LockTies,
+    /// The version of a view is marked before COMMIT, as a cell is.
+    MarkVersion,
+    /// Of a write elsewhere the way to the roots is followed when it is settled.
+    PathWhenSettled,
 }
 
 /// Which rules are followed.

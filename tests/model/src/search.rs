@@ -114,6 +114,7 @@ mod tests {
         queries::setup::{BOTH, LISTS, Queries},
         rules::Protocol,
         setup::{CALM, Faults, LARDER, Setup},
+        views::setup::TREES,
     };
 
     /// The same search by whole states.
@@ -159,6 +160,13 @@ mod tests {
         let setup = Queries { writers: &[BOTH], n_reads: 1, faults: Faults { restarts: 1, ..CALM }, ..LISTS };
         let outcome = search(&setup, usize::MAX);
         assert_eq!(outcome.n_states, n_states(&setup));
+        assert!(outcome.n_states > 10_000, "{}", outcome.n_states);
+    }
+
+    #[test]
+    fn no_two_states_of_view_cells_are_taken_for_one() {
+        let outcome = search(&TREES, usize::MAX);
+        assert_eq!(outcome.n_states, n_states(&TREES));
         assert!(outcome.n_states > 10_000, "{}", outcome.n_states);
     }
 

@@ -8,9 +8,10 @@ use model::{
 /// How many states of a case are searched here; `cargo xtask model` searches all.
 fn at_most(case: &Case) -> usize {
     match case.setup {
-        // What holds of the near cache and of queries holds in large worlds; what breaks, breaks in small ones.
+        // What holds of the near cache, of queries and of view cells holds in large worlds; what breaks, breaks in small ones.
         World::Near(_) | World::Queries(_) if case.ablation.is_none() => 20_000,
-        World::Cell(_) | World::Near(_) | World::Queries(_) => 200_000,
+        World::Views(_) if case.ablation.is_none() => 40_000,
+        World::Cell(_) | World::Near(_) | World::Queries(_) | World::Views(_) => 200_000,
     }
 }
 
