@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use crate::{environment::Environment, failure::Failure, runner::Runner};
 
 /// What there is to measure, in which package by which name.
-const BENCHES: [(&str, [&str; 2]); 7] = [
+const BENCHES: [(&str, [&str; 2]); 8] = [
     ("ratios", ["tests", "ratios"]),
     ("near", ["tests", "near"]),
     ("bad-days", ["tests", "bad-days"]),
@@ -11,6 +11,7 @@ const BENCHES: [(&str, [&str; 2]); 7] = [
     ("behind", ["tests", "behind"]),
     ("shop", ["shop", "load"]),
     ("doctor", ["shop-import", "doctor"]),
+    ("partitions", ["tests", "partitions"]),
 ];
 
 /// Runs the benches against servers that keep their word: a commit waits for the disk, as it does in production.
