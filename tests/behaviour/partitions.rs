@@ -1,5 +1,6 @@
 //! Tables in partitions, and who looks after them.
 
+mod held;
 mod killed;
 mod migrated;
 mod others;

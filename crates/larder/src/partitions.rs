@@ -31,7 +31,11 @@ mod figures;
 #[cfg(feature = "postgres")]
 mod forget;
 #[cfg(feature = "postgres")]
+mod hold;
+#[cfg(feature = "postgres")]
 mod keeper;
+#[cfg(feature = "postgres")]
+mod marks;
 #[cfg(feature = "postgres")]
 pub(crate) mod migration;
 #[cfg(feature = "postgres")]

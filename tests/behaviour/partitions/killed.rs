@@ -6,6 +6,7 @@ use std::{
     rc::Rc,
 };
 
+use diesel::connection::SimpleConnection as _;
 use larder::failpoints::{Point, on_this_thread};
 
 use super::{Calendar, Expired, Shop, TABLES, Visit, fs, keeper, moment, number, visit, well};
@@ -65,4 +66,37 @@ fn a_keeper_that_is_killed_anywhere_is_followed_by_one_that_ends_its_work() {
         assert_eq!(archive.lines().count(), 2, "a header, and the row");
         fs::remove_dir_all(folder).unwrap();
     }
+}
+
+#[test]
+fn an_archive_that_a_killed_keeper_has_ended_is_not_written_again() {
+    let shop = Shop::of(&TABLES);
+    let folder = std::env::temp_dir().join(format!("larder-ended-{}", std::process::id()));
+    let calendar = Calendar::at(2026, 1, 10);
+    let keeper = keeper(&shop.larder, &calendar).expired(Expired::Archive(folder.clone()));
+    well(keeper.run_once());
+    Visit::repository(&shop.larder).insert(visit(1, moment(2026, 1, 10))).unwrap();
+    calendar.turn_to(moment(2026, 8, 1));
+    assert!(killed_at(&keeper, Point::PartitionArchived, 1));
+    let path = folder.join("public.visits_p20260101.csv");
+    // Were it written again, the other one would get a number.
+    fs::write(&path, "it is known by this").unwrap();
+    let number_of_files = || fs::read_dir(&folder).unwrap().count();
+    let before = number_of_files();
+    // With another row it is not the same archive any more.
+    let mut connection = shop.database.connect();
+    connection
+        .batch_execute("BEGIN; INSERT INTO visits_p20260101 VALUES (2, '2026-01-11 12:00+00', 1, NULL); COMMIT")
+        .unwrap();
+    assert!(killed_at(&keeper, Point::PartitionArchived, 1));
+    let second = folder.join("public.visits_p20260101.2.csv");
+    assert_eq!((number_of_files(), fs::read_to_string(&second).unwrap().lines().count()), (before + 1, 3));
+    fs::write(&second, "it is known by this").unwrap();
+    let done = well(keeper.run_once());
+    assert!(done.contains(&"dropped public.visits_p20260101".to_owned()), "{done:?}");
+    for path in [path, second] {
+        assert_eq!(fs::read_to_string(path).unwrap(), "it is known by this");
+    }
+    assert_eq!(number_of_files(), before + done.iter().filter(|done| done.starts_with("wrote 0 rows")).count() + 1);
+    fs::remove_dir_all(folder).unwrap();
 }

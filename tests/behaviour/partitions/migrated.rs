@@ -114,7 +114,7 @@ fn what_was_run_before_makes_the_lock_a_moment() {
         database.connect().batch_execute(statement).unwrap();
     }
     // The index that is there becomes that of the primary key.
-    let index = number(&database, "SELECT 'larder_key'::regclass::oid::bigint");
+    let index = number(&database, "SELECT 'visits_larder_key'::regclass::oid::bigint");
     run(&database, up).unwrap();
     let same = format!(
         "SELECT count(*) FROM pg_index WHERE indexrelid = {index} AND indisprimary AND indrelid = 'visits_pmin'::regclass"

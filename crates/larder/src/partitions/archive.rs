@@ -13,7 +13,11 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 
-use super::{catalogue::Named, error::Error};
+use super::{
+    catalogue::{Named, number},
+    error::Error,
+    marks,
+};
 
 /// How many rows are fetched at once.
 const N_ROWS: usize = 2_000;
@@ -100,6 +104,15 @@ pub(super) fn archive(connection: &mut PgConnection, table: &Named, folder: &Pat
     })?;
     let path = settle(&unfinished, folder, &stem).map_err(at(&unfinished))?;
     Ok(Archived { path, n_rows })
+}
+
+/// The file that a keeper before this one has ended, if the table has as many rows as it.
+pub(super) fn archived(connection: &mut PgConnection, table: &Named, folder: &Path) -> Result<Option<Archived>, Error> {
+    let Some(archived) = marks::archive_of(&table.comment, folder).filter(|archived| archived.path.is_file()) else {
+        return Ok(None);
+    };
+    let n_rows = number(connection, &format!("SELECT count(*) FROM {}", table.sql))?;
+    Ok(Some(archived).filter(|archived| n_rows == Some(archived.n_rows)))
 }
 
 /// Gives the file its name, and sees to it that it still has that after a power cut.

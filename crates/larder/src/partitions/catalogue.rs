@@ -10,12 +10,10 @@ use diesel::{
 
 use super::{
     error::Error,
+    marks::MARK,
     ranges::{Bound, Span},
     scheme::{By, Line, Partition},
 };
-
-/// What the comment of a table begins with that was a partition and is to be emptied from the caches, archived and dropped.
-pub(super) const MARK: &str = "larder: was a partition of ";
 
 /// A partitioned table, its partitions, and those that it had and that are not gone yet.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use crate::store::StoreError;
 
@@ -67,6 +67,14 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// A step had locks for as long as [it may](super::Keeper::hold_at_most), and was not done: it has not happened.
+    #[error("the step was given up, since it may keep others waiting for {hold_at_most:?}, and has for {held:?}")]
+    HeldTooLong {
+        /// For how long others may have waited for it.
+        held: Duration,
+        /// For how long it may have its locks.
+        hold_at_most: Duration,
+    },
     /// A detached partition has another number of rows than were archived: somebody writes to it by its own name.
     #[error("{partition} has {found} rows, and {archived} were archived")]
     Changed {
@@ -78,8 +86,14 @@ pub enum Error {
         found: i64,
     },
     /// There is no such model, or it does not say that its table is partitioned.
-    #[error("the model {name:?} is not partitioned")]
+    #[error("there is no model {name:?} that is partitioned")]
     NoScheme {
+        /// What was asked for.
+        name: String,
+    },
+    /// The model's table is partitioned, and not by list: no value has a partition of its own there.
+    #[error("the model {name:?} is not partitioned by list")]
+    NotByList {
         /// What was asked for.
         name: String,
     },

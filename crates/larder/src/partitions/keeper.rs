@@ -16,8 +16,8 @@ use diesel::{
 use super::{
     error::Error,
     figures::{Figures, Ledger},
+    hold::Limits,
     report::{Plan, Report, Status},
-    steps::Limits,
     work::Work,
 };
 use crate::{
@@ -56,9 +56,8 @@ pub enum Expired {
 /// of the default partition at the end of that. One is detached concurrently where there is no default partition, and otherwise with readers
 /// and writers waiting, for some milliseconds. Nothing waits for a lock for longer than
 /// [`lock_timeout`](Self::lock_timeout), in which others wait behind it: that is tried five times, and then again at the next look. No
-/// statement that has one goes on for longer than [`hold_at_most`](Self::hold_at_most), and a step has up to three such statements: the lock,
-/// the move, and the attachment. What takes longer is given up, and tried again at the next look. Both are told of as a
-/// [failure](super::Failure).
+/// step has its locks for longer than [`hold_at_most`](Self::hold_at_most): what takes longer is given up, and tried again at the next look.
+/// Both are told of as a [failure](super::Failure).
 ///
 /// # Whatever happens to it
 /// Each step is a transaction. A partition that was detached has a comment by which the next keeper knows that it is to go, in whatever
@@ -118,7 +117,8 @@ impl Keeper {
         self
     }
 
-    /// For how long a statement may go on that keeps others waiting. Defaults to 2 s.
+    /// For how long a step may keep others waiting: from its first lock in whose way others may stand, until its transaction ends. The `COMMIT`
+    /// comes beside. What takes longer has not happened, and is [`Error::HeldTooLong`](super::Error::HeldTooLong). Defaults to 2 s.
     ///
     /// In that time all rows of one partition that lie in the default partition are moved, and PostgreSQL looks whether any is left, so the
     /// whole default partition is read: some 100,000 rows are moved in a second, and some millions read.
@@ -183,7 +183,7 @@ impl Keeper {
     /// `model` is one of [`Models::names`], and `value` as SQL writes it in quotes.
     ///
     /// # Errors
-    /// [`Error::NoScheme`] if the model is not partitioned by list.
+    /// [`Error::NoScheme`] if no such model is partitioned, and [`Error::NotByList`] if it is not by list.
     pub fn give_partition(&self, model: &str, value: &str) -> Result<Report, Error> {
         self.job.give_partition(model, value)
     }

@@ -116,7 +116,7 @@ fn up(model: &Model<Pg>, scheme: &Partition, now: i64) -> String {
 --   ALTER TABLE {table} VALIDATE CONSTRAINT larder_bound;
 {swap}",
                 until.replace('\'', ""),
-                identifier(KEY),
+                identifier(&key_of(table)),
             )
         }
     }
@@ -128,8 +128,14 @@ fn bound_ahead(ranges: &Ranges, now: i64) -> Bound {
     two.wanted(now).last().map_or(Bound::Max, |span| span.to)
 }
 
-/// What the index is called of which the primary key is made.
-const KEY: &str = "larder_key";
+/// What the index is called of which the primary key is made, for PL/pgSQL that has the table's name: cut so that nothing of its end is lost.
+const KEY: &str = "left(name, 52) || '_larder_key'";
+
+/// The same for a table as SQL names it.
+fn key_of(table: &str) -> String {
+    let name = table.rsplit("\".\"").next().unwrap_or(table).trim_matches('"').replace("\"\"", "\"");
+    name.chars().take(52).chain("_larder_key".chars()).collect()
+}
 
 /// Makes a primary key of these columns, if there is another.
 fn with_key(key: &str) -> String {
@@ -140,13 +146,13 @@ fn with_key(key: &str) -> String {
         JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.number
         WHERE c.conrelid = this AND c.contype = 'p') IS DISTINCT FROM
         (SELECT string_agg(quote_ident(column_name), ', ') FROM unnest(ARRAY[{}]) AS column_name) THEN
-        IF to_regclass(format('%I.{KEY}', schema)) IS NULL THEN
-            EXECUTE format('CREATE UNIQUE INDEX {KEY} ON %I.%I ({quoted})', schema, name);
+        IF to_regclass(format('%I.%I', schema, {KEY})) IS NULL THEN
+            EXECUTE format('CREATE UNIQUE INDEX %I ON %I.%I ({quoted})', {KEY}, schema, name);
         END IF;
         FOR found IN SELECT conname FROM pg_constraint WHERE conrelid = this AND contype = 'p' LOOP
             EXECUTE format('ALTER TABLE %I.%I DROP CONSTRAINT %I', schema, name, found.conname);
         END LOOP;
-        EXECUTE format('ALTER TABLE %I.%I ADD CONSTRAINT %I PRIMARY KEY USING INDEX {KEY}', schema, name, name || '_pkey');
+        EXECUTE format('ALTER TABLE %I.%I ADD CONSTRAINT %I PRIMARY KEY USING INDEX %I', schema, name, name || '_pkey', {KEY});
     END IF;
     ",
         key.split(", ").map(|column| literal(&column[1..column.len() - 1])).collect::<Vec<_>>().join(", ")

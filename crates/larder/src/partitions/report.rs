@@ -35,7 +35,7 @@ pub enum Action {
         /// How many they were, the table's own among them: `None` where there is no store.
         n_cells: Option<usize>,
     },
-    /// Its rows were written to a file.
+    /// Its rows are in a file, which a keeper before this one may have written.
     Archived {
         /// The partition.
         partition: String,

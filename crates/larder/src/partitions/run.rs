@@ -1,21 +1,23 @@
 //! A keeper's looks: who looks, how often, and what is done in which order.
 
 use std::{
+    iter,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use diesel::{PgConnection, pg::Pg};
 
 use super::{
-    archive::archive,
+    archive::{Archived, archive, archived},
     catalogue::Named,
     error::Error,
     forget::forget,
     keeper::{Expired, Job},
     report::{Action, Failure, Report},
     scheme::By,
-    steps::{self, Limits, New},
+    steps::{self, New},
     work::Work,
 };
 use crate::{
@@ -33,8 +35,8 @@ const LOCK: i32 = i32::from_be_bytes(*b"part");
 /// A step may write an archive, and the seat's session does nothing else.
 const MAY_BE_SILENT: Duration = Duration::from_secs(15 * 60);
 
-/// How often a step is tried at a look, and how long after a failure: at first, and then twice as long each time.
-const N_TRIES: u32 = 5;
+/// How often a step is tried again at a look, and how long after a failure: at first, and then twice as long each time.
+const N_RESTS: usize = 4;
 const FIRST_REST: Duration = Duration::from_millis(50);
 
 /// How long to wait after a look at which something failed: at first, and at most.
@@ -81,8 +83,10 @@ impl Job {
     }
 
     pub(super) fn give_partition(&self, name: &str, value: &str) -> Result<Report, Error> {
-        let named = self.models.named(name).filter(|model| matches!(model.partition, Some(of) if of.by == By::Values));
-        let model = named.ok_or_else(|| Error::NoScheme { name: name.to_owned() })?;
+        let model = self.models.named(name).ok_or_else(|| Error::NoScheme { name: name.to_owned() })?;
+        if !matches!(model.partition, Some(of) if of.by == By::Values) {
+            return Err(Error::NotByList { name: name.to_owned() });
+        }
         let (mut report, stop) = (Report::default(), Stop::default());
         let mut desk = Desk { job: self, stop: &stop, model, report: &mut report };
         if self.in_seat(model, |connection| desk.give(connection, value))?.is_none() {
@@ -225,12 +229,7 @@ impl Desk<'_> {
                 return Ok(());
             }
             Expired::Drop => None,
-            Expired::Archive(folder) => {
-                let archived = archive(connection, table, folder)?;
-                let (path, n_rows) = (archived.path, archived.n_rows);
-                self.did(Action::Archived { partition: partition.clone(), path, n_rows });
-                Some(n_rows)
-            }
+            Expired::Archive(folder) => Some(self.archive(connection, table, folder)?),
         };
         reach(Point::PartitionArchived);
         self.again(|| steps::drop_table(connection, job.limits, table, archived))?;
@@ -238,28 +237,43 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Sees to it that its rows are in a file: how many they are.
+    fn archive(&mut self, connection: &mut PgConnection, table: &Named, folder: &Path) -> Result<i64, Error> {
+        let archived = match archived(connection, table, folder)? {
+            Some(archived) => archived,
+            None => {
+                let archived = archive(connection, table, folder)?;
+                self.again(|| steps::note(connection, self.job.limits, table, &archived))?;
+                archived
+            }
+        };
+        let Archived { path, n_rows } = archived;
+        self.did(Action::Archived { partition: table.sql.clone(), path, n_rows });
+        Ok(n_rows)
+    }
+
     /// Tries a step some times, if others are in its way.
     fn again<T>(&self, mut step: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
-        let mut rest = FIRST_REST;
-        for _ in 1..N_TRIES {
+        let mut rests = iter::successors(Some(FIRST_REST), |rest| Some(*rest * 2)).take(N_RESTS);
+        loop {
             let since = Instant::now();
-            match step() {
-                Err(error) if error.is_of_others() => {
-                    let took = since.elapsed();
-                    let Limits { lock_timeout, hold_at_most } = self.job.limits;
-                    // Diesel gives no code for a statement that was given up after `hold_at_most`: its length tells. It had its locks all
-                    // the while, and would have them as long again.
-                    let was_held = took >= hold_at_most;
-                    self.job.ledger.blocked(if was_held { took } else { took.min(lock_timeout) });
-                    if was_held || !self.stop.rest(rest) {
-                        return Err(error);
+            let error = match step() {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            match error {
+                // It would have its locks as long again.
+                Error::HeldTooLong { held, .. } => self.job.ledger.blocked(held),
+                _ if error.is_of_others() => {
+                    self.job.ledger.blocked(since.elapsed().min(self.job.limits.lock_timeout));
+                    if rests.next().is_some_and(|rest| self.stop.rest(rest)) {
+                        continue;
                     }
-                    rest *= 2;
                 }
-                result => return result,
+                _ => {}
             }
+            return Err(error);
         }
-        step()
     }
 
     fn did(&mut self, action: Action) {

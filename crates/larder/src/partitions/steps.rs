@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use diesel::{
-    Connection as _, OptionalExtension as _, PgConnection, QueryableByName, RunQueryDsl,
+    OptionalExtension as _, PgConnection, QueryableByName, RunQueryDsl,
     connection::SimpleConnection,
     result::QueryResult,
     sql_query,
@@ -11,41 +11,16 @@ use diesel::{
 };
 
 use super::{
-    catalogue::{Catalogue, Found, MARK, Named, number},
+    archive::Archived,
+    catalogue::{Catalogue, Found, Named, number},
     error::Error,
+    hold::{Hold, Limits},
+    marks::{self, marked, unmarked},
 };
 use crate::{
     failpoints::{Point, reach},
     triggers::{identifier, literal},
 };
-
-/// For how long a step may keep others waiting.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// While it waits for a lock itself.
-    pub(super) lock_timeout: Duration,
-    /// While it has it.
-    pub(super) hold_at_most: Duration,
-}
-
-impl Limits {
-    /// Begins a transaction that waits for no lock longer than it may, and that no statement keeps open for longer than it may.
-    fn transaction<T>(
-        self,
-        connection: &mut PgConnection,
-        work: impl FnOnce(&mut PgConnection) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        connection.transaction(|connection| {
-            connection.batch_execute(&self.settings("LOCAL"))?;
-            work(connection)
-        })
-    }
-
-    fn settings(self, scope: &str) -> String {
-        let (lock, hold) = (self.lock_timeout.as_millis().max(1), self.hold_at_most.as_millis().max(1));
-        format!("SET {scope} lock_timeout = {lock}; SET {scope} statement_timeout = {hold}")
-    }
-}
 
 /// A partition that is to be made.
 #[derive(Debug)]
@@ -72,31 +47,31 @@ pub(super) fn create(
         Some((default, condition)) => is_any(connection, &default.sql, condition)?,
         None => false,
     };
-    let mut since = Instant::now();
-    let n_moved = limits.transaction(connection, |connection| {
+    let (n_moved, since) = limits.transaction(connection, |hold| {
         let options = match &catalogue.default {
-            Some(default) => storage(connection, default)?,
+            Some(default) => storage(hold.statement()?, default)?,
             None => String::new(),
         };
-        connection.batch_execute(&format!(
+        hold.statement()?.batch_execute(&format!(
             "CREATE TABLE {partition} (LIKE {parent} INCLUDING ALL EXCLUDING IDENTITY){options}"
         ))?;
-        since = Instant::now();
         if catalogue.default.is_some() {
             // A writer that is on its way into the default partition would be refused there after its row has got another home: it is let
             // through before, or waits here, and finds it.
-            connection.batch_execute(&format!("LOCK TABLE ONLY {parent} IN SHARE ROW EXCLUSIVE MODE"))?;
+            hold.lock(&format!("LOCK TABLE ONLY {parent} IN SHARE ROW EXCLUSIVE MODE"))?;
         }
+        let since = hold.since();
         let n_moved = match default.filter(|_| has_rows) {
             Some((default, condition)) => {
                 let is_referenced = catalogue.table.is_referenced;
-                move_rows(connection, default, &partition, condition, is_referenced)?
+                move_rows(hold, default, &partition, condition, is_referenced)?
             }
             None => 0,
         };
         reach(Point::PartitionFilled);
-        connection.batch_execute(&format!("ALTER TABLE {parent} ATTACH PARTITION {partition} {}", new.bounds))?;
-        Ok(n_moved)
+        hold.statement()?
+            .batch_execute(&format!("ALTER TABLE {parent} ATTACH PARTITION {partition} {}", new.bounds))?;
+        Ok((n_moved, since))
     })?;
     Ok((n_moved, since.elapsed()))
 }
@@ -132,33 +107,34 @@ struct Counted {
 
 /// Moves rows of the default partition to one that is not attached yet. Others can read them meanwhile, and not write them.
 fn move_rows(
-    connection: &mut PgConnection,
+    hold: &mut Hold<'_>,
     default: &Named,
     partition: &str,
     condition: &str,
     is_referenced: bool,
 ) -> Result<u64, Error> {
     let default_sql = &default.sql;
-    connection.batch_execute(&format!("LOCK TABLE {default_sql} IN SHARE ROW EXCLUSIVE MODE"))?;
+    hold.lock(&format!("LOCK TABLE {default_sql} IN SHARE ROW EXCLUSIVE MODE"))?;
     if is_referenced {
-        let n_rows = number(connection, &format!("SELECT count(*) FROM ONLY {default_sql} WHERE {condition}"))?;
+        let n_rows = number(hold.statement()?, &format!("SELECT count(*) FROM ONLY {default_sql} WHERE {condition}"))?;
         if let Some(n_rows) = n_rows.filter(|n| *n > 0) {
             return Err(Error::Referenced { default: default_sql.clone(), n_rows });
         }
     }
-    let columns = columns_of(connection, default)?;
-    let triggers = triggers_of(connection, default)?;
+    let columns = columns_of(hold.statement()?, default)?;
+    let triggers = triggers_of(hold.statement()?, default)?;
     // No row is deleted: whoever counts or copies those that are must not hear of this.
     for Trigger { name, .. } in &triggers {
-        connection.batch_execute(&format!("ALTER TABLE {default_sql} DISABLE TRIGGER {}", identifier(name)))?;
+        hold.statement()?.batch_execute(&format!("ALTER TABLE {default_sql} DISABLE TRIGGER {}", identifier(name)))?;
     }
     let moved = format!(
         "WITH moved AS (DELETE FROM ONLY {default_sql} WHERE {condition} RETURNING {columns})
          INSERT INTO {partition} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM moved"
     );
-    let n_rows = sql_query(moved).execute(connection)?;
+    let n_rows = sql_query(moved).execute(hold.statement()?)?;
     for Trigger { name, how } in &triggers {
-        connection.batch_execute(&format!("ALTER TABLE {default_sql} ENABLE {how}TRIGGER {}", identifier(name)))?;
+        hold.statement()?
+            .batch_execute(&format!("ALTER TABLE {default_sql} ENABLE {how}TRIGGER {}", identifier(name)))?;
     }
     Ok(n_rows as u64)
 }
@@ -201,25 +177,20 @@ pub(super) fn detach(
     found: &Found,
 ) -> Result<Duration, Error> {
     let (parent, partition) = (&catalogue.table.sql, &found.named.sql);
-    let comment = match found.named.comment.as_str() {
-        // It was marked before, and detached only half, or attached again.
-        comment if comment.starts_with(MARK) => comment.to_owned(),
-        "" => format!("{MARK}{parent}"),
-        comment => format!("{MARK}{parent}\n{comment}"),
-    };
     // A try before this one may have begun what PostgreSQL then only lets be ended.
     let Some(is_pending) = is_pending(connection, partition)? else { return Ok(Duration::ZERO) };
-    let mark = format!("COMMENT ON TABLE {partition} IS {}", literal(&comment));
+    let mark = format!("COMMENT ON TABLE {partition} IS {}", literal(&marked(parent, &found.named.comment)));
     let detach = format!("ALTER TABLE {parent} DETACH PARTITION {partition}");
     if catalogue.default.is_some() && !is_pending {
-        let mut since = Instant::now();
-        limits.transaction(connection, |connection| {
-            since = Instant::now();
-            Ok(connection.batch_execute(&format!("{detach}; {mark}"))?)
+        let since = limits.transaction(connection, |hold| {
+            hold.lock(&format!("LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE"))?;
+            hold.statement()?.batch_execute(&detach)?;
+            hold.statement()?.batch_execute(&mark)?;
+            Ok(hold.since())
         })?;
         return Ok(since.elapsed());
     }
-    limits.transaction(connection, |connection| Ok(connection.batch_execute(&mark)?))?;
+    limits.transaction(connection, |hold| Ok(hold.statement()?.batch_execute(&mark)?))?;
     // In no transaction: it waits for those that still read the partition, and keeps nobody from anything meanwhile.
     let Line { text: before } = sql_query(
         "SELECT format('SET lock_timeout = %L; SET statement_timeout = %L',
@@ -251,9 +222,31 @@ fn is_pending(connection: &mut PgConnection, partition: &str) -> QueryResult<Opt
 
 /// Takes the mark from a table, or a partition, that is to stay.
 pub(super) fn keep(connection: &mut PgConnection, limits: Limits, table: &Named) -> Result<(), Error> {
-    let comment = table.comment.split_once('\n').map_or("NULL".to_owned(), |(_, comment)| literal(comment));
-    limits.transaction(connection, |connection| {
-        Ok(connection.batch_execute(&format!("COMMENT ON TABLE {} IS {comment}", table.sql))?)
+    comment_on(connection, limits, table, unmarked(&table.comment))
+}
+
+/// Notes at a table where its rows are archived, for a keeper after this one. A file whose name no comment can have is not noted.
+pub(super) fn note(
+    connection: &mut PgConnection,
+    limits: Limits,
+    table: &Named,
+    archived: &Archived,
+) -> Result<(), Error> {
+    match marks::archived(&table.comment, archived) {
+        Some(comment) => comment_on(connection, limits, table, Some(&comment)),
+        None => Ok(()),
+    }
+}
+
+fn comment_on(
+    connection: &mut PgConnection,
+    limits: Limits,
+    table: &Named,
+    comment: Option<&str>,
+) -> Result<(), Error> {
+    let comment = comment.map_or("NULL".to_owned(), literal);
+    limits.transaction(connection, |hold| {
+        Ok(hold.statement()?.batch_execute(&format!("COMMENT ON TABLE {} IS {comment}", table.sql))?)
     })
 }
 
@@ -264,7 +257,8 @@ pub(super) fn drop_table(
     table: &Named,
     archived: Option<i64>,
 ) -> Result<(), Error> {
-    limits.transaction(connection, |connection| {
+    limits.transaction(connection, |hold| {
+        let connection = hold.statement()?;
         connection.batch_execute(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.sql))?;
         if let Some(archived) = archived {
             // Only this table is locked, in which nobody has anything to do: that may take its time.

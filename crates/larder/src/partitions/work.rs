@@ -11,9 +11,10 @@ use diesel::{
 
 use super::{
     calendar::DAY,
-    catalogue::{Catalogue, Found, MARK, Named, number, place_of},
+    catalogue::{Catalogue, Found, Named, number, place_of},
     error::Error,
     keeper::Job,
+    marks::MARK,
     ranges::{Bound, Span},
     report::{Part, Plan, Status},
     scheme::{By, Line, Partition, Ranges, Step},

@@ -12,6 +12,17 @@ pub(crate) fn command(shop: &Shop, arguments: &[&str]) -> Command {
     command
 }
 
+/// The same of another program. Where it is comes from the environment, so that a line may end with words that are no options.
+pub(crate) fn program(path: &str, shop: &Shop, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path);
+    command.args(arguments).stdin(Stdio::null());
+    command.env("DATABASE_URL", shop.database.url()).env("REDIS_URL", redis_url()).env_remove("RUST_BACKTRACE");
+    if !arguments.contains(&"--") {
+        command.args(["--namespace", &format!("{}:", shop.namespace.as_str())]);
+    }
+    command
+}
+
 /// A run that is told of nothing.
 pub(crate) fn bare(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shop-larder"));

@@ -7,4 +7,5 @@ mod doctor;
 mod migration;
 mod mistakes;
 mod outbox;
+mod partitions;
 mod verify;
