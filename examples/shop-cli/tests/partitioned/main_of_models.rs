@@ -5,8 +5,12 @@ use std::process::ExitCode;
 use diesel::prelude::*;
 use larder::{Models, Repository};
 
-diesel::table! { readings (id) { id -> BigInt, place -> Text, } }
-diesel::table! { ledgers (tenant, id) { tenant -> Text, id -> BigInt, } }
+use self::schema::{ledgers, readings};
+
+mod schema {
+    diesel::table! { readings (id) { id -> BigInt, place -> Text, } }
+    diesel::table! { ledgers (tenant, id) { tenant -> Text, id -> BigInt, } }
+}
 
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable, Repository)]
 #[diesel(table_name = readings, check_for_backend(diesel::pg::Pg))]

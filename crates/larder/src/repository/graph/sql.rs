@@ -35,7 +35,7 @@ where
     statement.sql(" ORDER BY 2, 1 LIMIT ");
     // The root is among them.
     DB::bind_limit(limit.saturating_add(1), &mut statement);
-    push_steps::<DB, F, T>(access, depth, &mut statement);
+    push_steps::<DB, F, T>(access, &mut statement);
     statement.sql(" SELECT larder_node, larder_from FROM larder_step ORDER BY larder_depth, larder_node, larder_from");
     statement
 }
@@ -55,7 +55,7 @@ where
     T: PatternOn<DB> + Pattern<Entity = F::Entity, Key = N::Key>,
 {
     let mut statement = walk::<DB, N, F, T>(access, from, depth, live);
-    push_steps::<DB, F, T>(access, depth, &mut statement);
+    push_steps::<DB, F, T>(access, &mut statement);
     statement.sql(
         ", larder_path (larder_node, larder_from, larder_depth) AS \
          (SELECT larder_node, larder_from, larder_depth FROM larder_step WHERE larder_node = (SELECT ",
@@ -115,7 +115,7 @@ where
 ///
 /// From each node along its edges, and then to where they lead, in this order: planners do not know how few nodes a walk has, and would
 /// rather read all edges, or compare each node with each other.
-fn push_steps<DB, F, T>(access: Access<'_, DB>, depth: usize, statement: &mut Statement<'_, DB>)
+fn push_steps<DB, F, T>(access: Access<'_, DB>, statement: &mut Statement<'_, DB>)
 where
     DB: Backend,
     F: PatternOn<DB>,
@@ -144,9 +144,8 @@ where
             statement.sql(" OFFSET 0) AS larder_out");
         }
     }
-    // Where the walk ends, no edge leads to a node that is further away.
-    statement.sql(" WHERE larder_depth < ");
-    DB::bind_limit(depth, statement);
+    // From what is furthest away no edge leads to what is further.
+    statement.sql(" WHERE larder_depth < (SELECT MAX(larder_depth) FROM larder_found)");
     match DB::JOINED_IN_ORDER {
         Some(join) => {
             push_live::<DB, F::Entity>(access, statement);
