@@ -34,8 +34,8 @@ const CONNECTIONS: u32 = 8;
 ///
 /// Any number of threads may read and write: readers see the last commit beside a writer, and writers take turns, in the order in which they
 /// came. Who waits for his turn holds no connection, so that readers have the eight that there are; after 30 seconds it is an
-/// [`Error::NoTurn`]. For **one process**: what another writes, this one's caches don't hear of. Everything of the [`Builder`] can be set
-/// before it is built; [`Settings::pool`] is for those who want other settings or a store of their own, with
+/// [`Error::NoTurn`]. For **one process and one handle**, to be cloned: what another writes, or another call of this for the same file, this
+/// one's caches don't hear of. Everything of the [`Builder`] can be set before it is built; [`Settings::pool`] is for those who want other settings or a store of their own, with
 /// [`Builder::writers_take_turns`].
 ///
 /// # Errors
@@ -102,7 +102,9 @@ impl Settings {
     /// Diesel's, if the file can't have a write-ahead log.
     pub fn apply(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
         // First: what comes after it waits for others.
-        connection.batch_execute(&format!("PRAGMA busy_timeout = {}", self.busy_timeout.as_millis()))?;
+        // SQLite takes more milliseconds than it can count for none.
+        let millis = i32::try_from(self.busy_timeout.as_millis()).unwrap_or(i32::MAX);
+        connection.batch_execute(&format!("PRAGMA busy_timeout = {millis}"))?;
         let mode = diesel::sql_query("PRAGMA journal_mode = WAL").get_result::<Mode>(connection)?;
         if mode.journal_mode != "wal" {
             let reason = format!("the database can't have a write-ahead log: its journal is `{}`", mode.journal_mode);
@@ -176,5 +178,6 @@ mod tests {
         };
         assert_eq!(told(Settings::default()), (30_000, 1, 2));
         assert_eq!(told(Settings::default().durable(false).busy_timeout(Duration::from_millis(7))), (7, 1, 1));
+        assert_eq!(told(Settings::default().busy_timeout(Duration::MAX)), (i32::MAX.into(), 1, 2), "not none");
     }
 }
