@@ -21,7 +21,7 @@ pub trait Ground: larder::Backend + Remember {
     /// The same, as larder has it.
     const KIND: Database;
 
-    /// The tables of [`archive`](super::docs).
+    /// The tables of the documents' archive.
     const ARCHIVE: &'static str;
 
     /// Whether writes go on while the store is away.
