@@ -49,7 +49,7 @@ pub(crate) fn measure(larder: &Larder<Pg>, connection: &mut PgConnection) {
             let waited = *longest.lock().unwrap_or_else(PoisonError::into_inner);
             tell(what, &actions, waited);
         };
-        look("nothing to do", day(2026, 11));
+        look("the first look", day(2026, 11));
         look("at the turn of a month", day(2026, 12));
         connection.batch_execute(&homeless()).unwrap();
         look("four months later, with rows in the default partition", day(2027, 4));

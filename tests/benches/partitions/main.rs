@@ -97,7 +97,7 @@ fn find(larder: &Larder<Pg>, n_rows: i64) {
     let (plain, cut) = (Plain::repository(larder), Cut::repository(larder));
     let mut dice = fastrand::Rng::with_seed(7);
     let mut key = move || {
-        let id = dice.i64(..n_rows);
+        let id = dice.i64(0..n_rows);
         (id, at(id, n_rows))
     };
     let times =
@@ -123,8 +123,8 @@ fn find(larder: &Larder<Pg>, n_rows: i64) {
     let mut dice = fastrand::Rng::with_seed(8);
     let month = n_rows / 24;
     let mut neighbours = || {
-        let first = dice.i64(..24) * month;
-        (0..100).map(|_| first + dice.i64(..month)).map(|id| (id, at(id, n_rows))).collect::<Vec<_>>()
+        let first = dice.i64(0..24) * month;
+        (0..100).map(|_| first + dice.i64(0..month)).map(|id| (id, at(id, n_rows))).collect::<Vec<_>>()
     };
     let times = in_turns(
         LISTS,
@@ -137,7 +137,7 @@ fn find(larder: &Larder<Pg>, n_rows: i64) {
     let n_users = orders::users(n_rows);
     let times = in_turns(
         LISTS,
-        || dice.i64(..n_users),
+        || dice.i64(0..n_users),
         |user| plain.list_by_user_id(user).load().unwrap().len(),
         |user| cut.list_by_user_id(user).load().unwrap().len(),
     );

@@ -2,7 +2,7 @@ use std::{
     fs,
     io::Read as _,
     net::{Ipv4Addr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -54,6 +54,7 @@ impl MariaDb {
             .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
             // The log is made in its size here, and written once more in that of the server if they differ.
             .args([LOG_SIZE, "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"])
+            .arg(tmpdir(daemon.directory()))
             .arg(format!("--datadir={}", daemon.directory().join("data").display()));
         daemon.run(install, "mariadb-install-db")?;
         fs::write(daemon.directory().join("init.sql"), "CREATE DATABASE IF NOT EXISTS larder;\n")
@@ -126,7 +127,7 @@ impl MariaDb {
         self.stop()?;
         let directory = self.daemon.directory();
         let mut command = Command::new(&self.program);
-        command.arg("--no-defaults").arg(LOG_SIZE);
+        command.arg("--no-defaults").arg(LOG_SIZE).arg(tmpdir(directory));
         let mut set = |name: &str, value: &str| {
             command.arg(format!("--{name}={value}"));
         };
@@ -158,6 +159,11 @@ impl MariaDb {
             is_own && greets(port)
         })
     }
+}
+
+/// Where temporary tables lie: a server that starts takes those for its own, left by a crash, that it finds in a folder, and removes them.
+fn tmpdir(directory: &Path) -> String {
+    format!("--tmpdir={}", directory.display())
 }
 
 /// Of the redo log: a tenth of what a server has by itself, since none of ours writes much.
