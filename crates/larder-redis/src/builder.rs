@@ -4,15 +4,22 @@ use larder::store::{Clock, SystemClock};
 use redis::{Client, ConnectionInfo, IntoConnectionInfo};
 
 use crate::{
-    RedisStore, error::BuildError, health::Health, names::Names, pool::Manager, server::Quarantine, strict::Strict,
-    warning::Warnings, wire::Address,
+    RedisStore,
+    error::BuildError,
+    health::Health,
+    names::Names,
+    pool::{Manager, Sharing},
+    server::Quarantine,
+    strict::Strict,
+    warning::Warnings,
+    wire::Address,
 };
 
 /// The settings of a [`RedisStore`]; [`RedisStore::builder`] makes one.
 pub struct RedisStoreBuilder {
     url: String,
     namespace: String,
-    pool_size: u32,
+    sharing: Sharing,
     connect_timeout: Duration,
     io_timeout: Duration,
     quarantine: Option<Duration>,
@@ -27,7 +34,7 @@ impl RedisStoreBuilder {
         Self {
             url: url.to_owned(),
             namespace: "larder:".to_owned(),
-            pool_size: 16,
+            sharing: Sharing::Pool(16),
             connect_timeout: Duration::from_secs(1),
             io_timeout: Duration::from_millis(500),
             quarantine: None,
@@ -57,7 +64,23 @@ impl RedisStoreBuilder {
     /// Defaults to 16.
     #[must_use]
     pub fn pool_size(mut self, n_connections: u32) -> Self {
-        self.pool_size = n_connections;
+        self.sharing = Sharing::Pool(n_connections);
+        self
+    }
+
+    /// Lets all threads share so many connections, instead of one for each operation as [`pool_size`](Self::pool_size) has it; the later of
+    /// the two calls counts.
+    ///
+    /// Whoever finds nobody at work on a connection sends all that was asked for until then in one write, so that many threads need few
+    /// round trips; one alone waits for nobody else. What is sent on one connection reaches the server in the order in which it was asked for.
+    /// An operation takes the connection on which the fewest are asking. It waits where 1,024 operations or 1 MiB of commands
+    /// are waiting there already, and in all no longer than twice the [`io_timeout`](Self::io_timeout). Where the server is
+    /// silent for that time-out, or the connection breaks, all operations that are under way on it fail, and nobody knows which of them were done.
+    ///
+    /// One or two are enough for one process: more connections make smaller batches.
+    #[must_use]
+    pub fn pipelines(mut self, n_connections: u32) -> Self {
+        self.sharing = Sharing::Pipelines(n_connections);
         self
     }
 
@@ -143,7 +166,8 @@ impl RedisStoreBuilder {
     /// [`BuildError`] if the URL or a setting makes no sense. A server that is away, or refuses the password, is no error here.
     pub fn build(self) -> Result<RedisStore, BuildError> {
         for (setting, is_zero) in [
-            ("pool_size", self.pool_size == 0),
+            ("pool_size", self.sharing == Sharing::Pool(0)),
+            ("pipelines", self.sharing == Sharing::Pipelines(0)),
             ("connect_timeout", self.connect_timeout.is_zero()),
             ("io_timeout", self.io_timeout.is_zero()),
         ] {
@@ -168,7 +192,7 @@ impl RedisStoreBuilder {
             clock: self.clock,
             health: Arc::new(Health::default()),
         };
-        Ok(RedisStore::new(manager, self.pool_size, names, Strict { horizon: self.strict_horizon }))
+        Ok(RedisStore::new(manager, self.sharing, names, Strict { horizon: self.strict_horizon }))
     }
 
     fn client(&self) -> Result<Client, BuildError> {
@@ -226,7 +250,7 @@ impl fmt::Debug for RedisStoreBuilder {
         // Not the URL, which may hold a password.
         f.debug_struct("RedisStoreBuilder")
             .field("namespace", &self.namespace)
-            .field("pool_size", &self.pool_size)
+            .field("sharing", &self.sharing)
             .field("connect_timeout", &self.connect_timeout)
             .field("io_timeout", &self.io_timeout)
             .field("quarantine", &self.quarantine)

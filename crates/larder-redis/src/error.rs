@@ -29,6 +29,41 @@ pub enum BuildError {
     },
 }
 
+/// What has failed for several at once, each of whom is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    is_refusal: bool,
+    is_timeout: bool,
+    text: String,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &StoreError) -> Self {
+        let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        Self { is_refusal: error.is_refused(), is_timeout: error.is_timeout(), text }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The error of one of them.
+    pub(crate) fn tell(&self) -> StoreError {
+        self.tell_as(self.text.clone())
+    }
+
+    /// As [`tell`](Self::tell), in other words.
+    pub(crate) fn tell_as(&self, text: String) -> StoreError {
+        if self.is_refusal {
+            StoreError::refused(text)
+        } else if self.is_timeout {
+            StoreError::timed_out(text)
+        } else {
+            StoreError::unavailable(text)
+        }
+    }
+}
+
 /// An error on this side of the wire or on the wire itself.
 pub(crate) fn from_connection(error: RedisError) -> StoreError {
     if error.is_timeout() {

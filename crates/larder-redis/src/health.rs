@@ -7,6 +7,8 @@ use std::{
 
 use larder::store::{Fence, StoreError};
 
+use crate::error::Failure;
+
 /// How long what the server has said of itself counts, from when it was heard. A few questions a second are nothing to it, and a server that was demoted goes on
 /// answering reads: this bounds for how long they are believed.
 const BELIEVED_FOR: Duration = Duration::from_millis(250);
@@ -46,12 +48,6 @@ struct Attempts {
     any: bool,
     /// Why the last one failed, if it did.
     failure: Option<Failure>,
-}
-
-struct Failure {
-    is_refusal: bool,
-    is_timeout: bool,
-    text: String,
 }
 
 impl Health {
@@ -103,11 +99,10 @@ impl Health {
     }
 
     pub(crate) fn failed(&self, error: &StoreError) {
-        let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        let failure = Failure { is_refusal: error.is_refused(), is_timeout: error.is_timeout(), text: text.clone() };
+        let failure = Failure::of(error);
         // Attempts follow each other twice a second, and the first one has said it.
-        if self.attempted(Some(failure)).is_none() {
-            tracing::warn!(error = %text, "cannot connect to redis");
+        if self.attempted(Some(failure.clone())).is_none() {
+            tracing::warn!(error = failure.text(), "cannot connect to redis");
         }
     }
 
@@ -129,16 +124,8 @@ impl Health {
 
     /// The error of an operation that finds no connection because none can be made.
     pub(crate) fn failure_to_connect(&self) -> Option<StoreError> {
-        self.attempts().failure.as_ref().map(|failure| {
-            let text = format!("cannot connect: {}", failure.text);
-            if failure.is_refusal {
-                StoreError::refused(text)
-            } else if failure.is_timeout {
-                StoreError::timed_out(text)
-            } else {
-                StoreError::unavailable(text)
-            }
-        })
+        let attempts = self.attempts();
+        attempts.failure.as_ref().map(|failure| failure.tell_as(format!("cannot connect: {}", failure.text())))
     }
 
     fn attempts(&self) -> MutexGuard<'_, Attempts> {

@@ -40,6 +40,7 @@ mod listen;
 mod message;
 mod names;
 mod pack;
+mod pipe;
 mod pool;
 pub mod rate;
 mod reign;

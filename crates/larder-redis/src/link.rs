@@ -1,12 +1,14 @@
 //! One connection to one reign of one server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use larder::store::{Fence, StoreError};
 use redis::{Connection, ServerErrorKind, Value};
 
 use crate::{
     error::{asks_for_a_new_connection, from_connection, from_server, senseless},
+    pipe::Pipe,
+    pool::Met,
     reign::Reign,
     request::Request,
     scripts::Script,
@@ -14,28 +16,44 @@ use crate::{
 };
 
 pub(crate) struct Link {
-    connection: Connection,
+    carrier: Carrier,
     /// `None` while it is being made.
-    reign: Option<Reign>,
+    reign: Option<Arc<Reign>>,
     seen: Seen,
     era: u64,
     is_broken: bool,
 }
 
+/// What brings commands to the server.
+enum Carrier {
+    /// Nobody else has anything to do with it meanwhile.
+    Own(Box<Connection>),
+    Shared(Arc<Pipe>),
+}
+
 impl Link {
     pub(crate) fn new(connection: Connection, era: u64) -> Self {
-        Self { connection, reign: None, seen: Seen::NEVER, era, is_broken: false }
+        let carrier = Carrier::Own(Box::new(connection));
+        Self { carrier, reign: None, seen: Seen::NEVER, era, is_broken: false }
+    }
+
+    /// One of several on the same connection.
+    pub(crate) fn shared(pipe: Arc<Pipe>, Met { reign, seen, era }: Met) -> Self {
+        Self { carrier: Carrier::Shared(pipe), reign: Some(reign), seen, era, is_broken: false }
     }
 
     /// How long it waits from now on, for a request to be taken or for the next part of an answer.
     pub(crate) fn set_timeout(&self, timeout: Duration) -> Result<(), StoreError> {
-        self.connection.set_read_timeout(Some(timeout)).map_err(from_connection)?;
-        self.connection.set_write_timeout(Some(timeout)).map_err(from_connection)
+        let Carrier::Own(connection) = &self.carrier else {
+            return Ok(());
+        };
+        connection.set_read_timeout(Some(timeout)).map_err(from_connection)?;
+        connection.set_write_timeout(Some(timeout)).map_err(from_connection)
     }
 
     /// Learns which server it leads to, and when that was met.
     pub(crate) fn leads_to(&mut self, reign: Reign, seen: Seen) {
-        self.reign = Some(reign);
+        self.reign = Some(Arc::new(reign));
         self.seen = seen;
     }
 
@@ -49,7 +67,10 @@ impl Link {
         request.command(2).arg(&[b"INFO"]).arg(&[b"replication"]);
         let answer = self.call(&request)?.into_iter().next();
         match (&self.reign, answer) {
-            (Some(reign), Some(answer)) => reign.lasts(&answer).inspect_err(|_| self.is_broken = true),
+            (Some(reign), Some(answer)) => {
+                let lasts = reign.lasts(&answer);
+                lasts.inspect_err(|_| self.give_up())
+            }
             _ => Err(self.refuse("INFO is answered")),
         }
     }
@@ -66,6 +87,9 @@ impl Link {
     /// Nobody is to use it again: an answer may be on its way that the next question would take for its own.
     pub(crate) fn give_up(&mut self) {
         self.is_broken = true;
+        if let Carrier::Shared(pipe) = &self.carrier {
+            pipe.kill();
+        }
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -74,7 +98,7 @@ impl Link {
 
     /// Sends commands in one go and returns their answers, of which each may be an error of the server.
     pub(crate) fn call(&mut self, request: &Request) -> Result<Vec<Value>, StoreError> {
-        let answers = self.exchange(request).inspect_err(|_| self.give_up())?;
+        let answers = self.exchange(request)?;
         for answer in &answers {
             if let Value::ServerError(error) = answer
                 && asks_for_a_new_connection(error)
@@ -85,17 +109,20 @@ impl Link {
         Ok(answers)
     }
 
-    // Not `req_packed_commands`, which after a time-out goes on to wait for each answer that is left.
     fn exchange(&mut self, request: &Request) -> Result<Vec<Value>, StoreError> {
-        self.connection.send_packed_command(request.as_bytes()).map_err(from_connection)?;
-        let mut answers = Vec::with_capacity(request.n_commands());
-        while answers.len() < request.n_commands() {
-            match self.connection.recv_response().map_err(from_connection)? {
-                Value::Push { .. } => {}
-                answer => answers.push(answer),
+        match &mut self.carrier {
+            Carrier::Own(connection) => {
+                let answers = exchange(connection, request);
+                self.is_broken |= answers.is_err();
+                answers
+            }
+            // An answer that comes too late for one is no harm to the others.
+            Carrier::Shared(pipe) => {
+                let answers = pipe.call(request);
+                self.is_broken |= pipe.is_dead();
+                answers
             }
         }
-        Ok(answers)
     }
 
     /// Sends commands that all run `script`, and returns their answers.
@@ -184,6 +211,19 @@ impl Link {
         self.give_up();
         senseless(expected)
     }
+}
+
+// Not `req_packed_commands`, which after a time-out goes on to wait for each answer that is left.
+fn exchange(connection: &mut Connection, request: &Request) -> Result<Vec<Value>, StoreError> {
+    connection.send_packed_command(request.as_bytes()).map_err(from_connection)?;
+    let mut answers = Vec::with_capacity(request.n_commands());
+    while answers.len() < request.n_commands() {
+        match connection.recv_response().map_err(from_connection)? {
+            Value::Push { .. } => {}
+            answer => answers.push(answer),
+        }
+    }
+    Ok(answers)
 }
 
 fn are_digits(bytes: &[u8], max: u8) -> bool {

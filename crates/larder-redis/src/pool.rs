@@ -1,6 +1,7 @@
 //! The connections of a store.
 
 use std::{
+    ops::{Deref, DerefMut},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,6 +17,7 @@ use crate::{
     error::{from_connection, from_server},
     health::{Health, Standing},
     link::Link,
+    pipe::{Pipe, Pipes},
     reign::{self, Reign},
     request::Request,
     server::{Quarantine, Seen, Server},
@@ -32,43 +34,98 @@ const SILENT_SHARE: u32 = 5;
 /// Attempts to connect are made in the background, one after the other, with half of this between them.
 const RETRY_PERIOD: Duration = Duration::from_secs(1);
 
+/// How many connections there are, and who uses one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// One operation has it for itself.
+    Pool(u32),
+    /// All threads send on it what they have.
+    Pipelines(u32),
+}
+
 pub(crate) struct Pool {
-    inner: r2d2::Pool<Manager>,
+    inner: Connections,
     health: Arc<Health>,
     io_timeout: Duration,
     /// How many operations were answered.
     n_answered: AtomicU64,
 }
 
+enum Connections {
+    Own(r2d2::Pool<Manager>),
+    Shared(Pipes),
+}
+
+/// A connection, or a share of one, for one operation.
+enum Held {
+    Own(PooledConnection<Manager>),
+    Shared(Link),
+}
+
+impl Deref for Held {
+    type Target = Link;
+
+    fn deref(&self) -> &Link {
+        match self {
+            Self::Own(link) => link,
+            Self::Shared(link) => link,
+        }
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Link {
+        match self {
+            Self::Own(link) => link,
+            Self::Shared(link) => link,
+        }
+    }
+}
+
 impl Pool {
     /// Starts to connect in the background, and waits for the first attempt to end, but not for long.
-    pub(crate) fn new(manager: Manager, size: u32) -> Self {
+    pub(crate) fn new(manager: Manager, sharing: Sharing) -> Self {
         let Manager { connect_timeout, io_timeout, .. } = manager;
         let health = Arc::clone(&manager.health);
-        let inner = r2d2::Pool::builder()
-            .max_size(size)
-            .min_idle(Some(1))
-            .test_on_check_out(false)
-            .connection_timeout(RETRY_PERIOD)
-            .error_handler(Box::new(NopErrorHandler))
-            .build_unchecked(manager);
+        let inner = match sharing {
+            Sharing::Pool(size) => Connections::Own(
+                r2d2::Pool::builder()
+                    .max_size(size)
+                    .min_idle(Some(1))
+                    .test_on_check_out(false)
+                    .connection_timeout(RETRY_PERIOD)
+                    .error_handler(Box::new(NopErrorHandler))
+                    .build_unchecked(manager),
+            ),
+            Sharing::Pipelines(n) => Connections::Shared(Pipes::new(manager, n)),
+        };
         health.wait_for_first_attempt(connect_timeout);
         Self { inner, health, io_timeout, n_answered: AtomicU64::new(0) }
     }
 
-    /// How many connections there are at most.
+    /// How many operations can be under way at once without waiting for each other.
     pub(crate) fn size(&self) -> usize {
-        self.inner.max_size() as usize
+        match &self.inner {
+            Connections::Own(pool) => pool.max_size() as usize,
+            Connections::Shared(pipes) => pipes.size(),
+        }
     }
 
     /// Takes a connection, as [`Pool::wait_for_link`] waits for one, and not at all while none can be made.
-    fn link(&self) -> Result<PooledConnection<Manager>, StoreError> {
+    fn link(&self) -> Result<Held, StoreError> {
         let mut deadline = None;
         loop {
-            let mut link = match self.inner.try_get() {
-                Some(link) => link,
-                None => {
-                    self.wait_for_link(*deadline.get_or_insert_with(|| Instant::now() + self.io_timeout.max(SILENCE)))?
+            let mut link = match &self.inner {
+                Connections::Own(pool) => Held::Own(match pool.try_get() {
+                    Some(link) => link,
+                    None => {
+                        let longest = self.io_timeout.max(SILENCE);
+                        self.wait_for_link(pool, *deadline.get_or_insert_with(|| moment_in(longest)))?
+                    }
+                }),
+                Connections::Shared(pipes) => {
+                    let deadline = *deadline.get_or_insert_with(|| moment_in(self.silence()));
+                    Held::Shared(pipes.link(deadline)?)
                 }
             };
             match self.health.standing(link.era()) {
@@ -108,6 +165,11 @@ impl Pool {
         done
     }
 
+    /// How long an operation waits while nobody is answered.
+    fn silence(&self) -> Duration {
+        SILENCE.max(self.io_timeout / SILENT_SHARE)
+    }
+
     /// Throws away the connections that were made together with one that has broken.
     fn end_era(&self, era: u64) {
         self.health.end_era(era);
@@ -122,17 +184,21 @@ impl Pool {
     ///
     /// Whoever gets none loads by himself what another may be loading. A thousand threads on 16 connections wait for more than
     /// 100 ms on a busy machine, and then each key was loaded up to 150 times.
-    fn wait_for_link(&self, deadline: Instant) -> Result<PooledConnection<Manager>, StoreError> {
-        let silence = SILENCE.max(self.io_timeout / SILENT_SHARE);
+    fn wait_for_link(
+        &self,
+        pool: &r2d2::Pool<Manager>,
+        deadline: Instant,
+    ) -> Result<PooledConnection<Manager>, StoreError> {
+        let silence = self.silence();
         loop {
-            if self.inner.state().connections == 0
+            if pool.state().connections == 0
                 && let Some(error) = self.health.failure_to_connect()
             {
                 return Err(error);
             }
             let n_answered = self.n_answered.load(Ordering::Relaxed);
             let left = deadline.saturating_duration_since(Instant::now());
-            if let Ok(link) = self.inner.get_timeout(left.min(silence)) {
+            if let Ok(link) = pool.get_timeout(left.min(silence)) {
                 return Ok(link);
             }
             if left <= silence || self.n_answered.load(Ordering::Relaxed) == n_answered {
@@ -156,6 +222,20 @@ pub(crate) struct Manager {
     pub(crate) health: Arc<Health>,
 }
 
+/// Where a connection leads to.
+#[derive(Clone)]
+pub(crate) struct Met {
+    pub(crate) reign: Arc<Reign>,
+    pub(crate) seen: Seen,
+    /// Which connections it was made with; see `Health`.
+    pub(crate) era: u64,
+}
+
+enum Protocol {
+    Resp2,
+    Resp3,
+}
+
 impl Manager {
     fn try_connect(&self) -> Result<Link, StoreError> {
         let era = self.health.era();
@@ -172,18 +252,38 @@ impl Manager {
 
     /// Makes a connection to listen on, in RESP3; the whole of it takes no longer than the time-out.
     pub(crate) fn wire(&self) -> Result<(Wire, Reign), StoreError> {
+        let (wire, met) = self.open(&Protocol::Resp3)?;
+        Ok((wire, Reign::clone(&met.reign)))
+    }
+
+    /// Makes a connection that many share.
+    pub(crate) fn pipe(&self) -> Result<(Pipe, Met), StoreError> {
+        let opened = self.open(&Protocol::Resp2);
+        let opened = opened.inspect(|_| self.health.connected()).inspect_err(|error| self.health.failed(error));
+        opened.map(|(wire, met)| (Pipe::new(wire, self.io_timeout), met))
+    }
+
+    fn open(&self, protocol: &Protocol) -> Result<(Wire, Met), StoreError> {
         let era = self.health.era();
         let until = moment_in(self.connect_timeout);
         let mut wire = Wire::connect(&self.address, until)?;
         let settings = self.client.get_connection_info().redis_settings();
         let mut request = Request::default();
-        match settings.password() {
-            Some(password) => {
+        match (protocol, settings.password()) {
+            (Protocol::Resp2, None) => {}
+            (Protocol::Resp2, Some(password)) => {
+                let user = settings.username().map(str::as_bytes);
+                request.command(2 + usize::from(user.is_some())).arg(&[b"AUTH"]);
+                for arg in user.into_iter().chain([password.as_bytes()]) {
+                    request.arg(&[arg]);
+                }
+            }
+            (Protocol::Resp3, Some(password)) => {
                 let user = settings.username().unwrap_or("default");
                 request.command(5).arg(&[b"HELLO"]).arg(&[b"3"]).arg(&[b"AUTH"]);
                 request.arg(&[user.as_bytes()]).arg(&[password.as_bytes()]);
             }
-            None => {
+            (Protocol::Resp3, None) => {
                 request.command(2).arg(&[b"HELLO"]).arg(&[b"3"]);
             }
         }
@@ -196,9 +296,9 @@ impl Manager {
             }
         }
         let answers = wire.call(&questions(), until)?;
-        let (server, _) = self.meet(&answers)?;
+        let (server, seen) = self.meet(&answers)?;
         self.health.leads_to(era, server.reign().fence(), Instant::now());
-        Ok((wire, server.reign().clone()))
+        Ok((wire, Met { reign: Arc::new(server.reign().clone()), seen, era }))
     }
 
     /// Reads who the server is, and takes note of it.

@@ -15,7 +15,7 @@ use crate::{
     link::Link,
     listen::Listeners,
     names::Names,
-    pool::{Manager, Pool},
+    pool::{Manager, Pool, Sharing},
     request::{Request, milliseconds},
     scripts::{self, Script},
     server::{Quarantine, TooShort},
@@ -95,11 +95,11 @@ impl RedisStore {
         RedisStoreBuilder::new(url)
     }
 
-    pub(crate) fn new(manager: Manager, pool_size: u32, names: Names, strict: Strict) -> Self {
+    pub(crate) fn new(manager: Manager, sharing: Sharing, names: Names, strict: Strict) -> Self {
         let (lines, names) = (Arc::new(manager.clone()), Arc::new(names));
         let Manager { quarantine, warnings, clock, .. } = manager.clone();
         Self {
-            pool: Arc::new(Pool::new(manager, pool_size)),
+            pool: Arc::new(Pool::new(manager, sharing)),
             listeners: Listeners::new(Arc::clone(&lines), Arc::clone(&names), strict),
             answers: Answers::new(Arc::clone(&lines), Arc::clone(&names)),
             lines,

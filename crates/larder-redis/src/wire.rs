@@ -65,8 +65,13 @@ impl Wire {
 
     /// Sends commands in one go.
     pub(crate) fn send(&mut self, request: &Request, until: Instant) -> Result<(), StoreError> {
+        self.send_bytes(request.as_bytes(), until)
+    }
+
+    /// As [`send`](Self::send), the commands of several requests.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8], until: Instant) -> Result<(), StoreError> {
         self.stream.socket().wait_until(until);
-        let sent = self.stream.writer().write_all(request.as_bytes()).and_then(|()| self.stream.writer().flush());
+        let sent = self.stream.writer().write_all(bytes).and_then(|()| self.stream.writer().flush());
         sent.map_err(unavailable)
     }
 

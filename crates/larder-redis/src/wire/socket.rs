@@ -12,6 +12,8 @@ use redis::ConnectionAddr;
 pub(crate) struct Socket {
     end: End,
     until: Instant,
+    /// How long a read waits, as the system was told last.
+    told: Duration,
 }
 
 enum End {
@@ -33,7 +35,7 @@ impl Socket {
             ConnectionAddr::Unix(path) => End::Unix(UnixStream::connect(path)?),
             _ => return Err(io::Error::new(ErrorKind::Unsupported, "no such connections are known")),
         };
-        Ok(Self { end, until })
+        Ok(Self { end, until, told: Duration::ZERO })
     }
 
     /// Lets reads and writes wait until then from now on.
@@ -47,6 +49,22 @@ impl Socket {
             #[cfg(unix)]
             End::Unix(socket) => End::Unix(socket.try_clone()?),
         }))
+    }
+
+    /// Lets the next read wait, and no longer than is left. The system is told only if what it was told last is too long for that, or
+    /// less than half of it: most reads need one call of it, not two.
+    fn let_read_wait(&mut self) -> io::Result<()> {
+        let left = self.left()?;
+        if self.told > left || self.told < left / 2 {
+            let told = left - left / 4;
+            match &self.end {
+                End::Tcp(socket) => socket.set_read_timeout(Some(told))?,
+                #[cfg(unix)]
+                End::Unix(socket) => socket.set_read_timeout(Some(told))?,
+            }
+            self.told = told;
+        }
+        Ok(())
     }
 
     /// What is left, of which the system takes no zero.
@@ -89,14 +107,17 @@ fn connect_tcp(host: &str, port: u16, until: Instant) -> io::Result<TcpStream> {
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let left = Some(self.left()?);
+            self.let_read_wait()?;
             let read = match &mut self.end {
-                End::Tcp(socket) => socket.set_read_timeout(left).and_then(|()| socket.read(buffer)),
+                End::Tcp(socket) => socket.read(buffer),
                 #[cfg(unix)]
-                End::Unix(socket) => socket.set_read_timeout(left).and_then(|()| socket.read(buffer)),
+                End::Unix(socket) => socket.read(buffer),
             };
             match read {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The system may have been told less than is left.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                }
                 read => return read,
             }
         }

@@ -17,12 +17,12 @@ pub(crate) fn keys(n: usize) -> Vec<CellKey> {
     (0..n).map(|n| key(&n.to_string())).collect()
 }
 
-pub(crate) fn held(value: &'static [u8]) -> Cell {
-    Cell::Value(Bytes::from_static(value))
+pub(crate) fn held(value: &[u8]) -> Cell {
+    Cell::Value(Bytes::copy_from_slice(value))
 }
 
-pub(crate) fn stored(value: &'static [u8]) -> Ending {
-    Ending::Value { value: Bytes::from_static(value), ttl: LONG }
+pub(crate) fn stored(value: &[u8]) -> Ending {
+    Ending::Value { value: Bytes::copy_from_slice(value), ttl: LONG }
 }
 
 pub(crate) fn read(store: &RedisStore, key: &CellKey) -> Result<Cell, StoreError> {
@@ -33,11 +33,11 @@ pub(crate) fn lease(store: &RedisStore, key: &CellKey) -> Result<Option<Lease>, 
     Ok(store.lease(&[(key, Vacancy::Nothing)], LONG)?[0])
 }
 
-pub(crate) fn fill(store: &RedisStore, key: &CellKey, lease: Lease, value: &'static [u8]) -> Result<bool, StoreError> {
-    Ok(store.fill(&[Fill { key, lease, value: Bytes::from_static(value), ttl: LONG }])?[0])
+pub(crate) fn fill(store: &RedisStore, key: &CellKey, lease: Lease, value: &[u8]) -> Result<bool, StoreError> {
+    Ok(store.fill(&[Fill { key, lease, value: Bytes::copy_from_slice(value), ttl: LONG }])?[0])
 }
 
-pub(crate) fn put(store: &RedisStore, key: &CellKey, value: &'static [u8]) {
+pub(crate) fn put(store: &RedisStore, key: &CellKey, value: &[u8]) {
     let lease = lease(store, key).unwrap().expect("the cell can be leased");
     assert!(fill(store, key, lease, value).unwrap());
 }

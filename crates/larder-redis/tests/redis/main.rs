@@ -18,6 +18,7 @@ mod log;
 mod losses;
 mod passwords;
 mod permissions;
+mod pipelined;
 mod rate;
 #[cfg(feature = "http")]
 mod rate_http;

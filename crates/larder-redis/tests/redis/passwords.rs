@@ -134,6 +134,7 @@ fn settings_that_make_no_sense_are_refused_at_once() {
     let builder = || RedisStore::builder("redis://localhost");
     for (error, name) in [
         (builder().pool_size(0).build().unwrap_err(), "pool_size"),
+        (builder().pipelines(0).build().unwrap_err(), "pipelines"),
         (builder().io_timeout(Duration::ZERO).build().unwrap_err(), "io_timeout"),
         (builder().connect_timeout(Duration::ZERO).build().unwrap_err(), "connect_timeout"),
     ] {
