@@ -23,5 +23,5 @@ pub(crate) use self::{
     near::{Given, Near, NearAttrs, Reads},
     partition::{By, PartitionAttr, Step},
     relation::{Direction, OnDelete, RelationAttr},
-    view::{Refined, ViewAttrs, ViewFieldAttrs},
+    view::{CachedAttr, Refined, ViewAttrs, ViewFieldAttrs},
 };

@@ -13,6 +13,7 @@ mod head;
 mod key_part;
 mod loader;
 mod near;
+mod packed;
 mod partition;
 mod pattern;
 mod receiver;
@@ -60,6 +61,7 @@ fn model(input: &DeriveInput, source: Source) -> TokenStream {
                 pattern::patterns(&model),
                 relation::relations(&model),
                 upkeep::upkeeps(&model),
+                packed::in_views(&model),
                 partition::checks(&model),
                 repository::methods(&model),
                 finder::finders(&model),
@@ -79,7 +81,7 @@ pub(crate) fn view(input: &DeriveInput) -> TokenStream {
     let view = Struct::of(input, "a view", &mut errors).and_then(|shape| check::view(shape, &mut errors));
     match (errors.finish(), view) {
         (Ok(()), Some(view)) => {
-            let items = [head::head(&view), loader::loaders(&view)];
+            let items = [head::head(&view), loader::loaders(&view), packed::packed(&view)];
             hidden(quote!(#(#items)*))
         }
         (Err(errors), _) => stub::view(input, &errors),

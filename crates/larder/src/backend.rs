@@ -111,6 +111,10 @@ pub trait Backend: diesel::backend::Backend<QueryBuilder: Default> + sealed::Sea
     #[doc(hidden)]
     const FOR_DELETE: &'static str;
 
+    /// What keeps others from changing the rows of a SELECT, and lets them do the same.
+    #[doc(hidden)]
+    const FOR_SHARE: &'static str;
+
     /// What makes a SELECT in a transaction see the rows as they are, and not as they were when it began.
     #[doc(hidden)]
     const AS_OF_NOW: &'static str = "";

@@ -50,6 +50,7 @@ pub(crate) fn cells(connection: &mut PgConnection, model: &Model<Pg>, rows: &str
             let mut cells: Vec<CellKey> = rows.into_iter().flatten().collect();
             if !cells.is_empty() {
                 cells.push(payload::table_key(model.name));
+                cells.extend(model.versions.iter().cloned());
             }
             cells.sort_unstable();
             cells.dedup();

@@ -21,6 +21,7 @@ use crate::{
     store::Layout,
     transaction::Dependents,
     upkeep::VisitUpkeeps,
+    view_cells::VisitViews,
     writes::Writes,
 };
 
@@ -228,6 +229,14 @@ pub trait Table<DB: Backend>: Entity {
     /// Shows which.
     #[doc(hidden)]
     fn upkeeps(_visitor: &mut impl VisitUpkeeps<DB, Child = Self>) {}
+
+    /// Whether its rows are in views that are stored whole.
+    #[doc(hidden)]
+    const IS_IN_VIEWS: bool = false;
+
+    /// Shows which.
+    #[doc(hidden)]
+    fn views(_visitor: &mut impl VisitViews<DB>) {}
 
     /// Whether anything goes with a deleted row.
     #[doc(hidden)]

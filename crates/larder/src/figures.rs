@@ -8,6 +8,8 @@ mod model;
 mod models;
 mod store;
 
+use std::any::TypeId;
+
 use smallvec::SmallVec;
 
 #[cfg(feature = "metrics")]
@@ -22,6 +24,7 @@ use self::{models::Models, store::Operations};
 use crate::{
     entity::Entity,
     store::{CellKey, prefix_of},
+    view_cells::CachedView,
 };
 
 /// Finds the figures of some model.
@@ -85,6 +88,11 @@ impl Figures {
     #[inline]
     pub(crate) fn of<E: Entity>(&self) -> &ModelFigures {
         self.models.of::<E>()
+    }
+
+    /// Those of a view that is stored whole.
+    pub(crate) fn of_view<V: CachedView>(&self) -> &ModelFigures {
+        self.models.of_type(TypeId::of::<V>(), V::NAME)
     }
 
     /// Those of the models that have any, in no order.

@@ -74,7 +74,7 @@ pub(crate) struct Layers {
 }
 
 /// What the store knew of one key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Found {
     Hit(Bytes),
     /// What this process has loaded under a lease that stands: current, but in no cell yet.

@@ -123,6 +123,7 @@ pub mod triggers;
 pub mod types;
 pub mod upkeep;
 pub mod verify;
+mod view_cells;
 mod writes;
 
 pub use larder_derive::{Codec, KeyPart, MaterializedView, Repository, View};
@@ -186,6 +187,7 @@ pub mod __private {
             version_of,
         },
         key::{Key, KeyField, KeyPart},
+        load::trees_by,
         models::VisitPatterns,
         near::Near,
         partitions::{Partition, Step, partitioned},
@@ -206,6 +208,7 @@ pub mod __private {
         token::Token,
         transaction::Dependents,
         upkeep::{BindFactors, Kept, Upkeep, UpkeepOn, VisitUpkeeps},
+        view_cells::{Branches, CachedView, InTree, InView, OneStep, Packed, VisitBranches, VisitViews},
         writes::Writes,
     };
 }

@@ -10,7 +10,9 @@ mod page;
 mod refresh;
 mod select;
 mod sourced;
+mod trees;
 
+pub use self::trees::trees_by;
 pub(crate) use self::{
     count::count_by,
     loaders::Loaders,

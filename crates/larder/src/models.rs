@@ -25,6 +25,7 @@ use crate::{
     store::CellKey,
     upkeep::{self, Maintained},
     verify,
+    view_cells::versions_with,
 };
 
 /// The models that something beside repositories is told of.
@@ -156,6 +157,8 @@ pub(crate) struct Model<DB: Backend> {
     pub(crate) partition: Option<Partition>,
     /// What it keeps up to date in others.
     pub(crate) maintains: Vec<Maintained<DB>>,
+    /// The versions of the views that its rows are in.
+    pub(crate) versions: Vec<CellKey>,
     load_keys: LoadKeys<DB>,
     /// Compares its cells with its table.
     pub(crate) check: verify::Check<DB>,
@@ -204,6 +207,7 @@ impl<DB: Backend> Model<DB> {
             view,
             partition,
             maintains,
+            versions: versions_with::<DB, E>(),
             load_keys,
             check,
         }

@@ -115,7 +115,7 @@ fn refresh<E: MaterializedView + Table<Pg>>(larder: &Larder<Pg>) -> Result<Refre
         statement.fragment(load::table::<Pg, E>());
         tx.with_connection(|connection| Pg::execute(connection, statement))?;
         let took = begun.elapsed();
-        tx.register(|effects| effects.rewritten::<E>());
+        tx.rewritten::<E>();
         let row = add_to_outbox::<E>(tx)?;
         // As late as can be: until its end the handle reads the view past its cells.
         noted.set(larder.layers().map(|layers| layers.note_all(&prefix)));

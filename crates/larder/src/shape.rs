@@ -36,6 +36,19 @@ pub trait Shape<DB: Backend> {
     #[doc(hidden)]
     fn assemble(&self, access: Access<'_, DB>, heads: Vec<Self::Head>) -> Result<Vec<Self::Output>>;
 
+    /// Whether it may be stored whole.
+    #[doc(hidden)]
+    const IS_WHOLE: bool = false;
+
+    /// What there is for primary keys, in their order, where it is stored whole.
+    #[doc(hidden)]
+    fn whole(
+        _access: Access<'_, DB>,
+        _keys: &[<Self::Entity as Entity>::Key],
+    ) -> Option<Result<Vec<Option<Self::Output>>>> {
+        None
+    }
+
     /// As [`Shape::assemble`], of one row: what comes out of it, which is something.
     #[doc(hidden)]
     fn assemble_one(&self, access: Access<'_, DB>, head: Self::Head) -> Result<Option<Self::Output>> {
@@ -91,6 +104,16 @@ pub trait Load<DB: Backend>: Sized {
     fn assemble_one(access: Access<'_, DB>, head: Self::Head) -> Result<Option<Self>> {
         Ok(Self::assemble(access, vec![head])?.pop())
     }
+
+    /// Whether it may be stored whole.
+    #[doc(hidden)]
+    const IS_WHOLE: bool = false;
+
+    /// What there is for primary keys, in their order, where it is stored whole.
+    #[doc(hidden)]
+    fn whole(_access: Access<'_, DB>, _keys: &[<Self::Entity as Entity>::Key]) -> Option<Result<Vec<Option<Self>>>> {
+        None
+    }
 }
 
 /// What the rows of one entity give: the entity, or a view of it. The derives implement it beside [`Load`].
@@ -142,6 +165,12 @@ impl<DB: Backend, T: Load<DB>> Shape<DB> for Of<T> {
 
     fn assemble_one(&self, access: Access<'_, DB>, head: Self::Head) -> Result<Option<T>> {
         T::assemble_one(access, head)
+    }
+
+    const IS_WHOLE: bool = T::IS_WHOLE;
+
+    fn whole(access: Access<'_, DB>, keys: &[<T::Entity as Entity>::Key]) -> Option<Result<Vec<Option<T>>>> {
+        T::whole(access, keys)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell, RefMut},
+    mem,
     sync::Arc,
 };
 
@@ -24,6 +25,7 @@ use crate::{
     statement::Statement,
     tenant::Named,
     upkeep::{Happened, Pending},
+    view_cells::Roots,
 };
 
 mod dependents;
@@ -40,7 +42,7 @@ use self::end::End;
 pub use self::locking::{Lock, Locking};
 pub(crate) use self::{
     dependents::{delete_dependents, delete_dependents_softly},
-    touch::{lock_rows, select_rows},
+    touch::{lock_rows, lock_rows_in_order, select_rows},
 };
 
 /// An open transaction: a [`Session`](crate::Session) for repositories, and Diesel's connection for everything else.
@@ -63,11 +65,12 @@ pub struct Tx<DB: Backend> {
 struct Frame<DB: Backend> {
     effects: Effects,
     pending: Pending<DB>,
+    roots: Roots<DB>,
 }
 
 impl<DB: Backend> Default for Frame<DB> {
     fn default() -> Self {
-        Self { effects: Effects::default(), pending: Pending::default() }
+        Self { effects: Effects::default(), pending: Pending::default(), roots: Roots::default() }
     }
 }
 
@@ -209,13 +212,43 @@ impl<DB: Backend> Tx<DB> {
         }
     }
 
-    /// Takes down, in the innermost frame, what has happened to rows that others' columns depend on.
-    pub(crate) fn maintain<E: Table<DB>>(&self, happened: &Happened<'_, E>) {
-        if E::MAINTAINS
-            && let Some(frame) = self.frames.borrow_mut().last_mut()
-        {
-            frame.pending.note(happened);
+    /// Takes down, in the innermost frame, what has happened to rows: others' columns may depend on them, and trees that are stored whole.
+    pub(crate) fn happened<E: Table<DB>>(&self, happened: &Happened<'_, E>) {
+        if !E::MAINTAINS && !E::IS_IN_VIEWS {
+            return;
         }
+        if let Some(frame) = self.frames.borrow_mut().last_mut() {
+            frame.pending.note(happened);
+            if E::IS_IN_VIEWS && self.tells_caches {
+                match happened {
+                    Happened::Changed(changes) => {
+                        frame.roots.note(changes.iter().flat_map(|(old, new)| [old, new]).flatten());
+                    }
+                    Happened::Deleted(rows) | Happened::Touched(rows) | Happened::Released(rows, _) => {
+                        frame.roots.note(rows.iter());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes down, in the innermost frame, that any row of a model may have changed.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn rewritten<E: Table<DB>>(&self) {
+        if let Some(frame) = self.frames.borrow_mut().last_mut() {
+            frame.effects.rewritten::<E>();
+            frame.roots.note_all::<E>();
+        }
+    }
+
+    /// Finds the trees that were changed, whose cells are to be marked with the others.
+    fn find_roots(&self) -> Result<()> {
+        let Some(roots) = self.frames.borrow_mut().last_mut().map(|frame| mem::take(&mut frame.roots)) else {
+            return Ok(());
+        };
+        let cells = roots.cells(self)?;
+        self.register(|effects| cells.into_iter().for_each(|cell| effects.touched_cell(cell)));
+        Ok(())
     }
 
     /// Takes down, in the innermost frame, that rows were inserted whose columns others may maintain.

@@ -1,7 +1,7 @@
 //! `#[larder(..)]` on a model.
 
 use proc_macro2::TokenTree;
-use syn::{Attribute, Expr, Ident, LitBool, LitInt, LitStr, Token, parse::ParseStream};
+use syn::{Attribute, Expr, Ident, LitBool, LitInt, LitStr, Path, Token, parse::ParseStream, punctuated::Punctuated};
 
 use super::{
     item, maintains,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::errors::Errors;
 
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 16] = [
     "ttl",
     "name",
     "tenant",
@@ -29,6 +29,7 @@ const OPTIONS: [&str; 15] = [
     "belongs_to",
     "many_to_many",
     "maintains",
+    "in_view",
     "soft_delete",
     "partition",
 ];
@@ -48,6 +49,7 @@ pub(crate) struct ModelAttrs {
     pub(crate) indexes: Vec<Index>,
     pub(crate) relations: Vec<RelationAttr>,
     pub(crate) maintains: Vec<MaintainsAttr>,
+    pub(crate) in_views: Vec<Path>,
     pub(crate) partition: Option<PartitionAttr>,
     /// Names of relations that could not be parsed, for the stubs.
     pub(crate) broken: Vec<Ident>,
@@ -130,6 +132,16 @@ impl ModelAttrs {
             }
             "maintains" => {
                 self.maintains.push(item::parenthesized(input, |input| maintains::maintains(option, input))?);
+                Ok(())
+            }
+            "in_view" => {
+                let views = item::parenthesized(input, |input| {
+                    Punctuated::<Path, Token![,]>::parse_terminated_with(input, Path::parse_mod_style)
+                })?;
+                if views.is_empty() {
+                    return Err(syn::Error::new(option.span(), "name the view: `in_view(View)`"));
+                }
+                self.in_views.extend(views);
                 Ok(())
             }
             "partition" => {

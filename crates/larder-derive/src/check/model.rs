@@ -70,6 +70,7 @@ pub(crate) fn model<'a>(input: Struct<'a>, source: Source, errors: &mut Errors) 
         patterns,
         relations,
         upkeeps,
+        in_views: attrs.in_views,
         partition,
     };
     (Some(model), broken)

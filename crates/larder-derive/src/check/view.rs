@@ -8,7 +8,7 @@ use crate::{
 /// The view, if it can be made out. What it says is right if there were no errors.
 pub(crate) fn view<'a>(input: Struct<'a>, errors: &mut Errors) -> Option<View<'a>> {
     let diesel = Diesel::of(input.attrs, errors);
-    let of = ViewAttrs::of(input.attrs, errors).of;
+    let ViewAttrs { of, cached, packed } = ViewAttrs::of(input.attrs, errors);
     if of.is_none() {
         errors.at(input.ident, format!("say whose view `{}` is: `#[larder(of = Model)]`", input.ident));
     }
@@ -17,13 +17,16 @@ pub(crate) fn view<'a>(input: Struct<'a>, errors: &mut Errors) -> Option<View<'a
         let attrs = ViewFieldAttrs::of(field.attrs, errors);
         let (ident, ty) = (field.ident, field.ty);
         let relation = relation_of(&attrs, errors);
+        if let (Some((keyword, _)), true) = (&attrs.serde, relation.is_some()) {
+            errors.at(keyword, "`serde` is of a column: the rows of a relation are written as their model says");
+        }
         match relation {
             Some((relation, counted)) => {
                 relations.push(ViewRelation { ident, ty, relation, counted, refined: attrs.refine });
             }
             None => {
                 let source = attrs.field.map_or_else(|| ident.clone(), |(_, source)| source);
-                columns.push(ViewColumn { ident, ty, source });
+                columns.push(ViewColumn { ident, ty, source, serde: attrs.serde.map(|(_, serde)| serde) });
             }
         }
     }
@@ -33,7 +36,17 @@ pub(crate) fn view<'a>(input: Struct<'a>, errors: &mut Errors) -> Option<View<'a
             format!("a view has at most {MOST_RELATIONS} relations: split it, or load the rest `with` the repository"),
         );
     }
-    Some(View { ident: input.ident, vis: input.vis, of: of?, backends: diesel.backends, columns, relations })
+    let is_packed = packed.is_some() || cached.is_some();
+    Some(View {
+        ident: input.ident,
+        vis: input.vis,
+        of: of?,
+        backends: diesel.backends,
+        columns,
+        relations,
+        cached,
+        is_packed,
+    })
 }
 
 /// As many as there are implementations for tuples.
@@ -41,7 +54,7 @@ const MOST_RELATIONS: usize = 8;
 
 /// The relation behind a field, and whether it is only counted.
 fn relation_of(attrs: &ViewFieldAttrs, errors: &mut Errors) -> Option<(syn::Ident, bool)> {
-    let ViewFieldAttrs { field, with, count, refine } = attrs;
+    let ViewFieldAttrs { field, with, count, refine, serde: _ } = attrs;
     let kinds = [field, with, count];
     let mut given = kinds.into_iter().flatten().map(|(keyword, _)| keyword);
     if let (Some(first), Some(second)) = (given.next(), given.next()) {

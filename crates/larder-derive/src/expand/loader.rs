@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::{head, local, place, refined};
+use super::{head, local, packed, place, refined};
 use crate::facts::View;
 
 pub(super) fn loaders(view: &View<'_>) -> TokenStream {
@@ -22,6 +22,7 @@ fn loader(view: &View<'_>, backend: &TokenStream) -> TokenStream {
         let (head, body) = with_relations(view, backend);
         (quote!(access), head, body)
     };
+    let whole = packed::whole(view, backend);
     quote! {
         #[automatically_derived]
         impl __larder::Load<#backend> for #ident {
@@ -33,6 +34,7 @@ fn loader(view: &View<'_>, backend: &TokenStream) -> TokenStream {
             ) -> __larder::Result<::std::vec::Vec<Self>> {
                 #body
             }
+            #whole
         }
 
         #[automatically_derived]

@@ -31,7 +31,7 @@ pub(super) fn aliases(view: &View<'_>) -> TokenStream {
 }
 
 /// The name of a relation's type.
-fn alias(view: &View<'_>, relation: &ViewRelation<'_>) -> Ident {
+pub(super) fn alias(view: &View<'_>, relation: &ViewRelation<'_>) -> Ident {
     let mut alias = Model::type_name(view.ident, &format!("To{}", names::camel_case(&names::plain(relation.ident))));
     alias.set_span(place(&relation.relation));
     alias

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Type;
 
-use super::{guard, local, place, upkeep};
+use super::{guard, local, packed, place, upkeep};
 use crate::{
     attr::OnDelete,
     facts::{Leads, Model, tuple},
@@ -43,6 +43,7 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
         <<Self as __larder::Entity>::Key as __larder::BindKey<#backend, #key_columns>>
     };
     let upkeeps = upkeep::shown(model, backend);
+    let views = packed::shown(model, backend);
     let patterns = model.finding().map(|pattern| &pattern.ident);
 
     quote! {
@@ -53,6 +54,7 @@ fn table(model: &Model<'_>, backend: &Type) -> TokenStream {
             type Query<'q> = #table::BoxedQuery<'q, #backend>;
             #dependents
             #upkeeps
+            #views
             fn query<'q>() -> Self::Query<'q> {
                 __larder::diesel::QueryDsl::into_boxed(#table::table)
             }

@@ -38,6 +38,8 @@ pub(crate) struct Model<'a> {
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) relations: Vec<Relation>,
     pub(crate) upkeeps: Vec<Upkeep>,
+    /// The cached views that its rows are in.
+    pub(crate) in_views: Vec<Path>,
     pub(crate) partition: Option<Partition>,
 }
 

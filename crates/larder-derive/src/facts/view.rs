@@ -1,6 +1,6 @@
 use syn::{Ident, Path, Type, Visibility};
 
-use crate::attr::Refined;
+use crate::attr::{CachedAttr, Refined, SerdeCoding};
 
 /// A view, as it will be expanded.
 pub(crate) struct View<'a> {
@@ -11,6 +11,10 @@ pub(crate) struct View<'a> {
     pub(crate) backends: Vec<Type>,
     pub(crate) columns: Vec<ViewColumn<'a>>,
     pub(crate) relations: Vec<ViewRelation<'a>>,
+    /// How its trees are stored whole, if they are.
+    pub(crate) cached: Option<CachedAttr>,
+    /// Whether it can lie in a cell, by itself or within another.
+    pub(crate) is_packed: bool,
 }
 
 /// A field that holds a column.
@@ -19,6 +23,7 @@ pub(crate) struct ViewColumn<'a> {
     pub(crate) ty: &'a Type,
     /// The entity's field.
     pub(crate) source: Ident,
+    pub(crate) serde: Option<SerdeCoding>,
 }
 
 /// A field that holds a relation's rows, or their number.

@@ -52,6 +52,8 @@ impl Backend for Mysql {
     const UNNESTS: bool = false;
     const FOR_CHANGE: &'static str = " FOR UPDATE";
     const FOR_DELETE: &'static str = " FOR UPDATE";
+    // The words that MariaDB knows too.
+    const FOR_SHARE: &'static str = " LOCK IN SHARE MODE";
     const AS_OF_NOW: &'static str = " FOR UPDATE";
 
     const OUTBOX: Option<Outbox<Self>> = None;

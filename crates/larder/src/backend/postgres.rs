@@ -36,6 +36,7 @@ impl Backend for Pg {
     // wait for it; if it changes the key, PostgreSQL takes the stronger lock by itself.
     const FOR_CHANGE: &'static str = " FOR NO KEY UPDATE";
     const FOR_DELETE: &'static str = " FOR UPDATE";
+    const FOR_SHARE: &'static str = " FOR SHARE";
 
     const TENANTS: Option<Tenants<Self>> = Some(policy::TENANTS);
     const OUTBOX: Option<Outbox<Self>> = Some(Outbox { is_there: outbox::is_there, add: outbox::add });

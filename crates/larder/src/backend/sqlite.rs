@@ -35,6 +35,7 @@ impl Backend for Sqlite {
     // A write transaction has the database to itself.
     const FOR_CHANGE: &'static str = "";
     const FOR_DELETE: &'static str = "";
+    const FOR_SHARE: &'static str = "";
 
     const OUTBOX: Option<Outbox<Self>> = None;
 

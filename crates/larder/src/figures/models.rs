@@ -43,6 +43,11 @@ impl Models {
         }
     }
 
+    /// Those of a type that is no model.
+    pub(super) fn of_type(&self, id: TypeId, name: &'static str) -> &ModelFigures {
+        self.find(id, number_of(id), || ModelFigures::new(name))
+    }
+
     #[cold]
     fn find(&self, model: TypeId, first: usize, make: impl Fn() -> ModelFigures) -> &ModelFigures {
         let mut models = self;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Crew, Layers, flights::Known};
+use super::{Crew, Found, Layers, flights::Known};
 use crate::{
     error::Result,
     failpoints::{Point, reach},
@@ -67,6 +67,47 @@ impl Layers {
             },
             Cell::InDoubt => Dependent::PassedBy(Bypass::InDoubt),
         }
+    }
+
+    /// Looks up values that are good under the stamp which the version has now, and that stamp. One round trip.
+    ///
+    /// What is hit comes without the stamp. What was loaded, and is in no cell yet, comes with the one that it was loaded under.
+    pub(crate) fn read_versioned(&self, keys: &[CellKey], version: &CellKey) -> (Vec<Found>, Option<Nonce>) {
+        let all = |why| (keys.iter().map(|_| Found::Bypass(why)).collect(), None);
+        if self.unsettled.hidden(std::slice::from_ref(version)).is_some() {
+            return all(Bypass::Unsettled);
+        }
+        let hidden = self.unsettled.hidden(keys);
+        // Their own stamps come with it, to make room by them.
+        let stamped: Vec<CellKey> = keys.iter().chain([version]).cloned().collect();
+        reach(Point::BeforeRead);
+        let read = self.store.read_stamped(keys, &stamped);
+        reach(Point::AfterRead);
+        let (cells, mut stamps) = match read {
+            Ok((cells, stamps)) if cells.len() == keys.len() && stamps.len() == stamped.len() => (cells, stamps),
+            Ok(_) => {
+                self.failed("read", &StoreError::refused("the store gave another number of stamps than was asked for"));
+                return all(Bypass::Failed);
+            }
+            Err(error) => {
+                self.failed("read", &error);
+                return all(Bypass::Failed);
+            }
+        };
+        let current = stamps.pop().flatten();
+        let found = keys.iter().zip(cells).zip(stamps).enumerate().map(|(at, ((key, cell), own))| {
+            if hidden.as_ref().is_some_and(|hidden| hidden[at]) {
+                return Found::Bypass(Bypass::Unsettled);
+            }
+            match cell {
+                Cell::Value(value) => match value_under(&value, &[current]) {
+                    Some(value) => Found::Hit(value),
+                    None => Found::Miss(own.map_or(Vacancy::Nothing, Vacancy::Outdated)),
+                },
+                cell => self.found(key, cell),
+            }
+        });
+        (found.collect(), current)
     }
 
     /// The stamps that cells have now: `None` if the store can't tell. One round trip.

@@ -36,7 +36,11 @@ impl Work {
                 Some(cells) => {
                     work.cells.extend(cells.iter().map(|cell| CellKey::new(cell.as_bytes(), Layout::UNKNOWN)))
                 }
-                None => drop(work.all.insert(format!("{model}:").into_bytes())),
+                None => {
+                    work.all.insert(format!("{model}:").into_bytes());
+                    work.cells
+                        .extend(models.named(&model).into_iter().flat_map(|model| model.versions.iter().cloned()));
+                }
             }
         }
         let Self { cells, all } = &mut work;

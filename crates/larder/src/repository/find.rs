@@ -36,7 +36,14 @@ where
     /// error: the row comes from the database.
     #[track_caller]
     pub fn find(&self, key: impl Into<KeyOf<S, DB>>) -> Result<Option<S::Output>> {
-        self.find_by::<PrimaryOf<S, DB>>(key.into())
+        let key = canonical::<DB, _>(key.into());
+        let access = self.source.access().single::<PrimaryOf<S, DB>>(Verb::Find);
+        if S::IS_WHOLE
+            && let Some(found) = S::whole(access, std::slice::from_ref(&key))
+        {
+            return Ok(found?.pop().flatten());
+        }
+        self.find_in::<PrimaryOf<S, DB>>(access, key)
     }
 
     /// The row with this primary key.
@@ -58,6 +65,11 @@ where
     /// Those of [`Repository::find`].
     #[track_caller]
     pub fn find_many(&self, keys: &[KeyOf<S, DB>]) -> Result<Vec<Option<S::Output>>> {
+        if S::IS_WHOLE
+            && let Some(found) = S::whole(self.source.access().here(), keys)
+        {
+            return found;
+        }
         self.find_by_many::<PrimaryOf<S, DB>>(keys.iter().cloned())
     }
 
@@ -140,7 +152,14 @@ where
         P: PatternOn<DB> + Pattern<Entity = S::Entity>,
     {
         let access = self.source.access().single::<P>(Verb::Find);
-        match load::row_by::<DB, P, S::Head>(access, canonical::<DB, _>(key))? {
+        self.find_in::<P>(access, canonical::<DB, _>(key))
+    }
+
+    fn find_in<P>(&self, access: Access<'_, DB>, key: P::Key) -> Result<Option<S::Output>>
+    where
+        P: PatternOn<DB> + Pattern<Entity = S::Entity>,
+    {
+        match load::row_by::<DB, P, S::Head>(access, key)? {
             Some(head) => self.shape.assemble_one(access, head),
             None => Ok(None),
         }

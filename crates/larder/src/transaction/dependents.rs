@@ -57,7 +57,7 @@ impl<DB: Backend, E: Entity> Dependents<'_, DB, E> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.tx.maintain(&Happened::Deleted(&rows));
+        self.tx.happened(&Happened::Deleted(&rows));
         let keys: Vec<_> = rows.iter().map(Entity::key).collect();
         <<L::To as Pattern>::Entity as Table<DB>>::dependents(&mut Dependents {
             tx: self.tx,
@@ -96,7 +96,7 @@ impl<DB: Backend, E: Entity> Dependents<'_, DB, E> {
             return Ok(());
         }
         let rows = self.touch::<L>()?;
-        self.tx.maintain(&Happened::Released(&rows, TypeId::of::<L::To>()));
+        self.tx.happened(&Happened::Released(&rows, TypeId::of::<L::To>()));
         Ok(())
     }
 

@@ -30,7 +30,6 @@ use crate::{
     handle::Larder,
     store::Nonce,
     token::Token,
-    upkeep::Pending,
 };
 
 /// Whether the database has ended a transaction by itself, at an error.
@@ -60,7 +59,7 @@ impl<DB: Backend> Tx<DB> {
     }
 
     pub(super) fn put_back(&self, effects: Effects) {
-        self.frames.borrow_mut().push(Frame { effects, pending: Pending::default() });
+        self.frames.borrow_mut().push(Frame { effects, ..Frame::default() });
     }
 
     /// Rolls back, and tells of what may have been committed nevertheless: whether nothing was.

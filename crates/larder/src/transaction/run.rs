@@ -77,7 +77,7 @@ impl<DB: Backend> Tx<DB> {
     /// Marks, commits, and ends the marks: `docs/architecture.md`, "One write".
     fn commit(self, larder: &Larder<DB>, options: TransactionOptions, token: &mut Token) -> Result<()> {
         if !self.is_doomed()
-            && let Err(error) = self.apply_pending()
+            && let Err(error) = self.apply_pending().and_then(|()| self.find_roots())
         {
             return Err(self.give_up(larder, token, error));
         }

@@ -69,6 +69,7 @@ impl<DB: Backend> Tx<DB> {
         if let Some(outer) = self.frames.borrow_mut().last_mut() {
             outer.effects.merge(frame.effects);
             outer.pending.merge(frame.pending);
+            outer.roots.merge(frame.roots);
         }
     }
 }

@@ -5,7 +5,7 @@ use diesel::result::QueryResult;
 use super::Tx;
 use crate::{
     backend::Backend,
-    entity::{PatternOn, Table, Writable},
+    entity::{Pattern as _, PatternOn, Table, Writable},
     error::Result,
     load,
     lookout::Sent,
@@ -35,7 +35,7 @@ impl<DB: Backend> Tx<DB> {
                 effects.touched(row);
             }
         });
-        self.maintain(&Happened::Touched(&rows));
+        self.happened(&Happened::Touched(&rows));
         Ok(())
     }
 
@@ -87,7 +87,7 @@ impl<DB: Backend> Tx<DB> {
                 effects.touched(row);
             }
         });
-        self.maintain(&Happened::Touched(&rows));
+        self.happened(&Happened::Touched(&rows));
         Ok(())
     }
 
@@ -127,6 +127,20 @@ pub(crate) fn lock_rows<'q, DB: Backend, E: Table<DB>>(
     statement.sql(lock);
     let rows: Vec<WholeRow<E>> = tx.returning::<E, _>("SELECT", statement)?;
     Ok(rows.into_iter().map(|WholeRow(row)| row).collect())
+}
+
+/// As [`lock_rows`], one after the other in the order of their primary keys.
+pub(crate) fn lock_rows_in_order<'q, DB: Backend, E: Table<DB>>(
+    tx: &Tx<DB>,
+    lock: &'static str,
+    condition: impl FnOnce(&mut Statement<'q, DB>),
+) -> Result<Vec<E>> {
+    lock_rows(tx, lock, |statement| {
+        condition(statement);
+        statement.sql(" ORDER BY ").separated(", ", E::ByKey::COLUMNS, |statement, key| {
+            statement.fragment(load::table::<DB, E>()).sql(".").identifier(key);
+        });
+    })
 }
 
 pub(crate) fn select_rows<'q, DB: Backend, E: Table<DB>>() -> Statement<'q, DB> {

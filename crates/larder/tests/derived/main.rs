@@ -23,5 +23,6 @@ mod spans;
 mod stats;
 mod tenants;
 mod transactions;
+mod trees;
 mod verify;
 mod writes;

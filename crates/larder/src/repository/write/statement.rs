@@ -81,7 +81,7 @@ pub(crate) fn register<DB: Backend, E: Table<DB>>(tx: &Tx<DB>, changes: &Changes
         let inserted = changes.iter().filter(|(old, _)| old.is_none());
         inserted.filter_map(|(_, new)| Some(new.as_ref()?.key())).collect()
     });
-    tx.maintain(&Happened::Changed(changes));
+    tx.happened(&Happened::Changed(changes));
 }
 
 /// What becomes of a row whose primary key is there already.
@@ -273,7 +273,7 @@ pub(super) fn delete_rows<'q, DB: Backend, E: Table<DB>>(
     let chunk = load::chunk_of::<DB, E::ByKey>(0);
     if keys.len() > chunk {
         // What a statement deletes may take along what the next one would have returned.
-        tx.maintain(&Happened::Touched(&rows));
+        tx.happened(&Happened::Touched(&rows));
     }
     all_or_none(tx, keys.len() > chunk, |tx| {
         if !DB::RETURNS {

@@ -67,7 +67,7 @@ pub(in crate::repository::write) fn insert_row<DB: Backend, E: Table<DB>>(
         Ok(row) => Ok(Some(row)),
         // InnoDB has undone the statement, and holds a lock on the row that was in the way.
         Err(error) if conflict == OnConflict::Keep && is_conflict(&error) => {
-            let in_the_way = lock_rows::<DB, E>(tx, " LOCK IN SHARE MODE", |statement| {
+            let in_the_way = lock_rows::<DB, E>(tx, DB::FOR_SHARE, |statement| {
                 E::ByKey::matching(vec![key], statement.loosely());
             })?;
             if in_the_way.is_empty() { Err(error) } else { Ok(None) }
