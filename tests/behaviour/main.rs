@@ -27,6 +27,7 @@ mod scope;
 mod sources;
 mod stampede;
 mod tenants;
+mod trees;
 mod upkeep;
 mod verify;
 mod writes;

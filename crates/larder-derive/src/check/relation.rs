@@ -148,9 +148,24 @@ pub(super) fn name_of_parent(parent: &Parent) -> Ident {
     named(name.unwrap_or(fallback.trim_end_matches("_id")), parent.target.span())
 }
 
-/// A name that may be one of Rust's words.
+/// A name that may be one of Rust's words. Those that stand for places can't be written as names, and get an underscore.
 fn named(name: &str, span: Span) -> Ident {
-    let mut ident = syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, span));
+    let raw = || match name {
+        "crate" | "self" | "super" | "Self" => Ident::new(&format!("{name}_"), span),
+        _ => Ident::new_raw(name, span),
+    };
+    let mut ident = syn::parse_str(name).unwrap_or_else(|_| raw());
     ident.set_span(span);
     ident
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_may_be_called_by_any_of_rusts_words() {
+        let named = |name| named(name, Span::call_site()).to_string();
+        assert_eq!([named("user"), named("type"), named("crate")], ["user", "r#type", "crate_"]);
+    }
 }
