@@ -11,6 +11,8 @@ mod by_hand;
 mod duel;
 #[path = "ratios/stock.rs"]
 mod stock;
+#[path = "ratios/trees.rs"]
+mod trees;
 
 use std::time::Duration;
 
@@ -20,7 +22,12 @@ use larder_redis::RedisStore;
 use shop_core::{Order, OrderChanges, Status, User, schema::orders};
 use uuid::Uuid;
 
-use self::{by_hand::ByHand, duel::Duel, stock::Stock};
+use self::{
+    by_hand::ByHand,
+    duel::Duel,
+    stock::Stock,
+    trees::{Buyer, UserPage, UserTree},
+};
 
 #[derive(Debug, Clone, View)]
 #[larder(of = User)]
@@ -44,6 +51,8 @@ fn main() {
     let (users, near_users) = (User::repository(&larder), User::repository(&embedded));
     let pages = User::repository(&larder).with(User::orders());
     let trees = User::repository(&larder).with(User::orders().with(Order::items()));
+    let (whole_pages, whole_trees) =
+        (Buyer::repository(&larder).select::<UserPage>(), Buyer::repository(&larder).select::<UserTree>());
     let mails = User::repository(&larder).select::<UserEmail>();
     let orders = Order::repository(&larder);
     let (one, fifty, hundred) = (stock.users[0], &stock.users[..50], &stock.users[..100]);
@@ -101,6 +110,21 @@ fn main() {
     trees.find_many(fifty).expect("the rows load");
     duel.run("50 users with orders / Diesel", None, 500, || pages.find_many(fifty).ok(), || by_hand.with_orders(fifty));
     duel.run(".. and items / Diesel", None, 300, || trees.find_many(fifty).ok(), || by_hand.with_items(fifty));
+    whole_pages.find_many(fifty).and(whole_trees.find_many(fifty).map(drop)).expect("the rows load");
+    duel.run(
+        "50 users with orders, stored whole / Diesel",
+        None,
+        500,
+        || whole_pages.find_many(fifty).ok(),
+        || by_hand.with_orders(fifty),
+    );
+    duel.run(
+        ".. and items, stored whole / Diesel",
+        None,
+        300,
+        || whole_trees.find_many(fifty).ok(),
+        || by_hand.with_items(fifty),
+    );
 
     duel.title("cold: Redis is empty before each call");
     // What is still being stored from the call before must not fall into this one.
@@ -139,6 +163,22 @@ fn main() {
         Some(1.15),
         300,
         || trees.find_many(fifty).ok(),
+        || by_hand.with_items(fifty),
+    );
+    duel.run_after(
+        empty,
+        "50 users with orders, stored whole / Diesel",
+        None,
+        300,
+        || whole_pages.find_many(fifty).ok(),
+        || by_hand.with_orders(fifty),
+    );
+    duel.run_after(
+        empty,
+        ".. and items, stored whole / Diesel",
+        None,
+        300,
+        || whole_trees.find_many(fifty).ok(),
         || by_hand.with_items(fifty),
     );
 

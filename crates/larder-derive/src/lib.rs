@@ -94,6 +94,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `name = ".."` | what its cells' keys begin with; defaults to the table's name. For tables of one name in two schemas |
 /// | `write_through = false` | a committed write empties its cells, and does not put the new row into them. For tables with triggers that change a row after its statement |
 /// | `writes = strict` or `= available` | whether a write of its rows is rolled back when the shared store can't be told of it, or goes on by way of the outbox; defaults to what the handle says, and to `strict` where `near` is `strict` or `outwaited` |
+/// | `in_view(UserTree)` | its rows are in views that are stored whole (`cached`), and its writes mark their cells: one statement more for each level between row and root |
 /// | `near = off`, `bounded`, `strict` or `outwaited` | whether handles with a near cache keep its rows there, and what its writers do about them ([`Near`](../larder/enum.Near.html)); defaults to `bounded` |
 /// | `near_ttl = "5s"` | how long they are kept there at most; defaults to what the handle says |
 /// | `near_bytes = "8MiB"` | gives them a part of the near cache that no other model's rows push them out of, in `KiB`, `MiB` or `GiB`. It is taken out of the handle's near cache when a row is first read, half of what is left there at most; without it they are among the others |
@@ -209,12 +210,15 @@ pub fn materialized_view(input: TokenStream) -> TokenStream {
 /// | on | attribute | says |
 /// | --- | --- | --- |
 /// | view | `larder(of = Entity)` | whose view it is. Required |
+/// | view | `larder(of = Entity, cached)` | its trees are stored whole, one cell a root. `cached(limit = "256KiB", most_roots = 1000, ttl = "10m", fill = false)` says how large they are at most, how many a transaction marks one by one, how long they live, and whether they are stored yet. All models in it say `in_view(View)` |
+/// | view | `larder(of = Entity, packed)` | it may stand in a view that is `cached` |
 /// | view | `diesel(check_for_backend(A, B))` | for which databases; defaults to the first of the entity's |
 /// | field | none, or `larder(field = email)` | a field of the entity of this name, or of that one, with the same type |
 /// | field | `larder(with = orders)` | a relation: `Vec`, `Option` or one, of the child or a view of it |
 /// | field | `.., filter = ..` | only rows that meet a condition, in Diesel's language. A bare name on which a method is called is a column of the child; anything else is as usual |
 /// | field | `.., order = a.desc()`, or a tuple | in this order; rows that it leaves equal are ordered by primary key |
 /// | field | `.., limit = n` | at most so many of each row. Needs an order |
+/// | field | `larder(serde)`, `version = 2` | of a view that is `cached` or `packed`: the column is written into the cell as in the model |
 /// | field | `larder(count = orders)` | the number of a relation's rows, an `i64`; `filter` as above |
 ///
 /// Costs one statement for the columns and one for each relation, and so on down, whatever the number of rows.

@@ -1,6 +1,6 @@
 //! Values that are good for as long as the cells that they depend on have the stamps that they had.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use bytes::Bytes;
 
@@ -69,22 +69,21 @@ impl Layers {
         }
     }
 
-    /// Looks up values that are good under the stamp which the version has now, and that stamp. One round trip.
+    /// Looks up values that are good under the stamp which the version has now, and that stamp. One round trip, and another where values have
+    /// outlived their version.
     ///
     /// What is hit comes without the stamp. What was loaded, and is in no cell yet, comes with the one that it was loaded under.
     pub(crate) fn read_versioned(&self, keys: &[CellKey], version: &CellKey) -> (Vec<Found>, Option<Nonce>) {
         let all = |why| (keys.iter().map(|_| Found::Bypass(why)).collect(), None);
-        if self.unsettled.hidden(std::slice::from_ref(version)).is_some() {
+        if self.unsettled.hidden(slice::from_ref(version)).is_some() {
             return all(Bypass::Unsettled);
         }
         let hidden = self.unsettled.hidden(keys);
-        // Their own stamps come with it, to make room by them.
-        let stamped: Vec<CellKey> = keys.iter().chain([version]).cloned().collect();
         reach(Point::BeforeRead);
-        let read = self.store.read_stamped(keys, &stamped);
+        let read = self.store.read_stamped(keys, slice::from_ref(version));
         reach(Point::AfterRead);
-        let (cells, mut stamps) = match read {
-            Ok((cells, stamps)) if cells.len() == keys.len() && stamps.len() == stamped.len() => (cells, stamps),
+        let (cells, current) = match read {
+            Ok((cells, stamps)) if cells.len() == keys.len() && stamps.len() == 1 => (cells, stamps[0]),
             Ok(_) => {
                 self.failed("read", &StoreError::refused("the store gave another number of stamps than was asked for"));
                 return all(Bypass::Failed);
@@ -94,20 +93,28 @@ impl Layers {
                 return all(Bypass::Failed);
             }
         };
-        let current = stamps.pop().flatten();
-        let found = keys.iter().zip(cells).zip(stamps).enumerate().map(|(at, ((key, cell), own))| {
-            if hidden.as_ref().is_some_and(|hidden| hidden[at]) {
-                return Found::Bypass(Bypass::Unsettled);
-            }
-            match cell {
-                Cell::Value(value) => match value_under(&value, &[current]) {
-                    Some(value) => Found::Hit(value),
-                    None => Found::Miss(own.map_or(Vacancy::Nothing, Vacancy::Outdated)),
+        let mut outdated = Vec::new();
+        let found = keys.iter().zip(cells).enumerate().map(|(at, (key, cell))| match cell {
+            _ if hidden.as_ref().is_some_and(|hidden| hidden[at]) => Found::Bypass(Bypass::Unsettled),
+            Cell::Value(value) => value_under(&value, &[current]).map_or_else(
+                || {
+                    outdated.push(at);
+                    Found::Miss(Vacancy::Nothing)
                 },
-                cell => self.found(key, cell),
-            }
+                Found::Hit,
+            ),
+            cell => self.found(key, cell),
         });
-        (found.collect(), current)
+        let mut found: Vec<Found> = found.collect();
+        if !outdated.is_empty() {
+            // Their own stamps, to make room by them. Where one has gone in the meantime, there is nothing to make room.
+            let keys: Vec<CellKey> = outdated.iter().map(|at| keys[*at].clone()).collect();
+            let stamps = self.found_stamps(&keys).unwrap_or_else(|| vec![None; keys.len()]);
+            for (at, stamp) in outdated.into_iter().zip(stamps) {
+                found[at] = Found::Miss(stamp.map_or(Vacancy::Nothing, Vacancy::Outdated));
+            }
+        }
+        (found, current)
     }
 
     /// The stamps that cells have now: `None` if the store can't tell. One round trip.
