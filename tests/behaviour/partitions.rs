@@ -30,7 +30,7 @@ use larder::{
 };
 use tests::{Shop, eventually};
 
-use self::tables::{TABLES, Visit, visits};
+use self::tables::{TABLES, Visit, Visitor, VisitorTree, visits};
 
 /// The clock of a test's keepers, in microseconds.
 #[derive(Clone)]
@@ -169,14 +169,16 @@ fn rows_that_go_with_their_partition_leave_every_cache() {
         count.load(|connection| visits::table.count().get_result::<i64>(connection)).unwrap()
     };
     assert_eq!(n_of(&shop.larder), 2);
+    let tree = || Visitor::repository(&shop.larder).select::<VisitorTree>().get(1).map(|tree| tree.visits).unwrap();
+    assert_eq!(tree(), [old.clone(), young.clone()]);
     calendar.turn_to(moment(2026, 8, 1));
     let report = keeper.run_once();
     let forgotten = report.done.iter().find_map(|(_, action)| match action {
         Action::Forgotten { n_cells, .. } => *n_cells,
         _ => None,
     });
-    // By its key, by its user, and the table's own.
-    assert_eq!(forgotten, Some(3));
+    // By its key, by its user, the table's own, and the version of the trees.
+    assert_eq!(forgotten, Some(4));
     assert!(well(report).contains(&"dropped public.visits_p20260101".to_owned()));
     eventually(Duration::from_secs(10), || Visit::repository(&near.larder).find((1, old.seen_at)).unwrap().is_none());
     assert_eq!(Visit::repository(&shop.larder).find((1, old.seen_at)).unwrap(), None);
@@ -184,6 +186,7 @@ fn rows_that_go_with_their_partition_leave_every_cache() {
         assert_eq!(listed(larder), std::slice::from_ref(&young));
     }
     assert_eq!(n_of(&shop.larder), 1);
+    assert_eq!(tree(), [young]);
 }
 
 #[test]

@@ -37,7 +37,13 @@ pub(super) fn forget(
     let settled = if n_rows.is_some_and(|n_rows| n_rows > FEW) {
         Ok(layers
             .settle_all(&prefix, |took| layers.rest(took))
-            .and_then(|(is_done, n_cells)| is_whole(is_done).map(|()| n_cells)))
+            .and_then(|(is_done, n_cells)| is_whole(is_done).map(|()| n_cells))
+            .and_then(|n_cells| {
+                // The roots of the trees that the rows were in are others' rows.
+                let versions: Vec<&CellKey> = model.versions.iter().collect();
+                let is_done = layers.settle_cells(&versions, |took| layers.rest(took))?;
+                is_whole(is_done).map(|()| n_cells + versions.len())
+            }))
     } else {
         each_cell(connection, model, table, |cells| {
             let cells: Vec<_> = cells.iter().collect();
@@ -79,6 +85,7 @@ fn each_cell<E>(
             let mut cells: Vec<CellKey> = rows.into_iter().flatten().collect();
             if is_last {
                 cells.push(CellKey::new(payload::table_key(model.name).as_bytes(), Layout::UNKNOWN));
+                cells.extend(model.versions.iter().cloned());
             }
             cells.sort_unstable();
             cells.dedup();

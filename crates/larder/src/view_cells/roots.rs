@@ -114,6 +114,7 @@ impl<DB: Backend> Roots<DB> {
     }
 
     /// Takes down that any row of a model may have changed.
+    #[cfg(feature = "postgres")]
     pub(crate) fn note_all<E: Table<DB>>(&mut self) {
         E::views(&mut NotingAll(self));
     }
@@ -194,8 +195,10 @@ impl<'r, DB: Backend, E: Table<DB>, I: Iterator<Item = &'r E> + Clone> VisitView
     }
 }
 
+#[cfg(feature = "postgres")]
 struct NotingAll<'a, DB: Backend>(&'a mut Roots<DB>);
 
+#[cfg(feature = "postgres")]
 impl<DB: Backend> VisitViews<DB> for NotingAll<'_, DB> {
     fn view<V>(&mut self)
     where
