@@ -35,6 +35,7 @@ use crate::{
     stage::Stage,
     theme::Theme,
     tools::{Probe, QUARANTINE, Tools, redis_store, session_name},
+    trees,
     wire::{Ear, Wire},
 };
 
@@ -180,6 +181,7 @@ impl Lane {
             .build();
         let mut eyes = database.connect();
         eyes.batch_execute(books::UP).expect("the tables of the books can be made");
+        eyes.batch_execute(trees::UP).expect("the tables of trees can be made");
         match mutation {
             Some(Mutation::MarksNothing) => eyes.batch_execute(MARKS_NOTHING).expect("a trigger can be made"),
             Some(Mutation::LosesPrices) => eyes.batch_execute(books::LOSES_PRICES).expect("a trigger can be made"),
@@ -210,6 +212,7 @@ impl Lane {
         match plan.theme {
             Theme::Behind => show.tools.empty_buffer(),
             Theme::Upkeep => books::enter(&Cast::of(seed), &mut show.tools.eyes).expect("rows can be put in place"),
+            Theme::Tree => trees::enter(&Cast::of(seed), &mut show.tools.eyes).expect("rows can be put in place"),
             Theme::View => show.tools.eyes.batch_execute(VIEW_OF_NOW).expect("the view can be refreshed"),
             _ => {}
         }
