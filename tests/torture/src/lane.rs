@@ -129,6 +129,9 @@ impl Lane {
         let proxies: Vec<Proxy> = (0..N_PROCESSES)
             .map(|_| Proxy::before(address_of(database.url())).expect("loopback has a free port"))
             .collect();
+        if mutation == Some(Mutation::LeavesWayOpen) {
+            proxies.iter().for_each(Proxy::leave_open);
+        }
         let buffer = || -> Arc<dyn Buffer> {
             Arc::new(redis_store(&redis.url(), NAMESPACE, &clock, quarantine).buffer("torture"))
         };
@@ -206,7 +209,8 @@ impl Lane {
     /// If the database does not do as told.
     pub fn prepare(&self, seed: u64, is_traced: bool) {
         let mut random = fastrand::Rng::with_seed(seed);
-        let plan = Plan::draw(&mut random, self.themes, self.bias);
+        let mut plan = Plan::draw(&mut random, self.themes, self.bias);
+        plan.proxied |= self.mutation == Some(Mutation::LeavesWayOpen);
         let mut show = self.stage.show();
         Cast::of(seed).enter(&mut show.tools.eyes).expect("rows can be put in place");
         match plan.theme {
