@@ -16,7 +16,7 @@
 //! serves a value must serve what the database has. A write that was acknowledged must be in one of the states since it began; an amount of
 //! one that says that it has not happened, or of a savepoint that was rolled back, must be in none.
 //!
-//! In half of the schedules the handles keep rows near. A read that was answered there may be as old as the horizon, by a clock that goes on
+//! In two of five schedules the handles keep rows near. A read that was answered there may be as old as the horizon, by a clock that goes on
 //! by a millisecond with each step; but it may not be older, nor, key by key, older than what its process has written or read. A read that asked
 //! the store for the key is judged as ever. Results of cached queries, which depend on a row, a key or a table, are never near and are
 //! judged as rows are.

@@ -106,7 +106,8 @@ fn every_read_gives_what_the_database_was_while_it_lasted() {
     let seen: BTreeSet<_> = tally.late.keys().copied().filter(|late| *late != "settle").collect();
     assert_eq!(seen, late.into());
     assert!(tally.hits * 5 > tally.reads, "caches that are hardly read prove little");
-    assert!(tally.near * 10 > tally.reads, "a near cache that is hardly read proves little");
+    // Trees never are.
+    assert!(tally.near * 10 > tally.reads - tally.trees, "a near cache that is hardly read proves little");
     assert!(tally.old > 30, "nor does one that is never behind");
     assert!(tally.waits > 1_000, "nor do loads that nobody waits for");
     assert!(tally.denied > 100, "nor do failures that could not have been lies");
