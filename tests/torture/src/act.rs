@@ -23,6 +23,7 @@ use crate::{
     proxy::Held,
     rows::{Cast, Key, Value},
     tally::{Fault, Tally},
+    trees::{Found, Part},
 };
 
 /// How many processes there are at most.
@@ -341,6 +342,9 @@ impl Act {
     /// since as long before that as the horizon, and with what the process has written and read. The state in which it was so, if in one.
     pub fn compare(&mut self, who: usize, since: usize, key: &Key, value: &Value, may_be_near: bool) -> Option<usize> {
         self.tally.reads += 1;
+        if let (Key::Part(Part::Tree(root)), Value::Part(Found::Tree(tree))) = (key, value) {
+            return self.compare_tree(who, since, *root, tree.as_ref());
+        }
         let slot = &self.slots[who];
         // A view may lag behind its tables, but not behind a refresh that has returned.
         let since = if matches!(key, Key::Stats(_)) { slot.refreshed } else { since };

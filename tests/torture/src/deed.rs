@@ -14,6 +14,7 @@ use crate::{
     plan::{Grain, Read, Statement, Write},
     rows::{Cast, Key, N_ORDERS, N_USERS, Value},
     stage::Stage,
+    trees::{self, edit::Within},
 };
 
 /// Reads: each key with what was found there.
@@ -51,6 +52,7 @@ pub fn read(larder: &Larder<Pg>, cast: &Cast, read: Read, from: Consistency) -> 
             let id = cast.user(n);
             vec![(Key::Stats(id), Value::Stats(UserStats::repository(larder).reading(from).find(id)?))]
         }
+        Read::Part(ask) => trees::read(larder, cast, ask, from)?,
         Read::Query(grain) => vec![query(larder, cast, grain)?],
         Read::WithOrders(n) => match users.with(User::orders()).find(cast.user(n))? {
             None => vec![(Key::User(cast.user(n)), Value::User(None))],
@@ -105,6 +107,8 @@ pub enum Claim {
     User(User),
     /// An order with that amount.
     Amount(Uuid, i64),
+    /// A row of a tree with that number.
+    Number(i64),
     /// No such order.
     NoOrder(Uuid),
     /// No such user.
@@ -119,6 +123,7 @@ impl Claim {
             Self::Order(order) => state.has_order(order),
             Self::User(user) => state.has_user(user),
             Self::Amount(id, amount) => state.has_amount(*amount, |order| order == *id),
+            Self::Number(n) => state.has_number(*n),
             Self::NoOrder(id) => state.value(&Key::Order(*id)) == Value::Order(None),
             Self::NoUser(id) => state.value(&Key::User(*id)) == Value::User(None),
         }
@@ -128,6 +133,8 @@ impl Claim {
         match self {
             Self::Order(order) => order.id,
             Self::User(user) => user.id,
+            // Only of the last write of a transaction anything is claimed.
+            Self::Number(_) => Uuid::nil(),
             Self::Amount(id, _) | Self::NoOrder(id) | Self::NoUser(id) => *id,
         }
     }
@@ -208,7 +215,14 @@ pub fn write(stage: &Stage, me: usize, larder: &Larder<Pg>, cast: &Cast, write: 
                     (n_rows > 0).then(|| Claim::Amount(cast.order(n), amount))
                 }
                 Statement::Book(entry) => books::write(tx, cast, entry).map(|()| None)?,
-                Statement::Upkeep => None,
+                Statement::Tree(edit, within) => {
+                    claims.clear();
+                    let is_undone = within == Within::Undone;
+                    let n = amount(is_undone);
+                    trees::edit::write(tx, cast, (edit, within), n)?;
+                    (edit.leaves_number() && !is_undone).then_some(Claim::Number(n))
+                }
+                Statement::Upkeep | Statement::Several | Statement::Climb => None,
                 Statement::Send(_) | Statement::Flush | Statement::Refresh => {
                     unreachable!("that is no statement of a writer's")
                 }

@@ -15,6 +15,7 @@ use crate::{
     books::Books,
     rows::{Key, Value},
     theme::Theme,
+    trees::rows::Rows,
 };
 
 /// All rows at a moment.
@@ -24,6 +25,7 @@ pub struct State {
     orders: BTreeMap<Uuid, Order>,
     books: Books,
     stats: BTreeMap<Uuid, UserStats>,
+    trees: Rows,
 }
 
 impl State {
@@ -33,6 +35,7 @@ impl State {
     /// Those of the database.
     pub fn of(connection: &mut PgConnection, theme: Theme) -> QueryResult<Self> {
         let books = if theme == Theme::Upkeep { Books::of(connection)? } else { Books::default() };
+        let trees = if theme == Theme::Tree { Rows::of(connection)? } else { Rows::default() };
         let stats: Vec<UserStats> = if theme == Theme::View { user_stats::table.load(connection)? } else { Vec::new() };
         let users: Vec<User> = users::table.load(connection)?;
         let orders: Vec<Order> = orders::table.load(connection)?;
@@ -41,6 +44,7 @@ impl State {
             orders: orders.into_iter().map(|order| (order.id, order)).collect(),
             books,
             stats: stats.into_iter().map(|stats| (stats.user_id, stats)).collect(),
+            trees,
         })
     }
 
@@ -56,6 +60,7 @@ impl State {
             Key::Totals(id) => self.books.totals(*id),
             Key::LinesOf(id) => self.books.lines_of(*id),
             Key::Stats(id) => Value::Stats(self.stats.get(id).cloned()),
+            Key::Part(part) => Value::Part(self.trees.found(*part)),
             Key::Orders => Value::Orders(self.orders.values().cloned().collect()),
             Key::OrdersIn(id, status) => {
                 let mut orders = self.orders_of(*id, |order| order.status == *status);
@@ -70,6 +75,18 @@ impl State {
     #[must_use]
     pub fn books(&self) -> &Books {
         &self.books
+    }
+
+    /// What trees are made of.
+    #[must_use]
+    pub fn trees(&self) -> &Rows {
+        &self.trees
+    }
+
+    /// Whether any row was given that number.
+    #[must_use]
+    pub fn has_number(&self, n: i64) -> bool {
+        self.has_amount(n, |_| true) || self.trees.has(n)
     }
 
     /// The address that a user has.
@@ -190,6 +207,7 @@ mod tests {
             orders: amounts.iter().map(order).map(|order| (order.id, order)).collect(),
             books: Books::default(),
             stats: BTreeMap::new(),
+            trees: Rows::default(),
         }
     }
 

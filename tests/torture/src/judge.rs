@@ -115,7 +115,7 @@ impl Show {
     /// What was rolled back, or was said to be, must not have been there at any time.
     fn compare_amounts(&mut self) {
         for amount in std::mem::take(&mut self.act.never) {
-            if let Some(at) = self.act.history.first_since(0, |state| state.has_amount(amount, |_| true)) {
+            if let Some(at) = self.act.history.first_since(0, |state| state.has_number(amount)) {
                 let text = format!("state {at} has the amount {amount}, of what was rolled back or was said to be");
                 self.act.is_wrong(text);
             }

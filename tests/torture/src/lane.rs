@@ -35,6 +35,7 @@ use crate::{
     stage::Stage,
     theme::Theme,
     tools::{Probe, QUARANTINE, Tools, redis_store, session_name},
+    trees,
     wire::{Ear, Wire},
 };
 
@@ -128,6 +129,9 @@ impl Lane {
         let proxies: Vec<Proxy> = (0..N_PROCESSES)
             .map(|_| Proxy::before(address_of(database.url())).expect("loopback has a free port"))
             .collect();
+        if mutation == Some(Mutation::LeavesWayOpen) {
+            proxies.iter().for_each(Proxy::leave_open);
+        }
         let buffer = || -> Arc<dyn Buffer> {
             Arc::new(redis_store(&redis.url(), NAMESPACE, &clock, quarantine).buffer("torture"))
         };
@@ -180,6 +184,7 @@ impl Lane {
             .build();
         let mut eyes = database.connect();
         eyes.batch_execute(books::UP).expect("the tables of the books can be made");
+        eyes.batch_execute(trees::UP).expect("the tables of trees can be made");
         match mutation {
             Some(Mutation::MarksNothing) => eyes.batch_execute(MARKS_NOTHING).expect("a trigger can be made"),
             Some(Mutation::LosesPrices) => eyes.batch_execute(books::LOSES_PRICES).expect("a trigger can be made"),
@@ -204,12 +209,14 @@ impl Lane {
     /// If the database does not do as told.
     pub fn prepare(&self, seed: u64, is_traced: bool) {
         let mut random = fastrand::Rng::with_seed(seed);
-        let plan = Plan::draw(&mut random, self.themes, self.bias);
+        let mut plan = Plan::draw(&mut random, self.themes, self.bias);
+        plan.proxied |= self.mutation == Some(Mutation::LeavesWayOpen);
         let mut show = self.stage.show();
         Cast::of(seed).enter(&mut show.tools.eyes).expect("rows can be put in place");
         match plan.theme {
             Theme::Behind => show.tools.empty_buffer(),
             Theme::Upkeep => books::enter(&Cast::of(seed), &mut show.tools.eyes).expect("rows can be put in place"),
+            Theme::Tree => trees::enter(&Cast::of(seed), &mut show.tools.eyes).expect("rows can be put in place"),
             Theme::View => show.tools.eyes.batch_execute(VIEW_OF_NOW).expect("the view can be refreshed"),
             _ => {}
         }

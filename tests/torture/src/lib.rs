@@ -16,7 +16,7 @@
 //! serves a value must serve what the database has. A write that was acknowledged must be in one of the states since it began; an amount of
 //! one that says that it has not happened, or of a savepoint that was rolled back, must be in none.
 //!
-//! In half of the schedules the handles keep rows near. A read that was answered there may be as old as the horizon, by a clock that goes on
+//! In two of five schedules the handles keep rows near. A read that was answered there may be as old as the horizon, by a clock that goes on
 //! by a millisecond with each step; but it may not be older, nor, key by key, older than what its process has written or read. A read that asked
 //! the store for the key is judged as ever. Results of cached queries, which depend on a row, a key or a table, are never near and are
 //! judged as rows are.
@@ -34,6 +34,10 @@
 //!   value is the moment at which it was computed, so one number a key says what is too old to be given to whoever asks now ([`aside`]).
 //! - **Maintained columns**: in every state of the database the sums are what the rows come to ([`books`]), and those who read them are judged
 //!   as readers of any row are.
+//! - **Trees**: rows of three levels, and of some that any tree may show, are read by their roots' keys, from cells that hold whole trees. They are
+//!   moved at each level, deleted with what hangs from them, inserted anew, too many at once and too large. Who loads a tree sends a statement for
+//!   each level, so each row and list of it must be of a state since the read began, and of none before the level above ([`trees::rows::made_of`]);
+//!   what a cell serves must be of one.
 //! - **A materialized view**: whoever begins to read is given nothing older than the last refresh that had returned, and when all is over and a
 //!   relay has run, no cell serves anything but the view.
 //!
@@ -49,7 +53,8 @@
 //! - Time is played: a marker's record expires by hand once it is certain how its transaction ended, as the hold promises, and the
 //!   quarantine goes by a clock of the lane's own. What a handle does when the hold of an unknown COMMIT is over, nature does in its place.
 //! - No actor is sent into a statement that would wait for a row lock, since whoever holds it stands still. [`locks`] knows which those
-//!   are; one that it forgets is a violation, after ten seconds. So a statement never finds a row changed while it waited.
+//!   are; one that it forgets is a violation, after ten seconds. Whether the way to a tree's root is locked, which is larder's own doing, the database is asked: who
+//!   finds a row free moves it, whoever should have locked it. Of transactions that write several rows of trees one goes on at a time. So a statement never finds a row changed while it waited.
 //! - Writes are strict. What goes on by way of the outbox may be read late by others, which is no promise that this oracle could judge.
 //! - Callers who buffer at the same time in one process go one after the other: who shares an entry with others waits for them off the stage. A buffer's
 //!   server forgets nothing; one that does breaks what is promised. No change is one that the database rejects, and no call waits for room. Where additions
@@ -92,5 +97,6 @@ pub mod stage;
 pub mod tally;
 pub mod theme;
 pub mod tools;
+pub mod trees;
 pub mod turn;
 pub mod wire;

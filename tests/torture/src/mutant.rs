@@ -7,8 +7,8 @@ use std::{
 };
 
 use larder::store::{
-    self, Bytes, CellKey, Cursor, Ending, Fill, Lease, Nonce, Operation, Position, Recall, Scanned, Stamped, Store,
-    StoreError, Vacancy,
+    self, Bytes, Cell, CellKey, Cursor, Ending, Fill, Layout, Lease, Nonce, Operation, Position, Recall, Scanned,
+    Stamped, Store, StoreError, Vacancy,
 };
 use larder_redis::RedisStore;
 
@@ -69,11 +69,21 @@ pub enum Mutation {
     LosesPrices,
     /// A refresh finds no cells that it could empty.
     WalksPastCells,
+    /// The rows on the way from what is written to the roots of its trees are not locked.
+    LeavesWayOpen,
+    /// Of the trees that a write has changed it marks one.
+    MarksOneTree,
+    /// A write that makes all trees of a view old does not mark their version.
+    ForgetsVersions,
+    /// A tree is served whatever stamp the version of its view has.
+    KeepsVersions,
+    /// A tree is stored with the stamp that the version has then, and not with the one from before the query.
+    StampsTreesLate,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 31] = [
         Self::BeginsNot,
         Self::BeginsHalf,
         Self::BeginReplaces,
@@ -100,6 +110,11 @@ impl Mutation {
         Self::SettleKeepsLeases,
         Self::LosesPrices,
         Self::WalksPastCells,
+        Self::LeavesWayOpen,
+        Self::MarksOneTree,
+        Self::ForgetsVersions,
+        Self::KeepsVersions,
+        Self::StampsTreesLate,
     ];
 
     /// What schedules have to be about to show that a rule is missing.
@@ -112,6 +127,11 @@ impl Mutation {
             Self::SettleKeepsLeases => &[Theme::Aside],
             Self::LosesPrices => &[Theme::Upkeep],
             Self::WalksPastCells => &[Theme::View],
+            Self::LeavesWayOpen
+            | Self::MarksOneTree
+            | Self::ForgetsVersions
+            | Self::KeepsVersions
+            | Self::StampsTreesLate => &[Theme::Tree],
             _ if self.bias().is_some() => &[Theme::Row],
             _ => &Theme::ROWS,
         }
@@ -177,15 +197,54 @@ impl Mutant {
         Ok(true)
     }
 
+    /// A tree with the stamp that its view's version has now, in the place of the one that it was loaded under.
+    fn stamped_late<'a>(&self, fill: &Fill<'a>) -> Result<Fill<'a>, StoreError> {
+        let Some((version, tree)) = version_of(fill.key).zip(fill.value.get(16..)) else { return Ok(fill.clone()) };
+        let (_, found) = self.store.read_stamped(&[], std::slice::from_ref(&version))?;
+        let put = if found[0].is_none() { self.store.stamp(&[&version], fill.ttl)?[0] } else { found[0] };
+        let value = put.map_or_else(|| fill.value.clone(), |stamp| [stamp.as_bytes(), tree].concat().into());
+        Ok(Fill { value, ..fill.clone() })
+    }
+
     fn value(&self, key: &CellKey, stamp: Nonce, value: &Bytes) -> Result<Vec<u8>, StoreError> {
         let fence = self.cells().fence().map_err(failed)?;
         Ok([b"V", &fence.0[..], key.layout().as_bytes(), stamp.as_bytes(), value].concat())
     }
 }
 
-/// Those that are not about a table's own cell.
-fn others<T: Clone>(all: &[T], key: impl Fn(&T) -> &CellKey) -> Vec<T> {
-    all.iter().filter(|one| !key(one).as_bytes().ends_with(b":*")).cloned().collect()
+/// What is marked where some cells are forgotten: `None` where none is.
+fn others<T: Clone>(mutation: Mutation, all: &[T], key: impl Fn(&T) -> &CellKey) -> Option<Vec<T>> {
+    let mut n_trees = 0;
+    let is_kept = |one: &&T| match mutation {
+        Mutation::ForgetsTables => !key(one).as_bytes().ends_with(b":*"),
+        Mutation::ForgetsVersions => !is_version(key(one)),
+        _ => {
+            n_trees += usize::from(version_of(key(one)).is_some());
+            version_of(key(one)).is_none() || n_trees == 1
+        }
+    };
+    let forgets = matches!(mutation, Mutation::ForgetsTables | Mutation::ForgetsVersions | Mutation::MarksOneTree);
+    forgets.then(|| all.iter().filter(is_kept).cloned().collect())
+}
+
+/// Whether a cell is the version of a view.
+fn is_version(key: &CellKey) -> bool {
+    key.as_bytes().ends_with(b":@RoomTree")
+}
+
+/// The version of the view that a cell holds a tree of.
+fn version_of(key: &CellKey) -> Option<CellKey> {
+    let text = str::from_utf8(key.as_bytes()).ok()?;
+    let (version, _) = text.rsplit_once(':')?;
+    Some(CellKey::new(version.as_bytes(), Layout::STAMP)).filter(is_version)
+}
+
+/// The stamp with which a value begins that is good under one.
+fn stamp_of(cell: &Cell) -> Option<Nonce> {
+    match cell {
+        Cell::Value(bytes) => bytes.first_chunk().copied().map(Nonce::from_bytes),
+        _ => None,
+    }
 }
 
 fn failed(error: redis::RedisError) -> StoreError {
@@ -206,6 +265,15 @@ impl Store for Mutant {
                 }
             }
         }
+        if self.mutation == Mutation::KeepsVersions
+            && let Some(found) = cells.iter().find_map(stamp_of)
+        {
+            stamped
+                .iter()
+                .zip(&mut stamps)
+                .filter(|(key, _)| is_version(key))
+                .for_each(|(_, stamp)| *stamp = Some(found));
+        }
         Ok((cells, stamps))
     }
 
@@ -222,6 +290,10 @@ impl Store for Mutant {
     }
 
     fn fill(&self, fills: &[Fill<'_>]) -> Result<Vec<bool>, StoreError> {
+        if self.mutation == Mutation::StampsTreesLate {
+            let late = fills.iter().map(|fill| self.stamped_late(fill)).collect::<Result<Vec<_>, _>>()?;
+            return self.store.fill(&late);
+        }
         if self.mutation != Mutation::FillsWithoutLease {
             return self.store.fill(fills);
         }
@@ -238,9 +310,11 @@ impl Store for Mutant {
         hold: Duration,
         recall: Recall,
     ) -> Result<Option<Position>, StoreError> {
+        if let Some(keys) = others(self.mutation, keys, |key| key) {
+            return self.store.begin(nonce, &keys, hold, recall);
+        }
         match self.mutation {
             Mutation::BeginsNot => Ok(None),
-            Mutation::ForgetsTables => self.store.begin(nonce, &others(keys, |key| key), hold, recall),
             Mutation::BeginsHalf => self.store.begin(nonce, &keys[..keys.len() / 2], hold, recall),
             Mutation::BeginReplaces => {
                 self.cells().delete(keys.iter().copied()).map_err(failed)?;
@@ -282,8 +356,8 @@ impl Store for Mutant {
             }
             return self.store.finish(nonce, &own);
         }
-        if self.mutation == Mutation::ForgetsTables {
-            return self.store.finish(nonce, &others(endings, |(key, _)| key));
+        if let Some(endings) = others(self.mutation, endings, |(key, _)| key) {
+            return self.store.finish(nonce, &endings);
         }
         if self.mutation != Mutation::StoresWhateverCame {
             return self.store.finish(nonce, endings);

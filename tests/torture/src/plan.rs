@@ -5,7 +5,15 @@ use std::time::Duration;
 use larder::{Consistency, store::Operation};
 use shop_core::Status;
 
-use crate::{aside::Aside, behind::Later, books::Entry, tally::Fault, theme::Theme};
+use crate::{
+    aside::Aside,
+    behind::Later,
+    books::Entry,
+    tally::Fault,
+    theme::Theme,
+    trees::Ask,
+    trees::edit::{Edit, Within},
+};
 
 /// The actors: each is a thread that does one thing after the other.
 pub const N_ACTORS: usize = 4;
@@ -68,6 +76,8 @@ pub enum Read {
     LinesOf(usize),
     /// What a user has bought, as of the last refresh.
     Stats(usize),
+    /// A tree, or something of it.
+    Part(Ask),
 }
 
 /// What the result of a query depends on.
@@ -123,6 +133,12 @@ pub enum Statement {
     Upkeep,
     /// Refreshes the materialized view.
     Refresh,
+    /// The first of several that write trees: those who do go one after the other.
+    Several,
+    /// Writes a tree.
+    Tree(Edit, Within),
+    /// Finds the roots of what was written of trees, and locks the rows on the way.
+    Climb,
 }
 
 /// How the next to take a step is found.
@@ -200,7 +216,7 @@ impl Plan {
             deeds,
             processes: *pick(random, &[[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 2], [0, 0, 1, 1], [0, 0, 0, 0]]),
             in_background: random.u8(..4) == 0,
-            is_near: is_near && theme != Theme::View,
+            is_near: is_near && !matches!(theme, Theme::View | Theme::Tree),
             writes_through,
             room: *pick(random, &[100_000, 100_000, 3]),
             horizon: Duration::from_millis(*pick(random, &[15, 30, 60])),

@@ -39,6 +39,7 @@ struct State {
     order: Mutex<Option<Order>>,
     held: Mutex<Option<Held>>,
     is_closed: AtomicBool,
+    leaves_open: AtomicBool,
 }
 
 /// A COMMIT on its way, whose sender is gone.
@@ -98,6 +99,11 @@ impl Proxy {
         *lock(&self.state.order) = order;
     }
 
+    /// From now on no row is locked FOR SHARE.
+    pub fn leave_open(&self) {
+        self.state.leaves_open.store(true, Ordering::SeqCst);
+    }
+
     /// The COMMIT that was held up.
     #[must_use]
     pub fn take(&self) -> Option<Held> {
@@ -143,6 +149,9 @@ impl There {
     fn pass(mut self) {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(n @ 1..) = self.from.read(&mut buffer) {
+            if self.state.leaves_open.load(Ordering::SeqCst) {
+                blank(&mut buffer[..n], b" FOR SHARE");
+            }
             let bytes = &buffer[..n];
             // libpq writes so small a message at once. The end of the text belongs to it: READ COMMITTED is none.
             let commits = bytes.windows(7).any(|window| window == b"COMMIT\0");
@@ -172,6 +181,13 @@ impl There {
         // Whoever has closed his end already is not there to hear it.
         let _ = self.from.shutdown(Shutdown::Both);
         let _ = self.to.shutdown(Shutdown::Both);
+    }
+}
+
+/// Takes words out of a message, which stays as long as it is.
+fn blank(message: &mut [u8], words: &[u8]) {
+    while let Some(at) = message.windows(words.len()).position(|window| window == words) {
+        message[at..at + words.len()].fill(b' ');
     }
 }
 

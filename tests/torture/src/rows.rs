@@ -7,7 +7,10 @@ use diesel::{PgConnection, QueryResult, connection::SimpleConnection as _};
 use shop_core::{Order, Status, User, UserStats};
 use uuid::Uuid;
 
-use crate::books::{self, Line, Sheet, SheetTotals};
+use crate::{
+    books::{self, Line, Sheet, SheetTotals},
+    trees::{Found, Part},
+};
 
 /// How many users, orders and addresses a schedule knows; the last user, the last order and the last two addresses are not
 /// there at first.
@@ -106,6 +109,8 @@ pub enum Key {
     LinesOf(Uuid),
     /// What a user has bought, as of the last refresh.
     Stats(Uuid),
+    /// A tree, or something of it.
+    Part(Part),
 }
 
 impl fmt::Display for Key {
@@ -120,6 +125,7 @@ impl fmt::Display for Key {
             Self::Totals(id) => write!(f, "totals of sheet {}", number(*id)),
             Self::LinesOf(id) => write!(f, "lines of sheet {}", number(*id)),
             Self::Stats(id) => write!(f, "view of user {}", number(*id)),
+            Self::Part(part) => part.fmt(f),
             Self::OrdersIn(id, status) => write!(f, "{status} orders of user {}", number(*id)),
         }
     }
@@ -142,6 +148,8 @@ pub enum Value {
     Lines(Vec<Line>),
     /// A row of the view, or none.
     Stats(Option<UserStats>),
+    /// Of a tree.
+    Part(Found),
 }
 
 impl fmt::Display for Value {
@@ -154,6 +162,7 @@ impl fmt::Display for Value {
             Self::User(None) | Self::Order(None) | Self::Sheet(None) | Self::Totals(None) | Self::Stats(None) => {
                 f.write_str("none")
             }
+            Self::Part(found) => found.fmt(f),
             Self::User(Some(user)) => write!(f, "user {} {}", number(user.id), local(&user.email)),
             Self::Order(Some(one)) => f.write_str(&order(one)),
             Self::Sheet(Some(sheet)) => write!(f, "{} lines for {}", sheet.n_lines, sheet.total),

@@ -140,6 +140,10 @@ pub struct Tally {
     pub asides: u64,
     /// States of the books, each compared with what the lines come to.
     pub books: u64,
+    /// Trees that were read.
+    pub trees: u64,
+    /// Of those, such as were made of the rows of several states.
+    pub mixed: u64,
     /// Refreshes of the view that have returned.
     pub refreshes: u64,
     /// Values that the cells held when somebody looked, each compared with the database.
@@ -175,6 +179,8 @@ impl Tally {
         self.found += other.found;
         self.asides += other.asides;
         self.books += other.books;
+        self.trees += other.trees;
+        self.mixed += other.mixed;
         self.refreshes += other.refreshes;
         self.cells += other.cells;
         add(&mut self.points, &other.points);
@@ -230,10 +236,12 @@ impl fmt::Display for Tally {
             f,
             "{schedules} schedules, {steps} steps, {reads} reads ({hits} hits, {near} near, {old} of them old), {told} announcements heard, {waits} waits, {writes} transactions ({commits} committed, {denied} denied), {cells} cells compared"
         )?;
-        let Self { changes, acknowledged, written_through, refused, found, asides, books, refreshes, .. } = self;
+        let Self {
+            changes, acknowledged, written_through, refused, found, asides, books, refreshes, trees, mixed, ..
+        } = self;
         writeln!(
             f,
-            "{changes} changes behind ({acknowledged} acknowledged, {refused} refused, {written_through} calls written through), {found} rows found with what waited, {asides} values read aside, {books} states of books, {refreshes} refreshes"
+            "{changes} changes behind ({acknowledged} acknowledged, {refused} refused, {written_through} calls written through), {found} rows found with what waited, {asides} values read aside, {books} states of books, {refreshes} refreshes, {trees} trees ({mixed} of several states)"
         )?;
         let list = |f: &mut fmt::Formatter<'_>, title, items: Vec<String>| writeln!(f, "{title}: {}", items.join(", "));
         list(f, "faults", self.faults.iter().map(|(fault, n)| format!("{fault} {n}")).collect())?;

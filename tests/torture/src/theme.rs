@@ -10,6 +10,7 @@ use crate::{
     plan::{Deed, Grain, N_ACTORS, Read, Statement, Write, pick},
     rows::{N_EMAILS, N_ORDERS, N_USERS},
     tally::Fault,
+    trees::{self, Ask},
 };
 
 /// What a schedule is mostly about: the more its actors meet, the more can go wrong.
@@ -31,6 +32,8 @@ pub enum Theme {
     Upkeep,
     /// A materialized view, and its refreshes.
     View,
+    /// Trees that are stored whole.
+    Tree,
 }
 
 impl Theme {
@@ -38,7 +41,7 @@ impl Theme {
     pub const ROWS: [Self; 4] = [Self::Row, Self::List, Self::Unique, Self::All];
 
     /// What a run is about, each as often as it is named.
-    pub const PLAYED: [Self; 17] = [
+    pub const PLAYED: [Self; 20] = [
         Self::Row,
         Self::Row,
         Self::List,
@@ -56,6 +59,9 @@ impl Theme {
         Self::Upkeep,
         Self::Upkeep,
         Self::View,
+        Self::Tree,
+        Self::Tree,
+        Self::Tree,
     ];
 
     /// Whether a fault is one that the theme promises to outlive.
@@ -171,6 +177,9 @@ impl Theme {
     }
 
     fn read(self, random: &mut fastrand::Rng) -> Read {
+        if self == Self::Tree {
+            return Read::Part(Ask::draw(random));
+        }
         let kind = match self {
             Self::Row => [0, 0, 0, 1, 2, 8, 10][random.usize(..7)],
             Self::List => [2, 2, 2, 3, 4, 1, 9, 9, 10][random.usize(..9)],
@@ -178,7 +187,7 @@ impl Theme {
             Self::Behind => [0, 0, 0, 1, 2, 3, 8, 9][random.usize(..8)],
             Self::Upkeep => [11, 11, 12, 12, 13][random.usize(..5)],
             Self::View => [14, 14, 14, 14, 0][random.usize(..5)],
-            Self::All | Self::Aside => random.u8(..11),
+            Self::All | Self::Aside | Self::Tree => random.u8(..11),
         };
         match kind {
             11 => Read::Sheet(random.usize(..N_SHEETS)),
@@ -203,6 +212,9 @@ impl Theme {
         if self == Self::Upkeep {
             return write_books(random);
         }
+        if self == Self::Tree {
+            return trees::edit::draw(random);
+        }
         let mut gives_up = random.u8(..12) == 0;
         let one = self.order(random);
         // Several statements take their rows in one order, so that no two transactions wait for each other.
@@ -215,7 +227,7 @@ impl Theme {
             // What leaves the amounts alone.
             Self::Behind => [5, 6][random.usize(..2)],
             Self::View => [0, 0, 7, 6, 11][random.usize(..5)],
-            Self::All | Self::Aside | Self::Upkeep => random.u8(..14),
+            Self::All | Self::Aside | Self::Upkeep | Self::Tree => random.u8(..14),
         };
         let statements = match kind {
             0 => vec![Statement::Amount(one)],

@@ -1,8 +1,10 @@
 //! What a lane plays with: its servers, and ways to them that the actors don't have.
 
-use std::{cell::Cell as Place, sync::Arc, time::Duration};
+use std::{cell::Cell as Place, collections::BTreeSet, sync::Arc, time::Duration};
 
-use diesel::{PgConnection, QueryResult, RunQueryDsl as _, pg::Pg, sql_query, sql_types};
+use diesel::{
+    ExpressionMethods as _, PgConnection, QueryDsl as _, QueryResult, RunQueryDsl as _, pg::Pg, sql_query, sql_types,
+};
 use larder::{
     Larder,
     behind::Flusher,
@@ -24,6 +26,7 @@ use crate::{
     line::{Ear, Time},
     proxy::Proxy,
     rows::{Key, Value},
+    trees::{Case, Found, Maker, Part, Rack, Room, RoomTree, racks},
 };
 
 /// Only a store that does not find its server again waits so long.
@@ -89,6 +92,13 @@ impl Tools {
         .bind::<sql_types::Text, _>(session_name(process))
         .get_result(&mut self.eyes);
         counted.expect("sessions can be ended").n > 0
+    }
+
+    /// Whether any of these racks is locked by somebody, or is not there.
+    pub fn is_any_locked(&mut self, ids: &[Uuid]) -> bool {
+        let ids: BTreeSet<Uuid> = ids.iter().copied().collect();
+        let free = racks::table.filter(racks::id.eq_any(&ids)).for_no_key_update().skip_locked();
+        free.execute(&mut self.eyes).expect("the database can be asked") < ids.len()
     }
 
     /// Kills Redis and starts it again, with what its last snapshot has. Returns when every process has met it: how long a pool takes to
@@ -174,12 +184,17 @@ impl Probe {
             return Vec::new();
         }
         let cells = self.store.read(keys).expect("redis can be read");
-        let values = keys.iter().zip(cells).filter(|(_, cell)| matches!(cell, Cell::Value(_)));
+        let values = keys.iter().zip(&cells).filter_map(|(key, cell)| match cell {
+            Cell::Value(bytes) => Some((key_of(key)?, bytes)),
+            _ => None,
+        });
         let mut served: Vec<(Key, Value)> = Vec::new();
+        let mut parts_of_trees = vec![];
         let (mut sheets, mut totals, mut lines, mut stats) = (vec![], vec![], vec![], vec![]);
         let (mut users, mut emails, mut orders, mut lists, mut parts) = (vec![], vec![], vec![], vec![], vec![]);
-        for key in values.filter_map(|(key, _)| key_of(key)) {
+        for (key, bytes) in values {
             match key {
+                Key::Part(Part::Tree(_)) if !self.is_whole(bytes) => {}
                 Key::User(id) => users.push(id),
                 Key::Email(email) => emails.push(email),
                 Key::Order(id) => orders.push(id),
@@ -189,11 +204,13 @@ impl Probe {
                 Key::Totals(id) => totals.push(id),
                 Key::LinesOf(id) => lines.push(id),
                 Key::Stats(id) => stats.push(id),
+                Key::Part(part) => parts_of_trees.push(part),
                 // No cell has them all.
                 Key::Orders => {}
             }
         }
         served.extend(self.served_books(sheets, totals, lines));
+        served.extend(parts_of_trees.into_iter().map(|part| self.served_part(part)));
         if !stats.is_empty() {
             let found = UserStats::repository(&self.larder).find_many(&stats).expect(EXPECTED);
             served.extend(stats.into_iter().map(Key::Stats).zip(found.into_iter().map(Value::Stats)));
@@ -243,13 +260,43 @@ impl Probe {
     }
 }
 
+impl Probe {
+    /// What the cell of a tree serves, and those of its rows.
+    fn served_part(&self, part: Part) -> (Key, Value) {
+        let larder = &self.larder;
+        let found = match part {
+            Part::Tree(id) => Found::Tree(Room::repository(larder).select::<RoomTree>().find(id).expect(EXPECTED)),
+            Part::Room(id) => Found::Room(Room::repository(larder).find(id).expect(EXPECTED)),
+            Part::Racks(id) => Found::Racks(Rack::repository(larder).list_by_room_id(id).load().expect(EXPECTED)),
+            Part::Cases(id) => Found::Cases(Case::repository(larder).list_by_rack_id(id).load().expect(EXPECTED)),
+            Part::Maker(id) => Found::Maker(Maker::repository(larder).find(id).expect(EXPECTED)),
+        };
+        (Key::Part(part), Value::Part(found))
+    }
+
+    /// Whether what lies in the cell of a tree is all of it, and was put there under the stamp that the view's version has.
+    fn is_whole(&self, bytes: &[u8]) -> bool {
+        let version = CellKey::new(*b"rooms:@RoomTree", Layout::STAMP);
+        let (_, stamps) = self.store.read_stamped(&[], &[version]).expect("redis can be read");
+        // Behind the stamp stands what it is: no tree, a tree, or that it was too large.
+        let is_all = bytes.get(16).is_some_and(|kind| *kind < 2);
+        is_all && stamps[0].is_some_and(|stamp| bytes.starts_with(stamp.as_bytes()))
+    }
+}
+
 /// What a cell is about.
 #[must_use]
 pub fn key_of(cell: &CellKey) -> Option<Key> {
     let text = str::from_utf8(cell.as_bytes()).ok()?;
     let (table, rest) = text.split_once(':')?;
     let (columns, value) = rest.split_once(':')?;
+    let part = |part: fn(Uuid) -> Part| value.parse().ok().map(part).map(Key::Part);
     match (table, columns) {
+        ("rooms", "@RoomTree") => part(Part::Tree),
+        ("rooms", "id") => part(Part::Room),
+        ("racks", "room_id") => part(Part::Racks),
+        ("cases", "rack_id") => part(Part::Cases),
+        ("makers", "id") => part(Part::Maker),
         ("sheets", "id") => value.parse().ok().map(Key::Sheet),
         ("sheet_totals", "sheet_id") => value.parse().ok().map(Key::Totals),
         ("lines", "sheet_id") => value.parse().ok().map(Key::LinesOf),

@@ -5,6 +5,7 @@ use crate::{
     locks,
     plan::N_ACTORS,
     stage::Show,
+    trees,
 };
 
 /// No schedule has so many steps.
@@ -66,7 +67,7 @@ impl Show {
     }
 
     /// Whether somebody can go on without waiting for others who stand still.
-    fn is_able(&self, slot: usize) -> bool {
+    fn is_able(&mut self, slot: usize) -> bool {
         let act = &self.act;
         let one = &act.slots[slot];
         if !one.is_ready {
@@ -83,6 +84,12 @@ impl Show {
             Late::Commit { locks, .. } => Some(locks),
             _ => None,
         });
-        !held.chain(under_way).any(|locks| locks::clash(locks, &needed))
+        match locks::in_the_way(held.chain(under_way), &needed) {
+            None => false,
+            Some(racks) => {
+                let racks: Vec<_> = racks.into_iter().map(|at| trees::rack(&act.cast, at)).collect();
+                racks.is_empty() || !self.tools.is_any_locked(&racks)
+            }
+        }
     }
 }

@@ -222,6 +222,22 @@ fn more_roots_than_are_marked_one_by_one_make_all_trees_old() {
 }
 
 #[test]
+fn a_tree_is_loaded_from_the_tables_whatever_is_in_the_cells_of_its_rows() {
+    let shops = Shops::new();
+    let shelves = || Shelf::repository(&shops.larder).list_by_shop_id(1).load().unwrap();
+    let books = || Book::repository(&shops.larder).list_by_shelf_id(10).load().unwrap();
+    let author = || Author::repository(&shops.larder).get(1).unwrap();
+    let rows = (shelves(), books(), author());
+    assert!(shops.larder.flush(Duration::from_secs(30)));
+    // As when a relay has come to the tree before it comes to its rows: what is stored now would stay.
+    shops.behind("UPDATE shelves SET label = 'new'; UPDATE books SET title = 'new'; UPDATE authors SET name = 'new'");
+    assert_eq!((shelves(), books(), author()), rows, "from their cells");
+    let trees = shops.trees();
+    assert_eq!(trees, shops.truth());
+    assert_eq!(trees[0].as_ref().unwrap().shelves[0].books[0].author.name, "new");
+}
+
+#[test]
 fn a_tree_that_is_too_large_is_made_of_its_rows() {
     let shops = Shops::new();
     shops.after(|larder| Book::repository(larder).update(100, books::title.eq("x".repeat(2_000))).map(drop));
