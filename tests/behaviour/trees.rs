@@ -161,6 +161,28 @@ fn what_a_reader_has_loaded_before_a_write_of_any_level_is_not_stored_after_it()
 }
 
 #[test]
+fn what_another_thread_has_loaded_is_good_under_its_version_only() {
+    let shop = Shop::of(&DEPOTS);
+    let other = shop.branch();
+    let lazy = shop.branch_built(|builder| builder.fill_in_background(true));
+    // 1. R1 has loaded a tree, which is not stored yet.
+    let gate = lazy.faults.before(Operation::Fill).nth(1).hold();
+    tree(&lazy.larder, 1);
+    gate.wait_for(1);
+    // 2. R2 may take it.
+    lazy.meter.reset();
+    assert_eq!(tree(&lazy.larder, 1), truth(&other.larder, 1));
+    lazy.meter.expect(Cost { sql: 0, store_reads: 1, store_writes: 0 });
+    // 3. W makes all trees old, whose cells it does not touch.
+    Kind::repository(&other.larder).update(1, kinds::name.eq("new")).unwrap();
+    // Another tree gives the version a stamp again.
+    tree(&other.larder, 2);
+    assert_eq!(tree(&lazy.larder, 1), truth(&other.larder, 1));
+    gate.open();
+    assert_eq!(tree(&other.larder, 1), truth(&other.larder, 1));
+}
+
+#[test]
 fn what_was_written_past_larder_is_seen_once_a_relay_has_told_of_it() {
     let shop = Shop::of(&DEPOTS);
     let relay = Relay::builder(&shop.larder).models(models()).build().unwrap();
